@@ -1,0 +1,99 @@
+//! The command line of the benchmark, which cargo shares: it adds `--bench`.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::drive::Load;
+
+/// What `--only` may name besides a load.
+const PARTS: [&str; 2] = ["start", "size"];
+
+const USAGE: &str = "cargo bench -p remint --bench load -- [options]
+
+  --seconds S     measured seconds of each load in each round (4)
+  --rounds N      rounds over all the loads (3)
+  --sessions N    sessions of the loads; one connection each, at most 64 (64)
+  --refreshes N   refreshes of the size row, over 1,000 sessions (1000000)
+  --only NAME     bare, refresh, client_credentials, introspect, start or size
+  --json          one JSON object instead of the tables";
+
+/// What the executable was asked to do.
+pub(crate) enum Command {
+    /// Be the bare server.
+    Bare { port: u16 },
+    /// Measure.
+    Measure(Options),
+    /// Say this and end.
+    Explain(&'static str),
+}
+
+/// How to measure.
+pub(crate) struct Options {
+    pub(crate) seconds: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) sessions: usize,
+    pub(crate) refreshes: u64,
+    pub(crate) json: bool,
+    only: Option<String>,
+}
+
+impl Options {
+    /// Whether the part is to be measured. The bare server goes with every load: a figure without
+    /// it says as much about the machine as about Remint.
+    pub(crate) fn selects(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| {
+            only == part || (part == Load::Bare.name() && !PARTS.contains(&only))
+        })
+    }
+}
+
+/// Reads the arguments after the program's name.
+pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
+    let mut options = Options {
+        seconds: Duration::from_secs(4),
+        rounds: 3,
+        sessions: 64,
+        refreshes: 1_000_000,
+        json: false,
+        only: None,
+    };
+    let mut by_cargo_bench = false;
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "bare" => return Ok(Command::Bare { port: value()?.parse()? }),
+            "--help" | "-h" => return Ok(Command::Explain(USAGE)),
+            "--bench" => by_cargo_bench = true,
+            "--json" => options.json = true,
+            "--seconds" => options.seconds = Duration::try_from_secs_f64(value()?.parse()?)?,
+            "--rounds" => options.rounds = value()?.parse()?,
+            "--sessions" => options.sessions = value()?.parse()?,
+            "--refreshes" => options.refreshes = value()?.parse()?,
+            "--only" => options.only = Some(value()?),
+            _ => bail!("unknown argument {argument}\n\n{USAGE}"),
+        }
+    }
+    if !by_cargo_bench {
+        // `cargo test --all-targets` runs benches too, without this flag.
+        return Ok(Command::Explain("not measuring: use cargo bench"));
+    }
+    check(&options)?;
+    Ok(Command::Measure(options))
+}
+
+fn check(options: &Options) -> Result<()> {
+    let seconds = options.seconds.as_secs_f64();
+    ensure!((0.1..=3_600.0).contains(&seconds), "--seconds must be 0.1 to 3600");
+    ensure!((1..=1_000).contains(&options.rounds), "--rounds must be 1 to 1000");
+    ensure!((1..=100_000).contains(&options.sessions), "--sessions must be 1 to 100000");
+    ensure!(
+        (1..=1_000_000_000).contains(&options.refreshes),
+        "--refreshes must be 1 to 1000000000"
+    );
+    if let Some(only) = options.only.as_deref() {
+        let known = PARTS.contains(&only) || Load::ALL.iter().any(|load| load.name() == only);
+        ensure!(known, "--only {only}: there is no such part\n\n{USAGE}");
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! Clients: the applications that ask for tokens, and what each is registered for (RFC 6749 §2,
+//! RFC 7591 §2 for the names).
+
+use std::fmt;
+
+use crate::policy::Overrides;
+use crate::resource::Resources;
+use crate::scope::Scope;
+use crate::secret::SecretHash;
+use crate::time::Timestamp;
+use crate::user::SUBJECT_PREFIX;
+
+/// A client identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// The longest client id, in bytes. It travels in every token as one length byte and the text.
+    pub const MAX_LEN: usize = 128;
+
+    /// Takes 1 to 128 visible ASCII characters without `:` (it ends the user name in Basic
+    /// credentials) that could not be taken for a user's `sub`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = !text.is_empty()
+            && text.len() <= Self::MAX_LEN
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+            // RFC 9700 §4.15: a client must not be able to pass for a resource owner.
+            && !text.starts_with(SUBJECT_PREFIX);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! wire_names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Reads the name on the wire.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+wire_names! {
+    /// The grants that this server has; the values of `grant_type`.
+    GrantType {
+        /// RFC 6749 §4.4.
+        ClientCredentials = "client_credentials",
+        /// RFC 6749 §4.3.
+        Password = "password",
+        /// RFC 6749 §6.
+        RefreshToken = "refresh_token",
+    }
+}
+
+wire_names! {
+    /// How a client proves who it is; the values of `token_endpoint_auth_method` (RFC 7591 §2).
+    AuthMethod {
+        /// The `Authorization: Basic` header.
+        ClientSecretBasic = "client_secret_basic",
+        /// `client_id` and `client_secret` in the body.
+        ClientSecretPost = "client_secret_post",
+        /// A public client: `client_id` in the body, nothing to prove it.
+        None = "none",
+    }
+}
+
+/// A client's secret as stored: a keyed hash, useless without the key file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// The root key whose derivative keyed the hash.
+    pub kid: u8,
+    /// HMAC-SHA-256 of the secret.
+    pub hash: SecretHash,
+}
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Who it is.
+    pub id: ClientId,
+    /// For people to read.
+    pub name: String,
+    /// The methods that it may authenticate with; `[None]` for a public client.
+    pub auth_methods: Vec<AuthMethod>,
+    /// Its secret; public clients have none.
+    pub secret: Option<StoredSecret>,
+    /// The secret before the last rotation, and until when it still works.
+    pub previous_secret: Option<(StoredSecret, Timestamp)>,
+    /// The grants that it may use.
+    pub grants: Vec<GrantType>,
+    /// The scope that it may ask for, which is also what it gets when it asks for none.
+    pub scope: Scope,
+    /// The resources that its tokens may be meant for (RFC 8707).
+    pub resources: Resources,
+    /// The resources that it serves: it may introspect access tokens meant for one of them.
+    pub serves: Resources,
+    /// Where it departs from the server-wide policy.
+    pub overrides: Overrides,
+    /// Whether it may do anything at all.
+    pub enabled: bool,
+    /// Families that are not younger than this are over.
+    pub not_before: Timestamp,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Client {
+    /// Whether this client has no way to prove who it is (RFC 6749 §2.1).
+    pub fn is_public(&self) -> bool {
+        self.auth_methods.contains(&AuthMethod::None)
+    }
+
+    /// Whether the client is registered for a grant.
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+}
+
+/// Why a registration is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// `none` beside another method would let anyone skip the proof.
+    #[error(
+        "`none` can not stand beside other authentication methods: a client is public or it is not"
+    )]
+    PublicAndConfidential,
+    /// A confidential client must have a method.
+    #[error("a client needs at least one authentication method")]
+    NoAuthMethod,
+    /// RFC 6749 §4.4: client credentials are for confidential clients only.
+    #[error(
+        "a public client can not use the grant `client_credentials` (RFC 6749 §4.4): it has no credentials"
+    )]
+    PublicClientCredentials,
+    /// RFC 9700 §2.2.2.
+    #[error(
+        "renew_refresh_token can not be switched off for a public client: anyone who copies its refresh token \
+         could use it unnoticed until it expires (RFC 9700 §2.2.2)"
+    )]
+    PublicWithoutRenewal,
+    /// A public client has no secret to introspect or serve with.
+    #[error("a public client can not be a resource server: it can not prove who it is")]
+    PublicResourceServer,
+}
+
+impl Client {
+    /// Checks what no registration may have.
+    ///
+    /// # Errors
+    /// Says which rule the registration breaks.
+    pub fn check(&self) -> Result<(), RegistrationError> {
+        if self.auth_methods.is_empty() {
+            return Err(RegistrationError::NoAuthMethod);
+        }
+        if !self.is_public() {
+            return Ok(());
+        }
+        if self.auth_methods.len() > 1 {
+            return Err(RegistrationError::PublicAndConfidential);
+        }
+        if self.may_use(GrantType::ClientCredentials) {
+            return Err(RegistrationError::PublicClientCredentials);
+        }
+        if self.overrides.renew_refresh_token == Some(false) {
+            return Err(RegistrationError::PublicWithoutRenewal);
+        }
+        if !self.serves.is_empty() {
+            return Err(RegistrationError::PublicResourceServer);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn client(id: &str) -> Client {
+        Client {
+            id: ClientId::parse(id).unwrap(),
+            name: String::new(),
+            auth_methods: vec![AuthMethod::ClientSecretBasic],
+            secret: None,
+            previous_secret: None,
+            grants: GrantType::ALL.to_vec(),
+            scope: Scope::parse("a b c").unwrap(),
+            resources: Resources::default(),
+            serves: Resources::default(),
+            overrides: Overrides::default(),
+            enabled: true,
+            not_before: Timestamp::default(),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn checklist_54_a_client_id_can_not_pass_for_a_users_subject() {
+        let subject = crate::user::UserId([3; 16]).subject();
+        assert_eq!(ClientId::parse(&subject), None);
+        for bad in ["", "a b", "a:b", "ä", "a\n", &"x".repeat(129)] {
+            assert_eq!(ClientId::parse(bad), None, "{bad:?}");
+        }
+        assert!(ClientId::parse("0pgUsAm_pDyfEUY26KjLoYs0c9Ea").is_some(), "WSO2's ids are fine");
+    }
+
+    #[test]
+    fn a_public_client_keeps_renewal_on_and_has_no_client_credentials() {
+        let mut public = client("spa");
+        public.auth_methods = vec![AuthMethod::None];
+        assert_eq!(public.check(), Err(RegistrationError::PublicClientCredentials));
+        public.grants = vec![GrantType::Password, GrantType::RefreshToken];
+        assert_eq!(public.check(), Ok(()));
+        public.overrides.renew_refresh_token = Some(false);
+        assert_eq!(public.check(), Err(RegistrationError::PublicWithoutRenewal));
+        public.auth_methods.push(AuthMethod::ClientSecretPost);
+        assert_eq!(public.check(), Err(RegistrationError::PublicAndConfidential));
+    }
+}

@@ -1,0 +1,152 @@
+//! The family: all refresh tokens that descend from one authorization, remembered as one row.
+
+use std::fmt;
+
+use crate::client::ClientId;
+use crate::resource::Resources;
+use crate::scope::Scope;
+use crate::secret::SecretHash;
+use crate::time::Timestamp;
+use crate::user::{UserId, UserStanding};
+
+/// A family's id: 128 random bits that never leave the store but sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FamilyId(pub [u8; 16]);
+
+impl fmt::Debug for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FamilyId(…)")
+    }
+}
+
+/// One row. The first block never changes; the second changes in place at each renewal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its key.
+    pub id: FamilyId,
+    /// Hash of the secret that its tokens carry.
+    pub secret_hash: SecretHash,
+    /// The client that the tokens were issued to.
+    pub client_id: ClientId,
+    /// The user who authorized them.
+    pub user_id: UserId,
+    /// What was granted. Never widened, never narrowed.
+    pub scope: Scope,
+    /// The resources that were granted (RFC 8707).
+    pub resources: Resources,
+    /// When the user proved who they are.
+    pub auth_time: Timestamp,
+    /// When the family began.
+    pub created_at: Timestamp,
+    /// The end of the family, however often it is refreshed.
+    pub max_expires_at: Timestamp,
+
+    /// How many renewals there were.
+    pub generation: u32,
+    /// Predecessors below this generation may not be retried.
+    pub grace_floor: u32,
+    /// The store's epoch at the last renewal.
+    pub epoch: u16,
+    /// The root key that sealed the current token, so that a retry gets the same bytes.
+    pub kid: u8,
+    /// When the current token was issued.
+    pub rotated_at: Timestamp,
+    /// When the current token expires.
+    pub expires_at: Timestamp,
+    /// Whether the current token was presented, which ends its predecessor's grace.
+    pub confirmed: bool,
+    /// When and why the family ended early.
+    pub revoked: Option<(Timestamp, RevokeReason)>,
+}
+
+/// A family as loaded: the row, and the user as they are today; `None` for a deleted user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The row.
+    pub family: Family,
+    /// The user today.
+    pub user: Option<UserStanding>,
+}
+
+impl Family {
+    /// Whether both lifetimes still run.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at <= now || self.max_expires_at <= now
+    }
+}
+
+impl Loaded {
+    /// Whether the family is alive: not revoked, not expired, its user and its client standing.
+    pub fn is_alive(&self, client_not_before: Timestamp, now: Timestamp) -> bool {
+        self.family.revoked.is_none()
+            && !self.family.is_expired(now)
+            && self.is_user_standing()
+            && self.family.created_at > client_not_before
+    }
+
+    /// Whether the user exists, is enabled, and has not signed out everywhere since.
+    pub fn is_user_standing(&self) -> bool {
+        self.user.is_some_and(|user| user.enabled && self.family.created_at > user.not_before)
+    }
+}
+
+/// Why a family ended early. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeReason {
+    /// A used-up refresh token was presented.
+    Reuse = 1,
+    /// A generation that was never issued was presented.
+    Forgery = 2,
+    /// The client revoked it (RFC 7009).
+    Client = 3,
+    /// An operator revoked it.
+    Operator = 4,
+    /// The generation counter was used up.
+    Overflow = 5,
+}
+
+impl RevokeReason {
+    const ALL: [Self; 5] =
+        [Self::Reuse, Self::Forgery, Self::Client, Self::Operator, Self::Overflow];
+
+    /// The number in the store.
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// Reads the number in the store.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// For logs and listings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reuse => "reuse",
+            Self::Forgery => "forgery",
+            Self::Client => "client",
+            Self::Operator => "operator",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+/// The change that a renewal makes to its row, guarded by `from`: the row must still have that
+/// generation and must not be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Which row.
+    pub family: FamilyId,
+    /// The generation that the row must have.
+    pub from: u32,
+    /// The generation that it gets.
+    pub to: u32,
+    /// The epoch of the new token.
+    pub epoch: u16,
+    /// The key of the new token.
+    pub kid: u8,
+    /// When.
+    pub at: Timestamp,
+    /// When the new token expires.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,217 @@
+//! The root keys and what is derived from them (HKDF, RFC 5869).
+//!
+//! Root keys live in a key file beside the configuration, never in the database. Each has a number,
+//! the `kid`, that every token names: a new key is first known everywhere, then used for sealing.
+
+use std::fmt;
+
+use aes_siv::KeyInit as _;
+use aes_siv::siv::Aes256Siv;
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::client::StoredSecret;
+use crate::secret::SecretHash;
+
+/// A root key: 256 random bits.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct RootKey(pub [u8; 32]);
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(…)")
+    }
+}
+
+/// What a key is used for. Each use has a key of its own, so that nothing sealed for one opens as
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Access tokens.
+    Access,
+    /// Refresh tokens.
+    Refresh,
+    /// The public ids of sessions.
+    Session,
+}
+
+impl Kind {
+    /// The HKDF `info` of the kind's key, and the first word of the associated data.
+    pub(crate) const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Access => b"remint access token v1",
+            Self::Refresh => b"remint refresh token v1",
+            Self::Session => b"remint session id v1",
+        }
+    }
+}
+
+/// The length of every derived key: AES-SIV with two keys of 256 bits, or one block of HMAC-SHA-256.
+const DERIVED_LEN: usize = 64;
+
+type Key = Zeroizing<[u8; DERIVED_LEN]>;
+
+#[derive(Clone)]
+struct Derived {
+    kid: u8,
+    access: Key,
+    refresh: Key,
+    session: Key,
+    client_secret: Hmac<Sha256>,
+}
+
+impl Derived {
+    fn new(kid: u8, root: &RootKey) -> Result<Self, KeyringError> {
+        let hkdf = Hkdf::<Sha256>::new(None, &root.0);
+        let derive = |info: &[u8]| {
+            let mut key = Key::new([0; DERIVED_LEN]);
+            hkdf.expand(info, key.as_mut_slice()).map_err(|_| KeyringError::Derivation)?;
+            Ok(key)
+        };
+        let mac_key = derive(b"remint client secret v1")?;
+        Ok(Self {
+            kid,
+            access: derive(Kind::Access.label())?,
+            refresh: derive(Kind::Refresh.label())?,
+            session: derive(Kind::Session.label())?,
+            client_secret: Hmac::new(
+                mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
+            ),
+        })
+    }
+}
+
+/// All root keys that this node knows, and the one that seals.
+#[derive(Clone)]
+pub struct Keyring {
+    keys: Vec<Derived>,
+    active: u8,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} keys, {} active)", self.keys.len(), self.active)
+    }
+}
+
+/// Why keys do not make a keyring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// Two keys have one number.
+    #[error("two keys have the kid {0}")]
+    Twice(u8),
+    /// The derived length is not one that HKDF gives; never so with the lengths used here.
+    #[error("a key could not be derived")]
+    Derivation,
+    /// The key that should seal is not there.
+    #[error("no key has the active kid {0}")]
+    ActiveMissing(u8),
+}
+
+impl Keyring {
+    /// Derives what is needed from each root key.
+    ///
+    /// # Errors
+    /// When a `kid` stands twice or the active one is missing.
+    pub fn new(roots: &[(u8, RootKey)], active: u8) -> Result<Self, KeyringError> {
+        let mut keys: Vec<Derived> = Vec::with_capacity(roots.len());
+        for (kid, root) in roots {
+            if keys.iter().any(|k| k.kid == *kid) {
+                return Err(KeyringError::Twice(*kid));
+            }
+            keys.push(Derived::new(*kid, root)?);
+        }
+        if !keys.iter().any(|k| k.kid == active) {
+            return Err(KeyringError::ActiveMissing(active));
+        }
+        Ok(Self { keys, active })
+    }
+
+    /// The key that seals.
+    pub const fn active(&self) -> u8 {
+        self.active
+    }
+
+    /// Whether this node knows the key.
+    pub fn knows(&self, kid: u8) -> bool {
+        self.key(kid).is_some()
+    }
+
+    /// Whether `kid` may be a key that has not reached this node yet: a little above all known.
+    pub fn is_plausible(&self, kid: u8) -> bool {
+        const AHEAD: u8 = 4;
+        let newest = self.keys.iter().map(|k| k.kid).max().unwrap_or(0);
+        kid > newest && kid <= newest.saturating_add(AHEAD)
+    }
+
+    /// A cipher ready to seal or open; `None` where this node lacks the key.
+    pub(crate) fn cipher(&self, kid: u8, kind: Kind) -> Option<Aes256Siv> {
+        let key = self.key(kid)?;
+        let key = match kind {
+            Kind::Access => &key.access,
+            Kind::Refresh => &key.refresh,
+            Kind::Session => &key.session,
+        };
+        Aes256Siv::new_from_slice(key.as_slice()).ok()
+    }
+
+    /// The keyed hash of a client secret under the active key, to be stored.
+    pub fn hash_client_secret(&self, secret: &str) -> Option<StoredSecret> {
+        let hash = self.client_secret_hash(self.active, secret)?;
+        Some(StoredSecret { kid: self.active, hash })
+    }
+
+    /// Whether `secret` is the stored one, in constant time.
+    pub fn is_client_secret(&self, stored: &StoredSecret, secret: &str) -> bool {
+        self.client_secret_hash(stored.kid, secret).is_some_and(|hash| hash == stored.hash)
+    }
+
+    fn client_secret_hash(&self, kid: u8, secret: &str) -> Option<SecretHash> {
+        let mut mac = self.key(kid)?.client_secret.clone();
+        mac.update(secret.as_bytes());
+        Some(SecretHash(mac.finalize().into_bytes().into()))
+    }
+
+    fn key(&self, kid: u8) -> Option<&Derived> {
+        self.keys.iter().find(|k| k.kid == kid)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn keyring(kids: &[u8], active: u8) -> Keyring {
+        let roots: Vec<_> = kids.iter().map(|kid| (*kid, RootKey([*kid; 32]))).collect();
+        Keyring::new(&roots, active).unwrap()
+    }
+
+    #[test]
+    fn a_client_secret_is_useless_without_its_key() {
+        let keys = keyring(&[1, 2], 2);
+        let stored = keys.hash_client_secret("s3cret").unwrap();
+        assert_eq!(stored.kid, 2);
+        assert!(keys.is_client_secret(&stored, "s3cret"));
+        assert!(!keys.is_client_secret(&stored, "s3cre"));
+        assert!(!keyring(&[1], 1).is_client_secret(&stored, "s3cret"));
+        let other = Keyring::new(&[(2, RootKey([9; 32]))], 2).unwrap();
+        assert!(!other.is_client_secret(&stored, "s3cret"));
+    }
+
+    #[test]
+    fn a_kid_a_little_ahead_is_plausible_and_others_are_not() {
+        let keys = keyring(&[3, 5], 5);
+        assert!(!keys.is_plausible(4) && !keys.is_plausible(5) && !keys.is_plausible(10));
+        assert!(keys.is_plausible(6) && keys.is_plausible(9));
+    }
+
+    #[test]
+    fn a_keyring_has_each_kid_once_and_its_active_key() {
+        let root = RootKey([1; 32]);
+        let twice = Keyring::new(&[(1, root.clone()), (1, root.clone())], 1);
+        assert_eq!(twice.unwrap_err(), KeyringError::Twice(1));
+        assert_eq!(Keyring::new(&[(1, root)], 2).unwrap_err(), KeyringError::ActiveMissing(2));
+    }
+}

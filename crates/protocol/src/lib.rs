@@ -1,0 +1,26 @@
+//! The rules of OAuth, one file per rule, named after the RFC's noun.
+//!
+//! Everything here is a function from values to a decision. Nothing reads a clock, draws a random
+//! number, opens a file or a socket: `now` and fresh randomness are handed in. A test fails when this
+//! crate comes to depend on something that could.
+
+pub mod client;
+pub mod client_auth;
+pub mod client_credentials;
+pub mod family;
+pub mod form;
+pub mod guess;
+pub mod introspect;
+pub mod keyring;
+pub mod password;
+pub mod policy;
+pub mod refresh;
+pub mod reject;
+pub mod resource;
+pub mod revoke;
+pub mod scope;
+pub mod secret;
+pub mod time;
+pub mod token;
+pub mod user;
+mod words;

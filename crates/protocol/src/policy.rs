@@ -1,0 +1,213 @@
+//! How long tokens live and what renewal does: server-wide, and where a client departs from it.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::time::Timestamp;
+
+/// The settings that govern a grant's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long an access token lives.
+    pub access_token_lifetime: Duration,
+    /// How long a refresh token lives.
+    pub refresh_token_lifetime: Duration,
+    /// Whether a refresh answers with a new refresh token and makes the previous one unusable.
+    pub renew_refresh_token: bool,
+    /// Whether a renewed refresh token gets a new expiry, or inherits the old one.
+    pub extend_on_renewal: bool,
+    /// How long all the refresh tokens of one authorization live together.
+    pub refresh_token_max_lifetime: MaxLifetime,
+    /// How long after a renewal the previous refresh token still gets the same successor.
+    pub grace_period: Duration,
+    /// What a used-up refresh token does to its family.
+    pub on_reuse: OnReuse,
+    /// Whether a renewal ends the access tokens issued before it.
+    pub revoke_access_token_on_refresh: bool,
+}
+
+/// An upper bound that may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxLifetime {
+    /// No bound.
+    Endless,
+    /// At most this long.
+    Of(Duration),
+}
+
+/// What happens to a family when a used-up refresh token is presented (RFC 9700 §4.14.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReuse {
+    /// The request is refused, the family lives.
+    Deny,
+    /// The request is refused and the family ends, with all of its access tokens.
+    RevokeFamily,
+}
+
+impl OnReuse {
+    /// The value in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::RevokeFamily => "revoke_family",
+        }
+    }
+
+    /// Reads the value of the configuration.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Deny, Self::RevokeFamily].into_iter().find(|v| v.as_str() == text)
+    }
+}
+
+/// Where a client departs from the server-wide policy; `None` follows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]
+pub struct Overrides {
+    pub access_token_lifetime: Option<Duration>,
+    pub refresh_token_lifetime: Option<Duration>,
+    pub renew_refresh_token: Option<bool>,
+    pub extend_on_renewal: Option<bool>,
+    pub refresh_token_max_lifetime: Option<MaxLifetime>,
+    pub grace_period: Option<Duration>,
+    pub on_reuse: Option<OnReuse>,
+    pub revoke_access_token_on_refresh: Option<bool>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Duration::from_hours(1),
+            refresh_token_lifetime: DAY,
+            renew_refresh_token: true,
+            extend_on_renewal: true,
+            refresh_token_max_lifetime: MaxLifetime::Of(DAY * 365),
+            grace_period: Duration::ZERO,
+            on_reuse: OnReuse::RevokeFamily,
+            revoke_access_token_on_refresh: false,
+        }
+    }
+}
+
+impl Policy {
+    /// The longest life of an access token: it also bounds how long dead rows must be remembered.
+    pub const MAX_ACCESS_TOKEN_LIFETIME: Duration = Duration::from_hours(720);
+    /// The longest grace period: a longer one would be a second life for a stolen token.
+    pub const MAX_GRACE_PERIOD: Duration = Duration::from_mins(10);
+
+    /// The policy that holds for `client`.
+    #[must_use]
+    pub fn of(&self, client: &Client) -> Self {
+        let own = &client.overrides;
+        let renew = own.renew_refresh_token.unwrap_or(self.renew_refresh_token);
+        Self {
+            access_token_lifetime: own.access_token_lifetime.unwrap_or(self.access_token_lifetime),
+            refresh_token_lifetime: own
+                .refresh_token_lifetime
+                .unwrap_or(self.refresh_token_lifetime),
+            // RFC 9700 §2.2.2: refresh tokens of public clients must be renewed or sender-constrained.
+            renew_refresh_token: renew || client.is_public(),
+            extend_on_renewal: own.extend_on_renewal.unwrap_or(self.extend_on_renewal),
+            refresh_token_max_lifetime: own
+                .refresh_token_max_lifetime
+                .unwrap_or(self.refresh_token_max_lifetime),
+            grace_period: own.grace_period.unwrap_or(self.grace_period),
+            on_reuse: own.on_reuse.unwrap_or(self.on_reuse),
+            revoke_access_token_on_refresh: own
+                .revoke_access_token_on_refresh
+                .unwrap_or(self.revoke_access_token_on_refresh),
+        }
+    }
+
+    /// Checks that the values make sense together.
+    ///
+    /// # Errors
+    /// Names the setting at fault and what to write instead.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let fault = |setting, advice| Err(PolicyError { setting, advice });
+        let access = self.access_token_lifetime;
+        if !(SECOND..=Self::MAX_ACCESS_TOKEN_LIFETIME).contains(&access) {
+            return fault(
+                "access_token_lifetime",
+                "write a time from \"1s\" to \"30d\", for example \"1h\"",
+            );
+        }
+        if self.refresh_token_lifetime < SECOND {
+            return fault("refresh_token_lifetime", "write at least \"1s\", for example \"1d\"");
+        }
+        if let MaxLifetime::Of(max) = self.refresh_token_max_lifetime
+            && max < self.refresh_token_lifetime
+        {
+            return fault(
+                "refresh_token_max_lifetime",
+                "write at least refresh_token_lifetime, or \"none\" for no bound",
+            );
+        }
+        if self.grace_period > Self::MAX_GRACE_PERIOD {
+            return fault("grace_period", "write at most \"10m\", for example \"60s\"");
+        }
+        Ok(())
+    }
+
+    /// When a family that begins `now` ends, however often it is refreshed.
+    pub fn family_end(&self, now: Timestamp) -> Timestamp {
+        match self.refresh_token_max_lifetime {
+            MaxLifetime::Endless => Timestamp::from_millis(i64::MAX),
+            MaxLifetime::Of(max) => now.after(max),
+        }
+    }
+}
+
+/// A policy that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {advice}")]
+pub struct PolicyError {
+    /// The setting at fault.
+    pub setting: &'static str,
+    /// What to write instead.
+    pub advice: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{AuthMethod, tests::client};
+
+    #[test]
+    fn a_client_overrides_what_it_names_and_follows_the_rest() {
+        let mut shop = client("shop");
+        shop.overrides.grace_period = Some(SECOND * 60);
+        shop.overrides.renew_refresh_token = Some(false);
+        let policy = Policy::default().of(&shop);
+        let expected =
+            Policy { grace_period: SECOND * 60, renew_refresh_token: false, ..Policy::default() };
+        assert_eq!(policy, expected);
+    }
+
+    #[test]
+    fn public_clients_rotate_even_where_renewal_is_off_for_the_server() {
+        let server = Policy { renew_refresh_token: false, ..Policy::default() };
+        let mut spa = client("spa");
+        assert!(!server.of(&spa).renew_refresh_token);
+        spa.auth_methods = vec![AuthMethod::None];
+        assert!(server.of(&spa).renew_refresh_token);
+    }
+
+    #[test]
+    fn senseless_values_are_refused_by_name() {
+        let good = Policy::default();
+        assert_eq!(good.check(), Ok(()));
+        let setting = |policy: Policy| policy.check().unwrap_err().setting;
+        assert_eq!(
+            setting(Policy { access_token_lifetime: DAY * 31, ..good.clone() }),
+            "access_token_lifetime"
+        );
+        assert_eq!(
+            setting(Policy { refresh_token_lifetime: DAY * 366, ..good.clone() }),
+            "refresh_token_max_lifetime"
+        );
+        assert_eq!(setting(Policy { grace_period: SECOND * 601, ..good }), "grace_period");
+    }
+}

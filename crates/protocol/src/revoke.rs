@@ -1,0 +1,69 @@
+//! Token revocation (RFC 7009): what a client's wish to be rid of a token ends.
+//!
+//! A refresh token of any generation ends its whole family with its access tokens, so that signing
+//! out works with an old token too. An access token ends alone. A token that is unknown, dead or
+//! another client's is left as it is, and the answer is the same (RFC 7009 §2.2).
+
+use crate::client::Client;
+use crate::family::{Family, FamilyId};
+use crate::time::Timestamp;
+use crate::token::{AccessToken, Jti, RefreshToken};
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// End this family.
+    Family(FamilyId),
+    /// Remember this access token as revoked until it expires.
+    Access {
+        /// Which.
+        jti: Jti,
+        /// Until when it must be remembered.
+        expires_at: Timestamp,
+    },
+}
+
+/// What revoking a refresh token does; it opened for `caller`.
+pub fn refresh_token(
+    caller: &Client,
+    token: &RefreshToken,
+    family: Option<&Family>,
+) -> Option<Revocation> {
+    family
+        .filter(|f| f.client_id == caller.id && f.secret_hash == token.secret.hash())
+        .filter(|f| f.revoked.is_none())
+        .map(|f| Revocation::Family(f.id))
+}
+
+/// What revoking an access token does.
+pub fn access_token(caller: &Client, token: &AccessToken, now: Timestamp) -> Option<Revocation> {
+    // RFC 7009 §2.1: the token must have been issued to the client that asks.
+    (token.client_id == caller.id && now < token.expires_at)
+        .then_some(Revocation::Access { jti: token.jti, expires_at: token.expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::client;
+    use crate::resource::Resources;
+    use crate::scope::Scope;
+    use crate::token::Subject;
+
+    #[test]
+    fn checklist_69_a_client_ends_only_its_own_access_tokens() {
+        let token = AccessToken {
+            jti: Jti([1; 16]),
+            client_id: client("demo").id,
+            subject: Subject::Client,
+            scope: Scope::default(),
+            resources: Resources::default(),
+            issued_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(10),
+        };
+        let at = Timestamp::from_millis;
+        assert!(access_token(&client("demo"), &token, at(9)).is_some());
+        assert_eq!(access_token(&client("other"), &token, at(9)), None);
+        assert_eq!(access_token(&client("demo"), &token, at(10)), None, "nothing left to end");
+    }
+}

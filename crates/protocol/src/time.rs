@@ -1,0 +1,62 @@
+//! Points in time and lifetimes, as values: reading a clock is the server's business.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The point `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, the unit of RFC 7662 and of JWT claims.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This point moved into the future; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub fn after(self, lifetime: Duration) -> Self {
+        let millis = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// How much later this is than `earlier`. A clock that went backwards counts as no time at all,
+    /// because the clock of a promoted node may be behind the one that wrote the row.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_went_backwards_counts_as_no_time() {
+        let early = Timestamp::from_millis(1_000);
+        let late = Timestamp::from_millis(5_000);
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.since(early), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn an_endless_lifetime_ends_at_the_end_of_time() {
+        assert_eq!(Timestamp::from_millis(1).after(Duration::MAX).as_millis(), i64::MAX);
+    }
+}

@@ -1,0 +1,435 @@
+//! The sealed token formats.
+//!
+//! ```text
+//! refresh  "rmrt_" base64url( version:1 | kid:1 | SIV( epoch:2 | family:16 | secret:16 | generation:4 ) ) checksum:6
+//! access   "rmat_" base64url( version:1 | kid:1 | SIV( jti | times | family | client | subject | scope | resources ) ) checksum:6
+//! session  "ses_"  base64url( version:1 | kid:1 | SIV( family:16 ) )
+//! ```
+//!
+//! SIV is AES-SIV (RFC 5297). It is deterministic: sealing the same content gives the same bytes, so
+//! the answer to a retried refresh is computed again and never stored. It has no nonce to run out
+//! of, so access tokens use it too; their random `jti` makes each one different.
+//!
+//! Associated data are the version, the `kid`, the kind, and for refresh tokens the client id:
+//! another client's token, a token of another kind and random bytes all fail to open alike, with no
+//! look into the database. The checksum lets secret scanners and this server tell a typo from a
+//! token.
+
+use aes_siv::siv::Aes256Siv;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::client::ClientId;
+use crate::family::FamilyId;
+use crate::keyring::{Keyring, Kind};
+use crate::resource::Resources;
+use crate::scope::Scope;
+use crate::secret::FamilySecret;
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+/// How every refresh token begins.
+pub const REFRESH_PREFIX: &str = "rmrt_";
+/// How every access token begins.
+pub const ACCESS_PREFIX: &str = "rmat_";
+/// How every public session id begins.
+pub const SESSION_PREFIX: &str = "ses_";
+
+const VERSION: u8 = 1;
+const CHECKSUM_LEN: usize = 6;
+/// Longer input is no token of ours: scope and resources are bounded when they are granted.
+const MAX_LEN: usize = 16 * 1024;
+
+/// What a refresh token says once opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The key that sealed it.
+    pub kid: u8,
+    /// The store's epoch when it was issued.
+    pub epoch: u16,
+    /// Its family.
+    pub family: FamilyId,
+    /// The family's secret.
+    pub secret: FamilySecret,
+    /// How many renewals came before it.
+    pub generation: u32,
+}
+
+/// An access token's unique number, drawn at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Jti(pub [u8; 16]);
+
+/// For whom an access token speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// For the client itself (RFC 6749 §4.4).
+    Client,
+    /// For a user, within a family that it dies with.
+    User {
+        /// The user.
+        user_id: UserId,
+        /// The family.
+        family: FamilyId,
+        /// The family's generation when the token was issued.
+        generation: u32,
+    },
+}
+
+/// What an access token says once opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// Its unique number.
+    pub jti: Jti,
+    /// The client that it was issued to.
+    pub client_id: ClientId,
+    /// For whom it speaks.
+    pub subject: Subject,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// Where it may be used: the audience.
+    pub resources: Resources,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// Why a token did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// Not a token of ours, damaged, or another client's. All the same from outside.
+    Garbage,
+    /// It may be sealed under a key that has not reached this node yet: try again later.
+    UnknownKey,
+}
+
+/// Seals a refresh token for `client`. The same input gives the same text. `None` where this node
+/// lacks the key `token.kid`.
+pub fn seal_refresh(keys: &Keyring, token: &RefreshToken, client: &ClientId) -> Option<String> {
+    let mut content = Vec::with_capacity(38);
+    content.extend_from_slice(&token.epoch.to_be_bytes());
+    content.extend_from_slice(&token.family.0);
+    content.extend_from_slice(token.secret.expose());
+    content.extend_from_slice(&token.generation.to_be_bytes());
+    let sealed = seal(keys, token.kid, Kind::Refresh, client.as_str(), &content)?;
+    Some(encode(REFRESH_PREFIX, &sealed))
+}
+
+/// Opens a refresh token that was issued to `client`.
+///
+/// # Errors
+/// [`Unopened`]; the database need not be asked.
+pub fn open_refresh(
+    keys: &Keyring,
+    text: &str,
+    client: &ClientId,
+) -> Result<RefreshToken, Unopened> {
+    let sealed = decode(REFRESH_PREFIX, text).ok_or(Unopened::Garbage)?;
+    let (kid, content) = open(keys, Kind::Refresh, client.as_str(), &sealed)?;
+    let mut reader = Reader(&content);
+    let token = (|| {
+        Some(RefreshToken {
+            kid,
+            epoch: u16::from_be_bytes(reader.array()?),
+            family: FamilyId(reader.array()?),
+            secret: FamilySecret::new(reader.array()?),
+            generation: u32::from_be_bytes(reader.array()?),
+        })
+    })();
+    token.filter(|_| reader.is_empty()).ok_or(Unopened::Garbage)
+}
+
+/// Seals an access token under the active key. `None` only where it holds more than can be encoded:
+/// client id, scope and resources are bounded when they are registered.
+pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
+    let mut content = Vec::with_capacity(160);
+    content.extend_from_slice(&token.jti.0);
+    content.extend_from_slice(&token.issued_at.as_millis().to_be_bytes());
+    content.extend_from_slice(&token.expires_at.as_millis().to_be_bytes());
+    match token.subject {
+        Subject::Client => content.push(0),
+        Subject::User { user_id, family, generation } => {
+            content.push(1);
+            content.extend_from_slice(&user_id.0);
+            content.extend_from_slice(&family.0);
+            content.extend_from_slice(&generation.to_be_bytes());
+        }
+    }
+    for text in [token.client_id.as_str(), token.scope.as_str(), token.resources.as_str()] {
+        content.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
+        content.extend_from_slice(text.as_bytes());
+    }
+    let sealed = seal(keys, keys.active(), Kind::Access, "", &content)?;
+    Some(encode(ACCESS_PREFIX, &sealed))
+}
+
+/// Opens an access token, whichever client it was issued to.
+///
+/// # Errors
+/// [`Unopened`]; the database need not be asked.
+pub fn open_access(keys: &Keyring, text: &str) -> Result<AccessToken, Unopened> {
+    let sealed = decode(ACCESS_PREFIX, text).ok_or(Unopened::Garbage)?;
+    let (_, content) = open(keys, Kind::Access, "", &sealed)?;
+    let mut reader = Reader(&content);
+    let token = read_access(&mut reader);
+    token.filter(|_| reader.is_empty()).ok_or(Unopened::Garbage)
+}
+
+fn read_access(reader: &mut Reader<'_>) -> Option<AccessToken> {
+    let jti = Jti(reader.array()?);
+    let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let expires_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let subject = match reader.array()? {
+        [0] => Subject::Client,
+        [1] => Subject::User {
+            user_id: UserId(reader.array()?),
+            family: FamilyId(reader.array()?),
+            generation: u32::from_be_bytes(reader.array()?),
+        },
+        _ => return None,
+    };
+    Some(AccessToken {
+        jti,
+        client_id: ClientId::parse(reader.text()?)?,
+        subject,
+        scope: Scope::from_stored(reader.text()?.to_owned()),
+        resources: Resources::from_stored(reader.text()?.to_owned()),
+        issued_at,
+        expires_at,
+    })
+}
+
+/// The public id of a session, for logs, listings and APIs: a family's id is never shown itself.
+/// Always sealed under the key `kid` of the caller's choice, so that it can stay the same.
+pub fn seal_session(keys: &Keyring, kid: u8, family: FamilyId) -> Option<String> {
+    let sealed = seal(keys, kid, Kind::Session, "", &family.0)?;
+    Some(format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
+}
+
+/// Reads a public session id back.
+///
+/// # Errors
+/// [`Unopened`].
+pub fn open_session(keys: &Keyring, text: &str) -> Result<FamilyId, Unopened> {
+    let body = text.strip_prefix(SESSION_PREFIX).ok_or(Unopened::Garbage)?;
+    let sealed = URL_SAFE_NO_PAD.decode(body).map_err(|_| Unopened::Garbage)?;
+    let (_, content) = open(keys, Kind::Session, "", &sealed)?;
+    content.try_into().map(FamilyId).map_err(|_| Unopened::Garbage)
+}
+
+fn associated_data(kid: u8, kind: Kind, client: &str) -> Vec<u8> {
+    let mut data = Vec::with_capacity(2 + kind.label().len() + client.len());
+    data.extend_from_slice(&[VERSION, kid]);
+    data.extend_from_slice(kind.label());
+    data.extend_from_slice(client.as_bytes());
+    data
+}
+
+fn seal(keys: &Keyring, kid: u8, kind: Kind, client: &str, content: &[u8]) -> Option<Vec<u8>> {
+    let mut cipher: Aes256Siv = keys.cipher(kid, kind)?;
+    let sealed = cipher.encrypt([associated_data(kid, kind, client)], content).ok()?;
+    let mut all = Vec::with_capacity(2 + sealed.len());
+    all.extend_from_slice(&[VERSION, kid]);
+    all.extend_from_slice(&sealed);
+    Some(all)
+}
+
+fn open(keys: &Keyring, kind: Kind, client: &str, all: &[u8]) -> Result<(u8, Vec<u8>), Unopened> {
+    let [VERSION, kid, sealed @ ..] = all else { return Err(Unopened::Garbage) };
+    let Some(mut cipher) = keys.cipher(*kid, kind) else {
+        return Err(if keys.is_plausible(*kid) { Unopened::UnknownKey } else { Unopened::Garbage });
+    };
+    cipher
+        .decrypt([associated_data(*kid, kind, client)], sealed)
+        .map(|content| (*kid, content))
+        .map_err(|_| Unopened::Garbage)
+}
+
+fn encode(prefix: &str, sealed: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len() + sealed.len() * 4 / 3 + 2 + CHECKSUM_LEN);
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
+    let checksum = checksum(&text);
+    text.extend(checksum.iter().map(|b| char::from(*b)));
+    text
+}
+
+fn decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
+    if text.len() > MAX_LEN || !text.starts_with(prefix) {
+        return None;
+    }
+    let (rest, sum) = text.split_at_checked(text.len().checked_sub(CHECKSUM_LEN)?)?;
+    if checksum(rest) != sum.as_bytes() {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(rest.strip_prefix(prefix)?).ok()
+}
+
+/// CRC-32 in base 62, most significant digit first, always six digits.
+fn checksum(text: &str) -> [u8; CHECKSUM_LEN] {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = crc32fast::hash(text.as_bytes());
+    let mut out = [b'0'; CHECKSUM_LEN];
+    for digit in out.iter_mut().rev() {
+        *digit = DIGITS.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    out
+}
+
+/// Takes fixed pieces off the front of opened content.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(*head)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let len = usize::from(u16::from_be_bytes(self.array()?));
+        let (head, tail) = self.0.split_at_checked(len)?;
+        self.0 = tail;
+        std::str::from_utf8(head).ok()
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::tests::keyring;
+    use proptest::prelude::*;
+
+    fn demo() -> ClientId {
+        ClientId::parse("demo").unwrap()
+    }
+
+    fn refresh(generation: u32) -> RefreshToken {
+        RefreshToken {
+            kid: 1,
+            epoch: 7,
+            family: FamilyId([1; 16]),
+            secret: FamilySecret::new([2; 16]),
+            generation,
+        }
+    }
+
+    fn access() -> AccessToken {
+        AccessToken {
+            jti: Jti([4; 16]),
+            client_id: demo(),
+            subject: Subject::User {
+                user_id: UserId([5; 16]),
+                family: FamilyId([1; 16]),
+                generation: 3,
+            },
+            scope: Scope::parse("a b").unwrap(),
+            resources: Resources::parse(["https://api.example"]).unwrap(),
+            issued_at: Timestamp::from_millis(1_000),
+            expires_at: Timestamp::from_millis(2_000),
+        }
+    }
+
+    /// Known answers: an accidental change of the format would log everyone out.
+    #[test]
+    fn the_formats_do_not_change() {
+        let keys = keyring(&[1], 1);
+        let token = seal_refresh(&keys, &refresh(3), &demo()).unwrap();
+        assert_eq!(token, KNOWN_REFRESH);
+        assert_eq!(open_refresh(&keys, KNOWN_REFRESH, &demo()), Ok(refresh(3)));
+        assert_eq!(seal_access(&keys, &access()).unwrap(), KNOWN_ACCESS);
+        assert_eq!(open_access(&keys, KNOWN_ACCESS), Ok(access()));
+        assert_eq!(seal_session(&keys, 1, FamilyId([1; 16])).unwrap(), KNOWN_SESSION);
+        assert_eq!(open_session(&keys, KNOWN_SESSION), Ok(FamilyId([1; 16])));
+    }
+
+    const KNOWN_REFRESH: &str =
+        "rmrt_AQFNgEZoMgditI3Z2nurr0iWbwU-It_CvKYkAaNARV0FuvyfJi2Krp3VNXKMnq1-MMjX49-kx7Q444ga2";
+    const KNOWN_ACCESS: &str = "rmat_AQE28I1jGgFvTX3cwOzJIXsVvXezhpgpIrc0vaGMerpKUvi0NnFEMR9XFKxug6lwZ15lMVWB6vvmaeyRxZTDmNl5BxJHZLY5aSPSzbmFocdu81zmAKkQKBtJGOLlhRBsnMMcPDuJLrH51qouWGnY1reozt6S-EE2x5sNA";
+    const KNOWN_SESSION: &str = "ses_AQGhuruMmGvXEm8SewGgQ4yPicuq7aVEXMj0DGlZf7uHxQ";
+
+    #[test]
+    fn checklist_51_a_refresh_token_fits_a_column_of_128_characters() {
+        let longest = ClientId::parse(&"x".repeat(ClientId::MAX_LEN)).unwrap();
+        let token = seal_refresh(&keyring(&[1], 1), &refresh(u32::MAX), &longest).unwrap();
+        assert_eq!(token.len(), 86);
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
+    }
+
+    #[test]
+    fn checklist_59_a_token_opens_for_its_own_client_only() {
+        let keys = keyring(&[1], 1);
+        let token = seal_refresh(&keys, &refresh(3), &demo()).unwrap();
+        let other = ClientId::parse("other").unwrap();
+        assert_eq!(open_refresh(&keys, &token, &other), Err(Unopened::Garbage));
+    }
+
+    #[test]
+    fn one_kind_of_token_does_not_open_as_another() {
+        let keys = keyring(&[1], 1);
+        let access = seal_access(&keys, &access()).unwrap();
+        let sealed = decode(ACCESS_PREFIX, &access).unwrap();
+        let disguised = encode(REFRESH_PREFIX, &sealed);
+        assert_eq!(open_refresh(&keys, &disguised, &demo()), Err(Unopened::Garbage));
+        assert_eq!(open_refresh(&keys, &access, &demo()), Err(Unopened::Garbage));
+    }
+
+    #[test]
+    fn a_key_that_has_not_arrived_yet_is_told_from_garbage() {
+        let newer = keyring(&[1, 2], 2);
+        let token = seal_refresh(&newer, &RefreshToken { kid: 2, ..refresh(0) }, &demo()).unwrap();
+        assert_eq!(open_refresh(&keyring(&[1], 1), &token, &demo()), Err(Unopened::UnknownKey));
+        let far =
+            seal_refresh(&keyring(&[99], 99), &RefreshToken { kid: 99, ..refresh(0) }, &demo());
+        assert_eq!(open_refresh(&keyring(&[1], 1), &far.unwrap(), &demo()), Err(Unopened::Garbage));
+    }
+
+    #[test]
+    fn old_keys_still_open_what_they_sealed() {
+        let token = seal_refresh(&keyring(&[1], 1), &refresh(3), &demo()).unwrap();
+        assert_eq!(open_refresh(&keyring(&[1, 2], 2), &token, &demo()), Ok(refresh(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_damaged_token_opens(at in 0usize..86, to in any::<u8>()) {
+            let keys = keyring(&[1], 1);
+            let good = seal_refresh(&keys, &refresh(3), &demo()).unwrap();
+            let mut bytes = good.clone().into_bytes();
+            bytes[at] = to;
+            if let Ok(text) = std::str::from_utf8(&bytes) && text != good {
+                prop_assert!(open_refresh(&keys, text, &demo()).is_err());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_opening_panic(text in "\\PC{0,200}", body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let keys = keyring(&[1], 1);
+            let mut body = body;
+            body.splice(0..0, [VERSION, 1]);
+            for prefix in [REFRESH_PREFIX, ACCESS_PREFIX] {
+                let disguised = encode(prefix, &body);
+                for text in [&text, &disguised] {
+                    prop_assert!(open_refresh(&keys, text, &demo()).is_err());
+                    prop_assert!(open_access(&keys, text).is_err());
+                    prop_assert!(open_session(&keys, text).is_err());
+                }
+            }
+        }
+
+        #[test]
+        fn access_tokens_read_back(user in any::<Option<[u8; 16]>>(), generation in any::<u32>(), issued in any::<i64>(), jti in any::<[u8; 16]>()) {
+            let keys = keyring(&[1], 1);
+            let subject = user.map_or(Subject::Client, |id| Subject::User {
+                user_id: UserId(id), family: FamilyId(id), generation,
+            });
+            let token = AccessToken { subject, jti: Jti(jti), issued_at: Timestamp::from_millis(issued), ..access() };
+            prop_assert_eq!(open_access(&keys, &seal_access(&keys, &token).unwrap()), Ok(token));
+        }
+    }
+}

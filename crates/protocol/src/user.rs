@@ -1,0 +1,87 @@
+//! Resource owners: the people whom tokens speak for.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::time::Timestamp;
+
+/// A user's identity: 128 random bits, never used again. A user who is deleted and created anew
+/// under the same name is another user, to whom no old token belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(pub [u8; 16]);
+
+/// How every `sub` of a user begins. No client id may begin so (RFC 9700 §4.15).
+pub const SUBJECT_PREFIX: &str = "usr_";
+
+impl UserId {
+    /// The value of the `sub` claim (RFC 7662 §2.2).
+    pub fn subject(self) -> String {
+        format!("{SUBJECT_PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0))
+    }
+
+    /// Reads a `sub` back.
+    pub fn from_subject(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(SUBJECT_PREFIX)?).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.subject())
+    }
+}
+
+/// The name that a user signs in with. Compared byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Username(String);
+
+impl Username {
+    /// The longest user name, in bytes.
+    pub const MAX_LEN: usize = 255;
+
+    /// Takes 1 to 255 bytes without control characters or white space at either end.
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = !text.is_empty()
+            && text.len() <= Self::MAX_LEN
+            && text.trim() == text
+            && !text.chars().any(char::is_control);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a refresh needs to know about the user today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserStanding {
+    /// Disabled users get no tokens.
+    pub enabled: bool,
+    /// Families that are not younger than this are over: "sign out everywhere".
+    pub not_before: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_reads_back() {
+        let id = UserId([9; 16]);
+        assert_eq!(UserId::from_subject(&id.subject()), Some(id));
+        assert_eq!(UserId::from_subject("demo"), None);
+    }
+
+    #[test]
+    fn user_names_have_no_control_characters_and_no_outer_white_space() {
+        for bad in ["", " a", "a ", "a\0b", "a\nb", &"x".repeat(256)] {
+            assert_eq!(Username::parse(bad), None, "{bad:?}");
+        }
+        assert!(Username::parse("Ünal Ö. @ example").is_some());
+    }
+}
