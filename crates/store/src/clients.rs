@@ -1,0 +1,250 @@
+//! Clients.
+
+use std::time::Duration;
+
+use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType, StoredSecret};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::secret::SecretHash;
+use remint_protocol::time::Timestamp;
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::meta::raise_revision;
+use crate::row::{Columns, Row, Value};
+use crate::{Error, Store};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, auth_methods, secret_kid, secret_hash, previous_secret_kid, \
+             previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
+             access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
+             refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
+             disabled_at, not_before, created_at, updated_at FROM clients ",
+            $rest
+        )
+    };
+}
+
+const FIND: Statement = Statement::new(select!("WHERE id = ?1"));
+const LIST: Statement = Statement::new(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"));
+
+const INSERT: Statement = Statement::new(
+    "INSERT INTO clients (id, name, auth_methods, secret_kid, secret_hash, previous_secret_kid, \
+     previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
+     access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
+     refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
+     disabled_at, not_before, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+     ?20, ?21, ?22, ?23, ?24) ON CONFLICT (id) DO NOTHING",
+);
+
+/// Guarded by the time of the last change, so that two operators do not overwrite each other.
+const UPDATE: Statement = Statement::new(
+    "UPDATE clients SET name = ?2, auth_methods = ?3, secret_kid = ?4, secret_hash = ?5, \
+     previous_secret_kid = ?6, previous_secret_hash = ?7, previous_secret_expires_at = ?8, \
+     grants = ?9, scope = ?10, resources = ?11, serves = ?12, access_token_lifetime = ?13, \
+     refresh_token_lifetime = ?14, renew_refresh_token = ?15, extend_on_renewal = ?16, \
+     refresh_token_max_lifetime = ?17, grace_period = ?18, on_reuse = ?19, \
+     revoke_access_token_on_refresh = ?20, disabled_at = ?21, not_before = ?22, updated_at = ?24 \
+     WHERE id = ?1 AND created_at = ?23 AND updated_at = ?25",
+);
+
+const END_SESSIONS: Statement =
+    Statement::new("UPDATE clients SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
+const END_ALL_SESSIONS: Statement =
+    Statement::new("UPDATE clients SET not_before = ?1 WHERE not_before < ?1");
+const DELETE: Statement = Statement::new("DELETE FROM clients WHERE id = ?1");
+const DELETE_FAMILIES: Statement = Statement::new("DELETE FROM families WHERE client_id = ?1");
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] =
+    &[&FIND, &LIST, &INSERT, &UPDATE, &END_SESSIONS, &DELETE, &DELETE_FAMILIES];
+#[cfg(test)]
+pub(crate) const COLD: &[&Statement] = &[&END_ALL_SESSIONS];
+
+impl Store {
+    /// Finds a client.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn find_client(&self, id: &str) -> Result<Option<Client>, Error> {
+        self.read_one(&FIND, &[id.into()]).await?.map(client).transpose()
+    }
+
+    /// Lists at most `limit` clients after an id, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_clients(&self, after: &str, limit: u32) -> Result<Vec<Client>, Error> {
+        let rows = self.read(&LIST, &[after.into(), limit.into()]).await?;
+        rows.into_iter().map(client).collect()
+    }
+
+    /// Registers a client; `Conflict` when the id is taken.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn create_client(&self, client: &Client) -> Result<Outcome, Error> {
+        self.commit(vec![Write::one(&INSERT, values(client)), raise_revision()]).await
+    }
+
+    /// Replaces a client's registration, if nobody changed it since `seen_at`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn update_client(
+        &self,
+        client: &Client,
+        seen_at: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let mut values = values(client);
+        values.push(seen_at.into());
+        self.commit(vec![Write::one(&UPDATE, values), raise_revision()]).await
+    }
+
+    /// Ends all sessions of a client that began up to now.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn end_client_sessions(
+        &self,
+        id: &ClientId,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let end = Write::any(&END_SESSIONS, vec![id.as_str().into(), now.into()]);
+        self.commit(vec![end, raise_revision()]).await
+    }
+
+    /// Ends all sessions that began up to now.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn end_all_sessions(&self, now: Timestamp) -> Result<Outcome, Error> {
+        self.commit(vec![Write::any(&END_ALL_SESSIONS, vec![now.into()]), raise_revision()]).await
+    }
+
+    /// Deletes a client and all its sessions.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_client(&self, id: &ClientId) -> Result<Outcome, Error> {
+        let of = |statement| vec![Write::any(statement, vec![id.as_str().into()])];
+        let mut batch = vec![Write::one(&DELETE, vec![id.as_str().into()])];
+        batch.extend(of(&DELETE_FAMILIES));
+        batch.push(raise_revision());
+        self.commit(batch).await
+    }
+}
+
+/// The columns in the order of `INSERT`.
+fn values(client: &Client) -> Vec<Value> {
+    let own = &client.overrides;
+    let previous = client.previous_secret;
+    let disabled_at = (!client.enabled).then_some(client.updated_at);
+    vec![
+        client.id.as_str().into(),
+        client.name.as_str().into(),
+        words(client.auth_methods.iter().map(|m| m.as_str())).into(),
+        client.secret.map(|s| s.kid).into(),
+        client.secret.map(|s| s.hash.0).into(),
+        previous.map(|(s, _)| s.kid).into(),
+        previous.map(|(s, _)| s.hash.0).into(),
+        previous.map(|(_, until)| until).into(),
+        words(client.grants.iter().map(|g| g.as_str())).into(),
+        client.scope.as_str().into(),
+        client.resources.as_str().into(),
+        client.serves.as_str().into(),
+        own.access_token_lifetime.map(millis).into(),
+        own.refresh_token_lifetime.map(millis).into(),
+        own.renew_refresh_token.into(),
+        own.extend_on_renewal.into(),
+        own.refresh_token_max_lifetime.map(max_millis).into(),
+        own.grace_period.map(millis).into(),
+        own.on_reuse.map(OnReuse::as_str).into(),
+        own.revoke_access_token_on_refresh.into(),
+        disabled_at.into(),
+        client.not_before.into(),
+        client.created_at.into(),
+        client.updated_at.into(),
+    ]
+}
+
+fn client(row: Row) -> Result<Client, Error> {
+    let mut c = Columns::new("clients", row);
+    Ok(Client {
+        id: c.parse("id", |text: String| ClientId::parse(&text))?,
+        name: c.take("name")?,
+        auth_methods: c.parse("auth_methods", |text: String| each(&text, AuthMethod::parse))?,
+        secret: secret(&mut c)?,
+        previous_secret: previous_secret(&mut c)?,
+        grants: c.parse("grants", |text: String| each(&text, GrantType::parse))?,
+        scope: Scope::from_stored(c.take("scope")?),
+        resources: Resources::from_stored(c.take("resources")?),
+        serves: Resources::from_stored(c.take("serves")?),
+        overrides: overrides(&mut c)?,
+        enabled: c.take::<Option<Timestamp>>("disabled_at")?.is_none(),
+        not_before: c.take("not_before")?,
+        created_at: c.take("created_at")?,
+        updated_at: c.take("updated_at")?,
+    })
+}
+
+fn overrides(c: &mut Columns) -> Result<Overrides, Error> {
+    Ok(Overrides {
+        access_token_lifetime: c
+            .take::<Option<u64>>("access_token_lifetime")?
+            .map(Duration::from_millis),
+        refresh_token_lifetime: c
+            .take::<Option<u64>>("refresh_token_lifetime")?
+            .map(Duration::from_millis),
+        renew_refresh_token: c.take("renew_refresh_token")?,
+        extend_on_renewal: c.take("extend_on_renewal")?,
+        refresh_token_max_lifetime: c
+            .take::<Option<i64>>("refresh_token_max_lifetime")?
+            .map(max_lifetime),
+        grace_period: c.take::<Option<u64>>("grace_period")?.map(Duration::from_millis),
+        on_reuse: c.parse("on_reuse", |text: Option<String>| match text {
+            None => Some(None),
+            Some(text) => OnReuse::parse(&text).map(Some),
+        })?,
+        revoke_access_token_on_refresh: c.take("revoke_access_token_on_refresh")?,
+    })
+}
+
+fn secret(c: &mut Columns) -> Result<Option<StoredSecret>, Error> {
+    let kid: Option<u8> = c.take("secret_kid")?;
+    let hash: Option<[u8; 32]> = c.take("secret_hash")?;
+    Ok(kid.zip(hash).map(|(kid, hash)| StoredSecret { kid, hash: SecretHash(hash) }))
+}
+
+fn previous_secret(c: &mut Columns) -> Result<Option<(StoredSecret, Timestamp)>, Error> {
+    let stored = secret(c)?;
+    let until: Option<Timestamp> = c.take("previous_secret_expires_at")?;
+    Ok(stored.zip(until))
+}
+
+fn words<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    all.collect::<Vec<_>>().join(" ")
+}
+
+fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split_ascii_whitespace().map(parse).collect()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn max_millis(max: MaxLifetime) -> i64 {
+    match max {
+        MaxLifetime::Endless => -1,
+        MaxLifetime::Of(lifetime) => millis(lifetime),
+    }
+}
+
+fn max_lifetime(stored: i64) -> MaxLifetime {
+    u64::try_from(stored)
+        .map_or(MaxLifetime::Endless, |ms| MaxLifetime::Of(Duration::from_millis(ms)))
+}

@@ -1,0 +1,261 @@
+//! Families: one row per session, changed in place at each refresh.
+
+use remint_protocol::client::ClientId;
+use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason, Rotation};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::secret::SecretHash;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::{UserId, UserStanding};
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::guesses;
+use crate::row::{Columns, Row, Value};
+use crate::{Error, Store};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
+             f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
+             f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
+             u.not_before, u.disabled_at \
+             FROM families f LEFT JOIN users u ON u.id = f.user_id ",
+            $rest
+        )
+    };
+}
+
+const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1"));
+
+const INSERT: Statement = Statement::new(
+    "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
+     amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
+     confirmed) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, '', '', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?8) \
+     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
+     ON CONFLICT (id) DO NOTHING",
+);
+
+const ROTATE: Statement = Statement::new(
+    "UPDATE families SET generation = ?3, epoch = ?4, kid = ?5, rotated_at = ?6, expires_at = ?7, \
+     confirmed = 0 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
+);
+
+const CONFIRM: Statement = Statement::new(
+    "UPDATE families SET confirmed = 1 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
+);
+
+const REVOKE: Statement = Statement::new(
+    "UPDATE families SET revoked_at = ?2, revoke_reason = ?3 WHERE id = ?1 AND revoked_at IS NULL",
+);
+
+const LIST: Statement = Statement::new(select!("WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"));
+const LIST_BY_USER: Statement =
+    Statement::new(select!("WHERE f.user_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
+const LIST_BY_CLIENT: Statement =
+    Statement::new(select!("WHERE f.client_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
+
+const DELETE_EXPIRED: Statement =
+    Statement::new("DELETE FROM families WHERE id > ?1 AND id <= ?2 AND expires_at < ?3");
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] = &[
+    &LOAD,
+    &INSERT,
+    &ROTATE,
+    &CONFIRM,
+    &REVOKE,
+    &LIST,
+    &LIST_BY_USER,
+    &LIST_BY_CLIENT,
+    &DELETE_EXPIRED,
+];
+
+/// Which families to list.
+#[derive(Clone, Copy, Debug)]
+pub enum Filter<'a> {
+    /// Every one.
+    All,
+    /// Those of a client.
+    Client(&'a ClientId),
+    /// Those of a user.
+    User(UserId),
+}
+
+/// A bounded piece of a listing, in the order of the ids.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The families.
+    pub families: Vec<Loaded>,
+    /// Where the next piece starts; `None` after the last one.
+    pub next: Option<FamilyId>,
+}
+
+impl Store {
+    /// Loads a family and the standing of its user: one primary-key read.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_family(&self, id: FamilyId) -> Result<Option<Loaded>, Error> {
+        self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
+    }
+
+    /// Begins a family, unless its user or client was disabled, deleted or ended meanwhile. `trust`
+    /// is the bucket of the account and source that just proved a password.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn insert_family(
+        &self,
+        family: &Family,
+        trust: Option<(guesses::Key, Timestamp)>,
+    ) -> Result<Outcome, Error> {
+        let values = vec![
+            family.id.0.into(),
+            family.secret_hash.0.into(),
+            family.client_id.as_str().into(),
+            family.user_id.0.into(),
+            family.scope.as_str().into(),
+            family.resources.as_str().into(),
+            family.auth_time.into(),
+            family.created_at.into(),
+            family.max_expires_at.into(),
+            family.generation.into(),
+            family.grace_floor.into(),
+            family.epoch.into(),
+            family.kid.into(),
+            family.rotated_at.into(),
+            family.expires_at.into(),
+            family.confirmed.into(),
+        ];
+        let mut batch = vec![Write::one(&INSERT, values)];
+        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
+        self.commit(batch).await
+    }
+
+    /// Moves a family to its next generation, if it still has the one that was decided upon and is
+    /// not revoked.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn rotate(&self, rotation: &Rotation) -> Result<Outcome, Error> {
+        let values = vec![
+            rotation.family.0.into(),
+            rotation.from.into(),
+            rotation.to.into(),
+            rotation.epoch.into(),
+            rotation.kid.into(),
+            rotation.at.into(),
+            rotation.expires_at.into(),
+        ];
+        self.commit(vec![Write::one(&ROTATE, values)]).await
+    }
+
+    /// Remembers that the current token was used, which ends its predecessor's grace.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn confirm(&self, id: FamilyId, generation: u32) -> Result<Outcome, Error> {
+        self.commit(vec![Write::one(&CONFIRM, vec![id.0.into(), generation.into()])]).await
+    }
+
+    /// Ends a family. One that is over stays as it is: the first reason counts.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revoke_family(
+        &self,
+        id: FamilyId,
+        reason: RevokeReason,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![id.0.into(), now.into(), reason.code().into()];
+        self.commit(vec![Write::any(&REVOKE, values)]).await
+    }
+
+    /// Lists at most `limit` families after `after`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_families(
+        &self,
+        filter: Filter<'_>,
+        after: Option<FamilyId>,
+        limit: u32,
+    ) -> Result<Page, Error> {
+        let (statement, by): (_, Option<Value>) = match filter {
+            Filter::All => (&LIST, None),
+            Filter::Client(id) => (&LIST_BY_CLIENT, Some(id.as_str().into())),
+            Filter::User(id) => (&LIST_BY_USER, Some(id.0.into())),
+        };
+        let mut values = vec![start(after), limit.into()];
+        values.extend(by);
+        let rows = self.read(statement, &values).await?;
+        let families = rows.into_iter().map(loaded).collect::<Result<Vec<_>, _>>()?;
+        let is_full = u32::try_from(families.len()).is_ok_and(|found| found == limit);
+        let next = families.last().filter(|_| is_full).map(|last| last.family.id);
+        Ok(Page { families, next })
+    }
+
+    /// Removes the families between two ids that expired before `before`. The sweep calls this for
+    /// one bounded piece after another.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_expired_families(
+        &self,
+        after: Option<FamilyId>,
+        to: FamilyId,
+        before: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![start(after), to.0.into(), before.into()];
+        self.commit(vec![Write::any(&DELETE_EXPIRED, values)]).await
+    }
+}
+
+/// Every id is greater than no bytes at all.
+fn start(after: Option<FamilyId>) -> Value {
+    after.map_or_else(|| Value::Blob(Vec::new()), |id| id.0.into())
+}
+
+fn loaded(row: Row) -> Result<Loaded, Error> {
+    let mut c = Columns::new("families", row);
+    let family = Family {
+        id: FamilyId(c.take("id")?),
+        secret_hash: SecretHash(c.take("secret_hash")?),
+        client_id: c.parse("client_id", |text: String| ClientId::parse(&text))?,
+        user_id: UserId(c.take("user_id")?),
+        scope: Scope::from_stored(c.take("scope")?),
+        resources: Resources::from_stored(c.take("resources")?),
+        auth_time: c.take("auth_time")?,
+        created_at: c.take("created_at")?,
+        max_expires_at: c.take("max_expires_at")?,
+        generation: c.take("generation")?,
+        grace_floor: c.take("grace_floor")?,
+        epoch: c.take("epoch")?,
+        kid: c.take("kid")?,
+        rotated_at: c.take("rotated_at")?,
+        expires_at: c.take("expires_at")?,
+        confirmed: c.take("confirmed")?,
+        revoked: revoked(&mut c)?,
+    };
+    let not_before: Option<Timestamp> = c.take("not_before")?;
+    let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
+    let user =
+        not_before.map(|not_before| UserStanding { enabled: disabled_at.is_none(), not_before });
+    Ok(Loaded { family, user })
+}
+
+fn revoked(c: &mut Columns) -> Result<Option<(Timestamp, RevokeReason)>, Error> {
+    let at: Option<Timestamp> = c.take("revoked_at")?;
+    let reason: Option<i64> = c.take("revoke_reason")?;
+    match (at, reason) {
+        (None, None) => Ok(None),
+        (Some(at), Some(code)) => RevokeReason::from_code(code)
+            .map(|reason| Some((at, reason)))
+            .ok_or_else(|| c.corrupt("revoke_reason")),
+        _ => Err(c.corrupt("revoked_at")),
+    }
+}

@@ -1,0 +1,92 @@
+//! Wrong guesses of passwords and client secrets, counted in buckets.
+
+use remint_protocol::guess::{BucketKey, FORGET_AFTER, Guesses};
+use remint_protocol::time::Timestamp;
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::row::{Columns, Row};
+use crate::{Error, Store};
+
+pub(crate) type Key = BucketKey;
+
+const LOAD: Statement = Statement::new(
+    "SELECT bucket, failures, last_at, trusted_until FROM guesses WHERE bucket IN (?1, ?2, ?3)",
+);
+
+/// Adds to what is there now, not to what was read: guesses made at once all count.
+const FAIL: Statement = Statement::new(
+    "INSERT INTO guesses (bucket, failures, last_at, trusted_until) VALUES (?1, 1, ?2, 0) \
+     ON CONFLICT (bucket) DO UPDATE SET last_at = ?2, failures = CASE \
+     WHEN guesses.last_at < ?3 THEN 1 ELSE guesses.failures + 1 END",
+);
+
+const TRUST: Statement = Statement::new(
+    "INSERT INTO guesses (bucket, failures, last_at, trusted_until) VALUES (?1, 0, 0, ?2) \
+     ON CONFLICT (bucket) DO UPDATE SET failures = 0, trusted_until = ?2",
+);
+
+const DELETE_FORGOTTEN: Statement = Statement::new(
+    "DELETE FROM guesses WHERE bucket IN (SELECT bucket FROM guesses \
+     WHERE last_at < ?1 AND trusted_until < ?2 LIMIT 1000)",
+);
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] = &[&LOAD, &FAIL, &TRUST];
+#[cfg(test)]
+pub(crate) const COLD: &[&Statement] = &[&DELETE_FORGOTTEN];
+
+pub(crate) fn trust(bucket: Key, until: Timestamp) -> Write {
+    Write::one(&TRUST, vec![bucket.into(), until.into()])
+}
+
+impl Store {
+    /// What three buckets hold.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_guesses(&self, buckets: [BucketKey; 3]) -> Result<[Guesses; 3], Error> {
+        let rows = self.read(&LOAD, &buckets.map(Into::into)).await?;
+        let found = rows.into_iter().map(guesses).collect::<Result<Vec<_>, _>>()?;
+        let holds =
+            |key| found.iter().find(|(k, _)| *k == key).map_or_else(Guesses::default, |f| f.1);
+        Ok(buckets.map(holds))
+    }
+
+    /// Counts one wrong guess in each bucket.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn count_wrong_guess(
+        &self,
+        buckets: &[BucketKey],
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let forgotten = before(now, FORGET_AFTER);
+        let fail =
+            |key: &BucketKey| Write::one(&FAIL, vec![(*key).into(), now.into(), forgotten.into()]);
+        self.commit(buckets.iter().map(fail).collect()).await
+    }
+
+    /// Removes some of the buckets that mean nothing any more.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_forgotten_guesses(&self, now: Timestamp) -> Result<Outcome, Error> {
+        let values = vec![before(now, FORGET_AFTER).into(), now.into()];
+        self.commit(vec![Write::any(&DELETE_FORGOTTEN, values)]).await
+    }
+}
+
+fn before(now: Timestamp, span: std::time::Duration) -> Timestamp {
+    let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(millis))
+}
+
+fn guesses(row: Row) -> Result<(BucketKey, Guesses), Error> {
+    let mut c = Columns::new("guesses", row);
+    let key = c.take("bucket")?;
+    let failures = c.take("failures")?;
+    let last_at = c.take("last_at")?;
+    let trusted_until = c.take("trusted_until")?;
+    Ok((key, Guesses { failures, last_at, trusted_until }))
+}

@@ -1,0 +1,41 @@
+//! The counters that every node watches.
+
+use crate::batch::{Statement, Write};
+use crate::row::{Columns, Value};
+use crate::{Error, Store};
+
+const LOAD: Statement = Statement::new("SELECT value FROM meta WHERE name = ?1");
+const RAISE: Statement = Statement::new("UPDATE meta SET value = value + 1 WHERE name = ?1");
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE];
+
+/// Tells every node that a client changed.
+pub(crate) fn raise_revision() -> Write {
+    Write::one(&RAISE, vec!["revision".into()])
+}
+
+impl Store {
+    /// A number that rises with every change of a client: caches that saw another are stale.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revision(&self) -> Result<i64, Error> {
+        self.counter("revision").await
+    }
+
+    /// A number that rises when the store may have lost its last commits.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn epoch(&self) -> Result<u16, Error> {
+        let epoch = self.counter("epoch").await?;
+        u16::try_from(epoch).map_err(|_| Error::Corrupt { table: "meta", column: "epoch" })
+    }
+
+    async fn counter(&self, name: &'static str) -> Result<i64, Error> {
+        let missing = Error::Corrupt { table: "meta", column: name };
+        let row = self.read_one(&LOAD, &[Value::from(name)]).await?.ok_or(missing)?;
+        Columns::new("meta", row).take(name)
+    }
+}

@@ -1,0 +1,378 @@
+//! SQLite: one writer thread that commits what has queued up as one group, and connections that
+//! read beside it (WAL mode).
+//!
+//! The writer never waits for company: an idle server commits at once, a busy one shares each fsync
+//! among all that arrived during the one before. `synchronous=FULL`, so an answer means that the
+//! commit is on disk. Checkpoints run on a connection of their own, off the writer's path.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::hooks::Wal;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, OpenFlags, ToSql};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Error;
+use crate::batch::{Batch, Guard, Outcome, Statement};
+use crate::migrate::{MigrateError, migrate};
+use crate::row::{Row, Value};
+
+/// The most batches in one commit.
+const GROUP_MAX: usize = 256;
+/// The most batches that may wait; further ones are refused at once.
+const QUEUE_MAX: usize = 16_384;
+/// How long to wait for another process, such as a command line, that is writing.
+const BUSY: Duration = Duration::from_secs(5);
+/// The length of the write-ahead log, in pages, at which it is folded into the database.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// Upper bounds of the buckets in [`Stats::groups`].
+pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// What the writer did, for metrics.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Commits by the number of batches in them: one counter for each of [`GROUP_BUCKETS`].
+    pub groups: [AtomicU64; GROUP_BUCKETS.len()],
+    /// Batches committed.
+    pub batches: AtomicU64,
+    /// Batches that wait now.
+    pub queued: AtomicU64,
+    /// Commits that failed.
+    pub failures: AtomicU64,
+}
+
+/// Why a database can not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The engine refused.
+    #[error("cannot open the database {}: {source}", file.display())]
+    Engine {
+        /// The file.
+        file: PathBuf,
+        /// Its reason.
+        source: rusqlite::Error,
+    },
+    /// The schema can not be brought up to date.
+    #[error("cannot use the database {}: {source}", file.display())]
+    Migrate {
+        /// The file.
+        file: PathBuf,
+        /// Its reason.
+        source: MigrateError,
+    },
+    /// No thread to write with.
+    #[error("cannot start the store's threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+struct Job {
+    batch: Batch,
+    done: oneshot::Sender<Result<Outcome, Error>>,
+}
+
+/// An open database.
+pub(crate) struct Sqlite {
+    file: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Option<mpsc::Sender<Job>>>,
+    queue: mpsc::WeakSender<Job>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    stats: Arc<Stats>,
+}
+
+impl Sqlite {
+    pub(crate) fn open(file: &Path) -> Result<Self, OpenError> {
+        let engine = |source| OpenError::Engine { file: file.to_owned(), source };
+        let mut db = connect(file, false).map_err(engine)?;
+        migrate(&mut db).map_err(|source| OpenError::Migrate { file: file.to_owned(), source })?;
+        let checkpointer = connect(file, false).map_err(engine)?;
+        let stats = Arc::new(Stats::default());
+        let (sender, queue) = mpsc::channel(QUEUE_MAX);
+        let log_pages = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&log_pages);
+        let count = move |_: &mut Wal, pages: std::ffi::c_int| {
+            seen.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        };
+        db.wal_hook(Some(count)).map_err(engine)?;
+        let checkpoint = Checkpoint::start(checkpointer, log_pages)?;
+        let writer = Writer { db, queue, checkpoint, stats: Arc::clone(&stats) };
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run())?;
+        Ok(Self {
+            file: file.to_owned(),
+            readers: Mutex::default(),
+            queue: sender.downgrade(),
+            writer: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            stats,
+        })
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn read(
+        &self,
+        statement: &'static Statement,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let db = self.reader()?;
+        let rows = query(&db, statement.sql, values);
+        // A connection that failed is not used again: its state is unknown.
+        if rows.is_ok() {
+            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        }
+        rows.map_err(|e| unavailable(&e))
+    }
+
+    fn reader(&self) -> Result<Connection, Error> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connect(&self.file, true).map_err(|e| unavailable(&e)), Ok)
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
+        let overloaded = || Error::Unavailable { cause: "too many writes are waiting".into() };
+        let closed = || Error::Unavailable { cause: "the store is closing".into() };
+        let (done, outcome) = oneshot::channel();
+        let queue = self.queue.upgrade().ok_or_else(closed)?;
+        self.stats.queued.fetch_add(1, Ordering::Relaxed);
+        let sent = queue.try_send(Job { batch, done });
+        drop(queue);
+        let outcome = match sent {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Err(closed())),
+            Err(_) => Err(overloaded()),
+        };
+        self.stats.queued.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+
+    pub(crate) fn close(&self) {
+        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            if thread.join().is_err() {
+                tracing::error!("the store's writer panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
+    let access = if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    if !read_only {
+        db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        db.pragma_update(None, "synchronous", "full")?;
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.pragma_update(None, "cache_size", -8_192)?;
+    }
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let width = statement.column_count();
+    let mut found = statement.query(rusqlite::params_from_iter(values))?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push((0..width).map(|i| row.get_ref(i).map(Value::from)).collect::<Result<_, _>>()?);
+    }
+    Ok(rows)
+}
+
+fn unavailable(error: &rusqlite::Error) -> Error {
+    Error::Unavailable { cause: error.to_string() }
+}
+
+/// The one connection that writes.
+struct Writer {
+    db: Connection,
+    queue: mpsc::Receiver<Job>,
+    checkpoint: Checkpoint,
+    stats: Arc<Stats>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut jobs = Vec::with_capacity(GROUP_MAX);
+        while self.queue.blocking_recv_many(&mut jobs, GROUP_MAX) > 0 {
+            let outcomes = commit_group(&self.db, &jobs);
+            self.count(jobs.len(), outcomes.is_ok());
+            answer(jobs.drain(..), outcomes);
+            self.checkpoint.after_commit(&self.db);
+        }
+        // The last connection to close folds the log into the database and removes it.
+        self.checkpoint.stop();
+    }
+
+    fn count(&self, size: usize, ok: bool) {
+        let size = size as u64;
+        let bucket = GROUP_BUCKETS.iter().position(|bound| size <= *bound);
+        if let Some(counter) = bucket.and_then(|i| self.stats.groups.get(i)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.stats.batches.fetch_add(size, Ordering::Relaxed);
+        self.stats.failures.fetch_add(u64::from(!ok), Ordering::Relaxed);
+    }
+}
+
+/// One transaction for all jobs. An error takes the whole group with it: nothing of it is on disk,
+/// or nobody can tell, and the answer is the same.
+fn commit_group(db: &Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Outcome>> {
+    let attempt = || {
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        let outcomes =
+            jobs.iter().map(|job| run_batch(db, &job.batch)).collect::<Result<_, _>>()?;
+        db.prepare_cached("COMMIT")?.execute(())?;
+        Ok(outcomes)
+    };
+    attempt().inspect_err(|_| {
+        if !db.is_autocommit()
+            && let Err(error) = db.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "rollback failed");
+        }
+    })
+}
+
+fn run_batch(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
+    // One statement is whole by itself. Several need a savepoint to be taken back together.
+    let Some(savepoint) = (batch.len() > 1).then_some("SAVEPOINT batch") else {
+        return run_writes(db, batch);
+    };
+    db.prepare_cached(savepoint)?.execute(())?;
+    let outcome = run_writes(db, batch)?;
+    if outcome == Outcome::Conflict {
+        db.prepare_cached("ROLLBACK TO batch")?.execute(())?;
+    }
+    db.prepare_cached("RELEASE batch")?.execute(())?;
+    Ok(outcome)
+}
+
+fn run_writes(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
+    for write in batch {
+        let mut statement = db.prepare_cached(write.statement.sql)?;
+        let touched = statement.execute(rusqlite::params_from_iter(&write.values))?;
+        if write.guard == Guard::One && touched != 1 {
+            return Ok(Outcome::Conflict);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: rusqlite::Result<Vec<Outcome>>) {
+    // A receiver that is gone belongs to a client that hung up: its write stands all the same.
+    match outcomes {
+        Ok(outcomes) => jobs.zip(outcomes).for_each(|(job, outcome)| {
+            let _ = job.done.send(Ok(outcome));
+        }),
+        Err(error) => {
+            tracing::error!(%error, lost = jobs.len(), "a commit failed");
+            jobs.for_each(|job| {
+                let _ = job.done.send(Err(unavailable(&error)));
+            });
+        }
+    }
+}
+
+/// Folds the write-ahead log into the database beside the writer.
+///
+/// The thread copies most pages while commits go on. The few that arrived meanwhile are copied by
+/// the writer between two commits; only then can the log start over from its beginning.
+struct Checkpoint {
+    start: Option<std_mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    is_running: bool,
+    is_copied: Arc<AtomicBool>,
+    /// Pages in the log after the writer's last commit.
+    log_pages: Arc<AtomicU32>,
+}
+
+impl Checkpoint {
+    fn start(db: Connection, log_pages: Arc<AtomicU32>) -> std::io::Result<Self> {
+        let (start, starts) = std_mpsc::channel();
+        let is_copied = Arc::new(AtomicBool::new(false));
+        let copied = Arc::clone(&is_copied);
+        let run = move || {
+            for () in starts {
+                fold_log(&db);
+                copied.store(true, Ordering::Release);
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run)?;
+        Ok(Self {
+            start: Some(start),
+            thread: Some(thread),
+            is_running: false,
+            is_copied,
+            log_pages,
+        })
+    }
+
+    fn after_commit(&mut self, db: &Connection) {
+        if self.is_running {
+            if self.is_copied.swap(false, Ordering::Acquire) {
+                self.is_running = false;
+                fold_log(db);
+            }
+        } else if self.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            self.is_running = self.start.as_ref().is_some_and(|start| start.send(()).is_ok());
+        }
+    }
+
+    fn stop(&mut self) {
+        self.start = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn fold_log(db: &Connection) {
+    if let Err(error) = db.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+        tracing::warn!(%error, "a checkpoint failed; the write-ahead log grows until one succeeds");
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Integer(v) => Self::Int(v),
+            ValueRef::Text(v) => String::from_utf8(v.to_vec()).map_or(Self::Null, Self::Text),
+            ValueRef::Blob(v) => Self::Blob(v.to_vec()),
+            ValueRef::Null | ValueRef::Real(_) => Self::Null,
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(v) => ValueRef::Integer(*v),
+            Self::Text(v) => ValueRef::Text(v.as_bytes()),
+            Self::Blob(v) => ValueRef::Blob(v),
+        }))
+    }
+}

@@ -1,0 +1,67 @@
+//! What stands in for a macro that checks queries: every statement prepares, and the plan of every
+//! hot one never scans.
+
+use rusqlite::Connection;
+
+use crate::batch::Statement;
+use crate::{access_tokens, clients, families, guesses, meta, migrate, users};
+
+fn database() -> Connection {
+    let mut db = Connection::open_in_memory().unwrap();
+    migrate::migrate(&mut db).unwrap();
+    db
+}
+
+fn hot() -> impl Iterator<Item = &'static &'static Statement> {
+    let tables = [
+        access_tokens::HOT,
+        clients::HOT,
+        families::HOT,
+        guesses::HOT,
+        meta::STATEMENTS,
+        users::HOT,
+    ];
+    tables.into_iter().flatten()
+}
+
+#[test]
+fn every_statement_prepares() {
+    let db = database();
+    for statement in hot().chain(clients::COLD).chain(guesses::COLD) {
+        db.prepare(statement.sql).unwrap_or_else(|e| panic!("{e}: {}", statement.sql));
+    }
+}
+
+#[test]
+fn no_hot_statement_scans_a_table() {
+    let db = database();
+    for statement in hot() {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).unwrap();
+        let width = plan.parameter_count();
+        let none = vec![rusqlite::types::Null; width];
+        let steps: Vec<String> = plan
+            .query_map(rusqlite::params_from_iter(none), |row| row.get("detail"))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let scans: Vec<_> =
+            steps.iter().filter(|s| s.starts_with("SCAN") && *s != "SCAN CONSTANT ROW").collect();
+        assert!(scans.is_empty(), "{scans:?} in {}", statement.sql);
+    }
+}
+
+#[test]
+fn a_database_of_another_program_and_one_from_the_future_are_refused_by_name() {
+    let mut foreign = Connection::open_in_memory().unwrap();
+    foreign.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    let error = migrate::migrate(&mut foreign).unwrap_err();
+    assert_eq!(error.to_string(), "the file is a database, but not one of Remint's");
+
+    let mut newer = database();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    let error = migrate::migrate(&mut newer).unwrap_err().to_string();
+    assert!(
+        error.contains("schema version 99") && error.contains("run the newer remint"),
+        "{error}"
+    );
+}

@@ -1,0 +1,189 @@
+//! Users.
+
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::{UserId, Username};
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::row::{Columns, Row};
+use crate::{Error, Store};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, username, password_hash, disabled_at, not_before, created_at, updated_at \
+             FROM users ",
+            $rest
+        )
+    };
+}
+
+const LOAD: Statement = Statement::new(select!("WHERE id = ?1"));
+const FIND: Statement = Statement::new(select!("WHERE username = ?1"));
+const LIST: Statement = Statement::new(select!("WHERE username > ?1 ORDER BY username LIMIT ?2"));
+
+const INSERT: Statement = Statement::new(
+    "INSERT INTO users (id, username, password_hash, not_before, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, 0, ?4, ?4) ON CONFLICT DO NOTHING",
+);
+
+const SET_PASSWORD: Statement = Statement::new(
+    "UPDATE users SET password_hash = ?2, not_before = ?3, updated_at = ?3 WHERE id = ?1",
+);
+const REPLACE_HASH: Statement =
+    Statement::new("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2");
+const DISABLE: Statement =
+    Statement::new("UPDATE users SET disabled_at = ?2, updated_at = ?2 WHERE id = ?1");
+const ENABLE: Statement =
+    Statement::new("UPDATE users SET disabled_at = NULL, updated_at = ?2 WHERE id = ?1");
+const END_SESSIONS: Statement =
+    Statement::new("UPDATE users SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
+const DELETE: Statement = Statement::new("DELETE FROM users WHERE id = ?1");
+const DELETE_FAMILIES: Statement = Statement::new("DELETE FROM families WHERE user_id = ?1");
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] = &[
+    &LOAD,
+    &FIND,
+    &LIST,
+    &INSERT,
+    &SET_PASSWORD,
+    &REPLACE_HASH,
+    &DISABLE,
+    &ENABLE,
+    &END_SESSIONS,
+    &DELETE,
+    &DELETE_FAMILIES,
+];
+
+/// A user as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Never used again, not even for the same name.
+    pub id: UserId,
+    /// What they sign in with.
+    pub username: Username,
+    /// The password as a PHC string (argon2id).
+    pub password_hash: String,
+    /// When they were disabled, if they are.
+    pub disabled_at: Option<Timestamp>,
+    /// Sessions that are not younger than this are over.
+    pub not_before: Timestamp,
+    /// When they were created.
+    pub created_at: Timestamp,
+    /// When they were last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Store {
+    /// Finds a user by name.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn find_user(&self, username: &Username) -> Result<Option<User>, Error> {
+        self.read_one(&FIND, &[username.as_str().into()]).await?.map(user).transpose()
+    }
+
+    /// Loads a user by id.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_user(&self, id: UserId) -> Result<Option<User>, Error> {
+        self.read_one(&LOAD, &[id.0.into()]).await?.map(user).transpose()
+    }
+
+    /// Lists at most `limit` users after a name, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_users(&self, after: &str, limit: u32) -> Result<Vec<User>, Error> {
+        let rows = self.read(&LIST, &[after.into(), limit.into()]).await?;
+        rows.into_iter().map(user).collect()
+    }
+
+    /// Creates a user; `Conflict` when the name is taken.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn create_user(
+        &self,
+        id: UserId,
+        username: &Username,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![id.0.into(), username.as_str().into(), password_hash.into(), now.into()];
+        self.commit(vec![Write::one(&INSERT, values)]).await
+    }
+
+    /// Changes a password, which ends all the user's sessions.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn set_password(
+        &self,
+        id: UserId,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![id.0.into(), password_hash.into(), now.into()];
+        self.commit(vec![Write::one(&SET_PASSWORD, values)]).await
+    }
+
+    /// Replaces the hash of the same password by a stronger one; sessions live on.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn replace_password_hash(
+        &self,
+        id: UserId,
+        old: &str,
+        new: &str,
+    ) -> Result<Outcome, Error> {
+        self.commit(vec![Write::one(&REPLACE_HASH, vec![id.0.into(), old.into(), new.into()])])
+            .await
+    }
+
+    /// Disables or enables a user. A disabled user's tokens are dead until they are enabled again.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn set_user_enabled(
+        &self,
+        id: UserId,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let statement = if enabled { &ENABLE } else { &DISABLE };
+        self.commit(vec![Write::one(statement, vec![id.0.into(), now.into()])]).await
+    }
+
+    /// Ends all sessions of a user that began up to now.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn end_user_sessions(&self, id: UserId, now: Timestamp) -> Result<Outcome, Error> {
+        self.commit(vec![Write::any(&END_SESSIONS, vec![id.0.into(), now.into()])]).await
+    }
+
+    /// Deletes a user and all their sessions.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_user(&self, id: UserId) -> Result<Outcome, Error> {
+        let families = Write::any(&DELETE_FAMILIES, vec![id.0.into()]);
+        self.commit(vec![Write::one(&DELETE, vec![id.0.into()]), families]).await
+    }
+}
+
+fn user(row: Row) -> Result<User, Error> {
+    let mut c = Columns::new("users", row);
+    Ok(User {
+        id: UserId(c.take("id")?),
+        username: c.parse("username", |text: String| Username::parse(&text))?,
+        password_hash: c.take("password_hash")?,
+        disabled_at: c.take("disabled_at")?,
+        not_before: c.take("not_before")?,
+        created_at: c.take("created_at")?,
+        updated_at: c.take("updated_at")?,
+    })
+}
