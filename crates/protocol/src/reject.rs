@@ -124,6 +124,8 @@ causes! {
     /// A content type other than `application/x-www-form-urlencoded`.
     ContentTypeWrong = "content_type_wrong", InvalidRequest,
         "Send the parameters as application/x-www-form-urlencoded.";
+    /// A public client asked what a token says (RFC 7662 §2.1).
+    CallerPublic = "caller_public", InvalidClient, "Only a client that authenticates may introspect tokens.";
     /// A confidential client's grant was tried by a public client (RFC 6749 §4.4).
     GrantNeedsConfidentialClient = "grant_needs_confidential_client", UnauthorizedClient,
         "Only a client that authenticates may use this grant type.";

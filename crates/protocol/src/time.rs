@@ -30,6 +30,13 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This point moved into the past; stops at the beginning of time instead of wrapping.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// How much later this is than `earlier`. A clock that went backwards counts as no time at all,
     /// because the clock of a promoted node may be behind the one that wrote the row.
     pub fn since(self, earlier: Self) -> Duration {

@@ -1,1 +1,140 @@
-//! x
+//! Remint over HTTP: endpoints, configuration, background work.
+//!
+//! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
+//! `remint-protocol`, what is remembered is in `remint-store`.
+
+mod body;
+mod client_auth;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+mod failure;
+mod health;
+mod introspect;
+pub mod keys;
+mod metadata;
+pub mod passwords;
+mod revoke;
+pub mod serve;
+mod source;
+mod sweep;
+mod telemetry;
+mod telemetry_layer;
+pub mod tls;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use remint_protocol::keyring::Keyring;
+use remint_protocol::policy::Policy;
+use remint_protocol::refresh::Seal;
+use remint_store::Store;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use client_auth::{Clients, Suspects};
+use clock::Clock;
+use config::Config;
+use failure::Failure;
+use passwords::Passwords;
+use telemetry::Metrics;
+use telemetry_layer::{RequestIds, observe};
+
+/// The running server's state, shared by all requests.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    policy: Policy,
+    store: Store,
+    epoch: u16,
+    keys: Keyring,
+    clock: Clock,
+    passwords: Passwords,
+    clients: Clients,
+    suspects: Suspects,
+    metrics: Metrics,
+    request_ids: RequestIds,
+}
+
+/// Why the server can not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] entropy::NoEntropy),
+    /// The password settings make no sense together.
+    #[error("passwords: the memory, iterations and workers do not go together")]
+    Passwords(#[from] passwords::PasswordError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] remint_store::Error),
+}
+
+impl App {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn new(
+        config: Config,
+        store: Store,
+        keys: Keyring,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StartError> {
+        Ok(Arc::new(Self {
+            policy: config.policy(),
+            epoch: store.epoch().await?,
+            passwords: Passwords::new(&config.passwords)?,
+            metrics: Metrics::new(&store),
+            request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
+            clients: Clients::default(),
+            suspects: Suspects::default(),
+            config,
+            store,
+            keys,
+            clock,
+        }))
+    }
+
+    /// The clock, for tests that set it.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// How a new token is sealed.
+    const fn seal(&self) -> Seal {
+        Seal { kid: self.keys.active(), epoch: self.epoch }
+    }
+
+    fn refused(&self, failure: Failure) -> Response {
+        self.metrics.reject(failure.name());
+        failure.into_response()
+    }
+}
+
+/// The public endpoints.
+pub fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/token/", post(token::token))
+        .route("/oauth2/introspect", post(introspect::introspect))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
+        .layer(from_fn_with_state(Arc::clone(app), observe))
+        .with_state(Arc::clone(app))
+}
+
+/// The operators' endpoints.
+pub fn ops_router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .with_state(Arc::clone(app))
+}

@@ -61,7 +61,7 @@ impl Store {
         buckets: &[BucketKey],
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let forgotten = before(now, FORGET_AFTER);
+        let forgotten = now.before(FORGET_AFTER);
         let fail =
             |key: &BucketKey| Write::one(&FAIL, vec![(*key).into(), now.into(), forgotten.into()]);
         self.commit(buckets.iter().map(fail).collect()).await
@@ -72,14 +72,9 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub async fn delete_forgotten_guesses(&self, now: Timestamp) -> Result<Outcome, Error> {
-        let values = vec![before(now, FORGET_AFTER).into(), now.into()];
+        let values = vec![now.before(FORGET_AFTER).into(), now.into()];
         self.commit(vec![Write::any(&DELETE_FORGOTTEN, values)]).await
     }
-}
-
-fn before(now: Timestamp, span: std::time::Duration) -> Timestamp {
-    let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_sub(millis))
 }
 
 fn guesses(row: Row) -> Result<(BucketKey, Guesses), Error> {

@@ -86,3 +86,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests;
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading a request's form: bounded in size and time before anything looks at it.
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Uri, header, request};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use remint_protocol::form::Form;
+use remint_protocol::reject::Why;
+use tokio::time::timeout;
+
+use crate::App;
+use crate::failure::Failure;
+
+/// The largest body that is read, in bytes.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// A request with its whole body.
+pub(crate) struct Received {
+    pub(crate) head: request::Parts,
+    body: Bytes,
+}
+
+impl Received {
+    /// Reads the body, if it says that it is a form.
+    pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Failure> {
+        let (head, body) = request.into_parts();
+        refuse_query(&head.uri)?;
+        refuse_other_types(&head.headers)?;
+        let read = timeout(app.config.http.body_timeout, whole(body));
+        let body = read.await.map_err(|_| Failure::BodyTooSlow)??;
+        Ok(Self { head, body })
+    }
+
+    /// The parameters.
+    pub(crate) fn form(&self) -> Result<Form<'_>, Failure> {
+        Ok(Form::parse(&self.body)?)
+    }
+
+    /// The `Authorization` header, if there is exactly one.
+    pub(crate) fn authorization(&self) -> Result<Option<&[u8]>, Failure> {
+        let mut all = self.head.headers.get_all(header::AUTHORIZATION).iter();
+        let first = all.next();
+        if all.next().is_some() {
+            return Err(Why::BasicMalformed.into());
+        }
+        Ok(first.map(header::HeaderValue::as_bytes))
+    }
+}
+
+/// Everything that the endpoints take by form. None of it may travel in the URL, where logs and
+/// browser histories keep it.
+const PARAMETERS: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code",
+    "grant_type",
+    "password",
+    "refresh_token",
+    "resource",
+    "scope",
+    "token",
+    "token_type_hint",
+    "username",
+    "assertion",
+];
+
+fn refuse_query(uri: &Uri) -> Result<(), Failure> {
+    let Some(query) = uri.query() else { return Ok(()) };
+    let form = Form::parse(query.as_bytes())?;
+    if form.names().any(|name| PARAMETERS.contains(&name)) {
+        return Err(Why::ParametersInQuery.into());
+    }
+    Ok(())
+}
+
+fn refuse_other_types(headers: &HeaderMap) -> Result<(), Failure> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        Ok(())
+    } else {
+        Err(Why::ContentTypeWrong.into())
+    }
+}
+
+async fn whole(body: Body) -> Result<Bytes, Failure> {
+    let collected = Limited::new(body, MAX_BODY).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.is::<LengthLimitError>() { Failure::BodyTooLarge } else { Failure::BodyBroken }
+    })
+}

@@ -1,0 +1,325 @@
+//! The configuration: one TOML file, `REMINT_…` variables over it, flags over those.
+//!
+//! Every key is declared once, below, with its documentation; the parser, the environment's names,
+//! the reference page and `remint config show` all come from that declaration. Unknown keys and
+//! senseless values are refused with the file, the line and what to write instead.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
+
+mod read;
+mod values;
+
+pub use read::{ConfigError, Origin, Sources};
+pub use values::{Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting};
+
+/// One documented key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The full name, such as `http.listen`.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// The default, as one would write it; empty for none.
+    pub default: &'static str,
+    /// What may be written.
+    pub expects: &'static str,
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])*
+        $section:literal $name:ident {
+            $($(#[doc = $doc:literal])* $field:ident: $type:ty = $default:literal;)*
+        }
+    )*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Clone, Debug, PartialEq, Eq)]
+            pub struct $name {
+                $($(#[doc = $doc])* pub $field: $type,)*
+            }
+
+            impl $name {
+                fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
+                    Ok(Self {
+                        $($field: sources.resolve(concat!($section, stringify!($field)), $default)?,)*
+                    })
+                }
+
+                fn show(&self, out: &mut Vec<(&'static str, String)>) {
+                    $(out.push((concat!($section, stringify!($field)), self.$field.show()));)*
+                }
+            }
+        )*
+
+        /// Every section with what it is about, and every key in it.
+        pub const SECTIONS: &[(&str, &str, &[Key])] = &[$((
+            $section,
+            concat!($($about, "\n",)*),
+            &[$(Key {
+                name: concat!($section, stringify!($field)),
+                doc: concat!($($doc, "\n",)*),
+                default: $default,
+                expects: <$type as Setting>::EXPECTS,
+            },)*],
+        ),)*];
+    };
+}
+
+sections! {
+    /// Who this server is and where it keeps its data.
+    "" Server {
+        /// The issuer identifier (RFC 8414 §2): the URL under which clients reach this server, without a
+        /// trailing slash. Metadata and introspection answers carry it.
+        issuer: Issuer = "https://localhost:9443";
+        /// The directory of the database and of the self-signed certificate. Relative to the
+        /// configuration file.
+        data_dir: PathBuf = ".";
+        /// The file of the root keys. Whoever reads it and holds a token can forge; keep it at mode 0600
+        /// and back it up apart from the database. Relative to the configuration file.
+        key_file: PathBuf = "remint.keys";
+    }
+
+    /// The public listener: tokens, introspection, revocation, metadata, health.
+    "http." Http {
+        /// The address to listen on. `localhost` means both loopback addresses.
+        listen: ListenAddress = "localhost:9443";
+        /// The TLS certificate chain, PEM. Read again on SIGHUP. Without one, a self-signed certificate
+        /// is made and kept in the data directory.
+        certificate: Option<PathBuf> = "";
+        /// The private key of the certificate, PEM.
+        private_key: Option<PathBuf> = "";
+        /// Speak HTTP without TLS, for a proxy on the same host. Only allowed on loopback addresses.
+        plain: bool = "false";
+        /// The proxies whose `X-Forwarded-For` is believed, as IP addresses. From anyone else the header
+        /// is ignored.
+        trusted_proxies: Vec<IpAddr> = "";
+        /// The most connections at once. Further ones wait in the operating system's queue.
+        max_connections: u32 = "10000";
+        /// How long a client may take to send the head of a request, which is also how long an idle
+        /// connection is kept.
+        header_timeout: Duration = "30s";
+        /// How long a client may take to send the body of a request.
+        body_timeout: Duration = "10s";
+        /// How long running requests may take to finish after SIGTERM.
+        drain_timeout: Duration = "10s";
+    }
+
+    /// The operators' listener: `/metrics` and `/health`. Plain HTTP; keep it away from the public.
+    "ops." Ops {
+        /// The address to listen on, or `off`.
+        listen: OpsListen = "127.0.0.1:9464";
+    }
+
+    /// The lifetimes and the renewal of tokens. Clients may override each.
+    "tokens." Tokens {
+        /// How long an access token lives.
+        access_token_lifetime: Duration = "1h";
+        /// How long a refresh token lives.
+        refresh_token_lifetime: Duration = "1d";
+        /// Whether each refresh gives a new refresh token and makes the previous one unusable. When off,
+        /// the same refresh token comes back until it expires; public clients still get new ones (RFC 9700
+        /// §2.2.2).
+        renew_refresh_token: bool = "true";
+        /// Whether a renewed refresh token gets a new expiry. When off, it inherits the old one.
+        extend_on_renewal: bool = "true";
+        /// How long all refresh tokens of one authorization live together, however often they are renewed;
+        /// `none` for no bound.
+        refresh_token_max_lifetime: MaxLifetime = "365d";
+        /// How long after a renewal the previous refresh token still gets the same successor, for clients
+        /// that lost the answer. At most `10m`.
+        grace_period: Duration = "0s";
+        /// What a used-up refresh token does: `revoke_family` ends the session that it belongs to (RFC 9700
+        /// §4.14.2), `deny` refuses it alone.
+        on_reuse: OnReuse = "revoke_family";
+        /// Whether a renewal ends the access tokens issued before it. Nothing is renewed, and so nothing
+        /// ended, where `renew_refresh_token` is off.
+        revoke_access_token_on_refresh: bool = "false";
+    }
+
+    /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
+    "passwords." Passwords {
+        /// Memory for one hash.
+        memory: Argon2Memory = "19MiB";
+        /// Passes over the memory.
+        iterations: u32 = "2";
+        /// How many passwords are checked at once; 0 for one per core.
+        workers: u32 = "0";
+        /// How many more may wait. Beyond that, logins get 503 with Retry-After; refreshes go on.
+        queue: u32 = "64";
+    }
+
+    /// What is logged.
+    "log." Log {
+        /// The least severe level that is logged.
+        level: LogLevel = "info";
+        /// Lines for people, or JSON for machines.
+        format: LogFormat = "text";
+    }
+}
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Keys without a section.
+    pub server: Server,
+    /// `[http]`
+    pub http: Http,
+    /// `[ops]`
+    pub ops: Ops,
+    /// `[tokens]`
+    pub tokens: Tokens,
+    /// `[passwords]`
+    pub passwords: Passwords,
+    /// `[log]`
+    pub log: Log,
+    /// The directory that relative paths start from.
+    base: PathBuf,
+}
+
+impl Config {
+    /// Resolves and checks everything.
+    ///
+    /// # Errors
+    /// Says where the fault is and what to write instead.
+    pub fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
+        sources.refuse_unknown_keys()?;
+        let config = Self {
+            server: Server::resolve(sources)?,
+            http: Http::resolve(sources)?,
+            ops: Ops::resolve(sources)?,
+            tokens: Tokens::resolve(sources)?,
+            passwords: Passwords::resolve(sources)?,
+            log: Log::resolve(sources)?,
+            base: sources.base().to_owned(),
+        };
+        config.check(sources)?;
+        Ok(config)
+    }
+
+    fn check(&self, sources: &Sources) -> Result<(), ConfigError> {
+        if let Err(fault) = self.policy().check() {
+            return Err(sources.fault(&format!("tokens.{}", fault.setting), fault.advice));
+        }
+        if self.http.certificate.is_some() != self.http.private_key.is_some() {
+            let (missing, given) = if self.http.certificate.is_none() {
+                ("http.certificate", "http.private_key")
+            } else {
+                ("http.private_key", "http.certificate")
+            };
+            return Err(sources.fault(given, &format!("write {missing} too, or neither")));
+        }
+        if self.http.plain && self.http.certificate.is_some() {
+            return Err(
+                sources.fault("http.plain", "write it without http.certificate, or leave it out")
+            );
+        }
+        // Tokens must not cross a network in clear (RFC 6749 §3.2).
+        if self.http.plain && !self.http.listen.is_loopback() {
+            return Err(sources.fault(
+                "http.plain",
+                "listen on a loopback address, for example http.listen = \"127.0.0.1:9763\", or give a certificate",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The server-wide token policy.
+    pub fn policy(&self) -> Policy {
+        let t = &self.tokens;
+        Policy {
+            access_token_lifetime: t.access_token_lifetime,
+            refresh_token_lifetime: t.refresh_token_lifetime,
+            renew_refresh_token: t.renew_refresh_token,
+            extend_on_renewal: t.extend_on_renewal,
+            refresh_token_max_lifetime: t.refresh_token_max_lifetime,
+            grace_period: t.grace_period,
+            on_reuse: t.on_reuse,
+            revoke_access_token_on_refresh: t.revoke_access_token_on_refresh,
+        }
+    }
+
+    /// Things that are allowed but may surprise.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let t = &self.tokens;
+        if !t.renew_refresh_token {
+            warnings.push(
+                "tokens.renew_refresh_token is off: public clients still get a new refresh token each time, \
+                 because theirs could be copied unnoticed (RFC 9700 section 2.2.2)"
+                    .into(),
+            );
+            if t.revoke_access_token_on_refresh {
+                warnings.push(
+                    "tokens.revoke_access_token_on_refresh has no effect on confidential clients while \
+                     tokens.renew_refresh_token is off"
+                        .into(),
+                );
+            }
+        }
+        if t.on_reuse == OnReuse::Deny {
+            warnings.push(
+                "tokens.on_reuse is \"deny\": a stolen refresh token that is noticed does not end the session \
+                 (RFC 9700 section 4.14.2 asks for it)"
+                    .into(),
+            );
+        }
+        if self.server.issuer.as_str().starts_with("http://") {
+            warnings.push("issuer is a plain http URL: fine on this machine, not beyond it".into());
+        }
+        warnings
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir().join("remint.db")
+    }
+
+    /// The data directory, as a path from here.
+    pub fn data_dir(&self) -> PathBuf {
+        self.path(&self.server.data_dir)
+    }
+
+    /// The key file, as a path from here.
+    pub fn key_file(&self) -> PathBuf {
+        self.path(&self.server.key_file)
+    }
+
+    /// A path of the configuration, as a path from here.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// Every key with its value, as one would write it.
+    pub fn show(&self) -> Vec<(&'static str, String)> {
+        let mut all = Vec::new();
+        self.server.show(&mut all);
+        self.http.show(&mut all);
+        self.ops.show(&mut all);
+        self.tokens.show(&mut all);
+        self.passwords.show(&mut all);
+        self.log.show(&mut all);
+        all
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show().iter().try_for_each(|(key, value)| writeln!(f, "{key} = {value}"))
+    }
+}
+
+/// All keys, in order.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|(_, _, keys)| keys.iter())
+}
+
+/// The variable that sets a key: `http.listen` is `REMINT_HTTP_LISTEN`.
+pub fn variable(key: &str) -> String {
+    format!("REMINT_{}", key.replace('.', "_").to_ascii_uppercase())
+}

@@ -1,0 +1,282 @@
+//! Reading: from a file, the environment and flags to values with their origin.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::values::Setting;
+use super::{keys, variable};
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In a file, at a line.
+    File(PathBuf, usize),
+    /// On the command line.
+    Flag(&'static str),
+    /// In the environment.
+    Variable(String),
+    /// Nowhere.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::Flag(flag) => write!(f, "--{flag}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A configuration that can not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {message}")]
+pub struct ConfigError {
+    /// Where.
+    pub origin: Origin,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+#[derive(Clone, Debug)]
+struct Written {
+    key: String,
+    text: String,
+    origin: Origin,
+}
+
+/// All that was written, the weakest first.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    base: PathBuf,
+    written: Vec<Written>,
+}
+
+impl Sources {
+    /// No file: every key has its default, relative paths start from `base`.
+    pub fn without_file(base: &Path) -> Self {
+        Self { base: base.to_owned(), written: Vec::new() }
+    }
+
+    /// Takes the text of a file; relative paths in it start from the file's directory.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn from_toml(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let at = |span: Option<Range<usize>>| {
+            let before = text.get(..span.map_or(0, |s| s.start)).unwrap_or_default();
+            Origin::File(file.to_owned(), before.matches('\n').count() + 1)
+        };
+        let table = DeTable::parse(text).map_err(|e| ConfigError {
+            origin: at(e.span()),
+            message: format!("this is not TOML: {}", e.message()),
+        })?;
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        let mut sources = Self { base, written: Vec::new() };
+        sources.take_table("", table.get_ref(), &at)?;
+        Ok(sources)
+    }
+
+    fn take_table(
+        &mut self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        at: &impl Fn(Option<Range<usize>>) -> Origin,
+    ) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let key = format!("{prefix}{}", name.get_ref());
+            let origin = at(Some(name.span()));
+            match value.get_ref() {
+                DeValue::Table(inner) if prefix.is_empty() => {
+                    // An empty section sets nothing, but its name may still be a typo.
+                    let dotted = format!("{key}.");
+                    if !keys().any(|k| k.name.starts_with(&dotted)) {
+                        return Err(unknown(&dotted, origin));
+                    }
+                    self.take_table(&dotted, inner, at)?;
+                }
+                _ => {
+                    let Some(text) = text_of(value) else {
+                        let message = keys().find(|k| k.name == key).map_or_else(
+                            || unknown(&key, origin.clone()).message,
+                            |k| format!("{key} can not be this: write {}", k.expects),
+                        );
+                        return Err(ConfigError { origin, message });
+                    };
+                    self.written.push(Written { key, text, origin });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the environment over what was read so far.
+    #[must_use]
+    pub fn with_variables(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (name, text) in variables {
+            if let Some(key) = keys().find(|key| variable(key.name) == name) {
+                let origin = Origin::Variable(name);
+                self.written.push(Written { key: key.name.to_owned(), text, origin });
+            }
+        }
+        self
+    }
+
+    /// Puts a flag over what was read so far.
+    #[must_use]
+    pub fn with_flag(mut self, key: &str, flag: &'static str, text: Option<String>) -> Self {
+        self.written.extend(text.map(|text| Written {
+            key: key.to_owned(),
+            text,
+            origin: Origin::Flag(flag),
+        }));
+        self
+    }
+
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Where a key's value comes from.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.find(key).map_or(Origin::Default, |w| w.origin.clone())
+    }
+
+    fn find(&self, key: &str) -> Option<&Written> {
+        self.written.iter().rev().find(|w| w.key == key)
+    }
+
+    pub(super) fn resolve<T: Setting>(&self, key: &str, default: &str) -> Result<T, ConfigError> {
+        let written = self.find(key);
+        let text = written.map_or(default, |w| w.text.as_str());
+        T::read(text).ok_or_else(|| self.fault(key, &format!("write {}", T::EXPECTS)))
+    }
+
+    /// A fault of a key's value, at the place where it was written.
+    pub(super) fn fault(&self, key: &str, advice: &str) -> ConfigError {
+        let shown = self.find(key).map(|w| super::values::quoted(&w.text)).unwrap_or_default();
+        ConfigError {
+            origin: self.origin(key),
+            message: format!("{key} = {shown} does not work here: {advice}"),
+        }
+    }
+
+    pub(super) fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
+        let stranger = self.written.iter().find(|w| !keys().any(|k| k.name == w.key));
+        stranger.map_or(Ok(()), |w| Err(unknown(&w.key, w.origin.clone())))
+    }
+}
+
+fn unknown(key: &str, origin: Origin) -> ConfigError {
+    let distance = |known: &str| strsim::damerau_levenshtein(known, key);
+    let whole = keys().map(|k| k.name).min_by_key(|known| distance(known)).unwrap_or_default();
+    // A key under the wrong section is more likely than a wrong key under the right one.
+    let tail = key.trim_end_matches('.').rsplit('.').next().unwrap_or(key);
+    let same_tail = keys().map(|k| k.name).find(|k| k.rsplit('.').next() == Some(tail));
+    let nearest = same_tail.unwrap_or(whole);
+    let key = key.trim_end_matches('.');
+    ConfigError { origin, message: format!("there is no key {key}; did you mean {nearest}?") }
+}
+
+/// Settings are read from text, whatever TOML type they were written as; lists are joined.
+fn text_of(value: &Spanned<DeValue<'_>>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        DeValue::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(text_of).collect();
+            texts.map(|all| all.join(" "))
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Config, String> {
+        Sources::from_toml(Path::new("/etc/remint.toml"), text)
+            .and_then(|sources| Config::resolve(&sources))
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_the_defaults_show_as_written() {
+        let config = resolve("").unwrap();
+        assert_eq!(config.policy(), remint_protocol::policy::Policy::default());
+        assert_eq!(config.database(), Path::new("/etc/./remint.db"));
+        for (key, value) in config.show() {
+            let default = keys().find(|k| k.name == key).unwrap().default;
+            let written = Sources::default().with_flag(key, "x", Some(default.into()));
+            let again = Config::resolve(&written).unwrap();
+            assert_eq!(again.show().into_iter().find(|(k, _)| *k == key).unwrap().1, value);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_line_and_the_nearest_known_key() {
+        let error =
+            resolve("issuer = \"https://a\"\n\n[tokens]\ngrace_perod = \"60s\"\n").unwrap_err();
+        assert_eq!(
+            error,
+            "/etc/remint.toml:4: there is no key tokens.grace_perod; did you mean tokens.grace_period?"
+        );
+        let error = resolve("grace_period = \"60s\"").unwrap_err();
+        assert!(error.ends_with("did you mean tokens.grace_period?"), "{error}");
+        let error = resolve("[token]\ngrace_period = 1").unwrap_err();
+        assert!(error.starts_with("/etc/remint.toml:1: there is no key token;"), "{error}");
+        let error = resolve("[http.listen]\nx = 1").unwrap_err();
+        assert!(error.contains("http.listen can not be this: write host and port"), "{error}");
+    }
+
+    #[test]
+    fn a_senseless_value_says_what_to_write() {
+        for (text, part) in [
+            ("issuer = \"http://example.com\"", "write an https URL"),
+            ("issuer = 1.5", "write an https URL"),
+            (
+                "[http]\nlisten = \"9443\"",
+                ":2: http.listen = \"9443\" does not work here: write host",
+            ),
+            ("[http]\nplain = true\nlisten = \"0.0.0.0:80\"", ":2: http.plain"),
+            ("[http]\ncertificate = \"c.pem\"", "write http.private_key too"),
+            ("[tokens]\ngrace_period = \"11m\"", "write at most \"10m\""),
+            ("[tokens]\nrefresh_token_lifetime = \"400d\"", "refresh_token_max_lifetime"),
+            ("[tokens]\non_reuse = \"explode\"", "\"revoke_family\" or \"deny\""),
+            ("[passwords]\nmemory = \"1MiB\"", "write memory from"),
+            ("a = ", ":1: this is not TOML"),
+            ("[tokens]\naccess_token_lifetime = -1", "write a time such as"),
+        ] {
+            let error = resolve(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn whole_seconds_and_quoted_values_are_read() {
+        let config =
+            resolve("[tokens]\nrefresh_token_lifetime = 84600\nrenew_refresh_token = \"false\"");
+        let policy = config.unwrap().policy();
+        assert_eq!(policy.refresh_token_lifetime.as_secs(), 84_600);
+        assert!(!policy.renew_refresh_token);
+    }
+
+    #[test]
+    fn variables_stand_over_the_file_and_flags_over_both() {
+        let sources = Sources::from_toml(Path::new("r.toml"), "issuer = \"https://file\"").unwrap();
+        let variables = [("REMINT_ISSUER".to_owned(), "https://variable".to_owned())];
+        let sources = sources.with_variables(variables);
+        assert_eq!(sources.origin("issuer").to_string(), "REMINT_ISSUER");
+        let sources = sources.with_flag("issuer", "issuer", Some("https://flag".into()));
+        assert_eq!(Config::resolve(&sources).unwrap().server.issuer.as_str(), "https://flag");
+    }
+}

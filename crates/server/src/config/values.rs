@@ -1,0 +1,305 @@
+//! The types that settings have: how each is written and read.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use remint_protocol::policy::{MaxLifetime, OnReuse};
+
+/// A value that a setting may have.
+pub trait Setting: Sized {
+    /// What may be written, with an example, to stand after "write".
+    const EXPECTS: &'static str;
+
+    /// Reads what was written.
+    fn read(text: &str) -> Option<Self>;
+
+    /// Shows the value as one would write it in the file.
+    fn show(&self) -> String;
+}
+
+impl Setting for bool {
+    const EXPECTS: &'static str = "true or false";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for u32 {
+    const EXPECTS: &'static str = "a whole number, for example 64";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for Duration {
+    const EXPECTS: &'static str = "a time such as \"1d\", \"1h 30m\", \"90s\", or whole seconds";
+
+    fn read(text: &str) -> Option<Self> {
+        let seconds = text.parse().map(Self::from_secs).ok();
+        seconds.or_else(|| humantime::parse_duration(text).ok())
+    }
+
+    fn show(&self) -> String {
+        quoted(&humantime::format_duration(*self).to_string())
+    }
+}
+
+impl Setting for MaxLifetime {
+    const EXPECTS: &'static str = "a time such as \"365d\", or \"none\"";
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "none" { Some(Self::Endless) } else { Duration::read(text).map(Self::Of) }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Endless => quoted("none"),
+            Self::Of(lifetime) => lifetime.show(),
+        }
+    }
+}
+
+impl Setting for OnReuse {
+    const EXPECTS: &'static str = "\"revoke_family\" or \"deny\"";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTS: &'static str = "a path";
+
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::from(text))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string_lossy())
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { T::read(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| quoted(""), T::show)
+    }
+}
+
+impl Setting for Vec<IpAddr> {
+    const EXPECTS: &'static str = "IP addresses, for example [\"127.0.0.1\", \"::1\"]";
+
+    fn read(text: &str) -> Option<Self> {
+        text.split([' ', ',']).filter(|part| !part.is_empty()).map(|ip| ip.parse().ok()).collect()
+    }
+
+    fn show(&self) -> String {
+        let all: Vec<_> = self.iter().map(|ip| quoted(&ip.to_string())).collect();
+        format!("[{}]", all.join(", "))
+    }
+}
+
+/// `issuer`: an https URL, or http on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for Issuer {
+    const EXPECTS: &'static str = "an https URL without query, fragment or trailing slash, for example \"https://id.example.com\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let uri: hyper::Uri = text.parse().ok()?;
+        let host = uri.host()?;
+        let is_loopback = host == "localhost"
+            || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        // RFC 8414 §2: an https URL without query or fragment.
+        let is_scheme_good = match uri.scheme_str()? {
+            "https" => true,
+            "http" => is_loopback,
+            _ => false,
+        };
+        let is_plain = uri.query().is_none() && !text.contains(['#', '@']) && !text.ends_with('/');
+        (is_scheme_good && is_plain).then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// `http.listen`: host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress(String);
+
+impl ListenAddress {
+    /// The socket addresses to listen on: both loopback addresses for `localhost`.
+    ///
+    /// # Errors
+    /// When the host has no address.
+    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        let mut all: Vec<_> = match self.0.strip_prefix("localhost:") {
+            Some(port) => {
+                let port = port.parse().unwrap_or(0);
+                vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()]
+            }
+            None => self.0.to_socket_addrs()?.collect(),
+        };
+        all.dedup();
+        Ok(all)
+    }
+
+    /// Whether nobody beyond this machine can connect.
+    pub fn is_loopback(&self) -> bool {
+        self.addresses().is_ok_and(|all| all.iter().all(|a| a.ip().is_loopback()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for ListenAddress {
+    const EXPECTS: &'static str = "host and port, for example \"127.0.0.1:9443\" or \"[::]:9443\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_host_good = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
+        (is_host_good && port.parse::<u16>().is_ok()).then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// `ops.listen`: host and port, or off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpsListen {
+    /// No operators' listener.
+    Off,
+    /// Here.
+    On(ListenAddress),
+}
+
+impl Setting for OpsListen {
+    const EXPECTS: &'static str = "host and port, for example \"127.0.0.1:9464\", or \"off\"";
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "off" { Some(Self::Off) } else { ListenAddress::read(text).map(Self::On) }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Off => quoted("off"),
+            Self::On(address) => address.show(),
+        }
+    }
+}
+
+/// `passwords.memory`, in KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2Memory(pub u32);
+
+impl Setting for Argon2Memory {
+    const EXPECTS: &'static str = "memory from \"8MiB\" to \"1024MiB\", for example \"19MiB\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let mebibytes: u32 = text.strip_suffix("MiB")?.trim().parse().ok()?;
+        (8..=1024).contains(&mebibytes).then(|| Self(mebibytes * 1024))
+    }
+
+    fn show(&self) -> String {
+        quoted(&format!("{}MiB", self.0 / 1024))
+    }
+}
+
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident, $expects:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// As written.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl Setting for $name {
+            const EXPECTS: &'static str = $expects;
+
+            fn read(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+
+            fn show(&self) -> String {
+                quoted(self.as_str())
+            }
+        }
+    };
+}
+
+choices! {
+    /// `log.format`.
+    LogFormat, "\"text\" or \"json\"" {
+        /// Lines for people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+choices! {
+    /// `log.level`.
+    LogLevel, "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"" {
+        /// What needs somebody.
+        Error = "error",
+        /// What may need somebody.
+        Warn = "warn",
+        /// What happened to sessions, but for ordinary refreshes.
+        Info = "info",
+        /// Every request.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.escape_default())
+}

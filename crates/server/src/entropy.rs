@@ -1,0 +1,67 @@
+//! The only source of randomness. What is drawn here is handed to the rules as a value.
+
+use remint_protocol::family::FamilyId;
+use remint_protocol::keyring::RootKey;
+use remint_protocol::password::Fresh;
+use remint_protocol::secret::FamilySecret;
+use remint_protocol::token::Jti;
+use remint_protocol::user::UserId;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The operating system gives no randomness: nothing may be issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no randomness")]
+pub struct NoEntropy;
+
+/// Draws `N` random bytes.
+///
+/// # Errors
+/// [`NoEntropy`].
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
+    let mut drawn = [0; N];
+    aws_lc_rs::rand::fill(&mut drawn).map_err(|_| NoEntropy)?;
+    Ok(drawn)
+}
+
+/// The number of a new access token.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn jti() -> Result<Jti, NoEntropy> {
+    bytes().map(Jti)
+}
+
+/// Id and secret of a new family.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn family() -> Result<Fresh, NoEntropy> {
+    Ok(Fresh { id: FamilyId(bytes()?), secret: FamilySecret::new(bytes()?) })
+}
+
+/// The id of a new user.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn user_id() -> Result<UserId, NoEntropy> {
+    bytes().map(UserId)
+}
+
+/// A new root key.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn root_key() -> Result<RootKey, NoEntropy> {
+    bytes().map(RootKey)
+}
+
+/// A new client secret: 256 random bits as text.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn client_secret() -> Result<String, NoEntropy> {
+    Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))
+}

@@ -1,0 +1,187 @@
+//! Every answer that is not a success, rendered in one place.
+//!
+//! The client sees the RFC's error code and a fixed sentence; the log sees the cause.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use remint_protocol::reject::{Code, Reject, Why};
+
+use crate::entropy::NoEntropy;
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A rule refused it.
+    Reject(Reject),
+    /// The body is larger than any request.
+    BodyTooLarge,
+    /// The body did not come in time.
+    BodyTooSlow,
+    /// The connection broke within the body.
+    BodyBroken,
+    /// Too many logins at once.
+    Overloaded,
+    /// Wrong guesses came before; wait.
+    Throttled(Duration),
+    /// Sealed under a key that has not reached this node.
+    KeyNotHere,
+    /// Other requests changed the same session, again and again.
+    Contended,
+    /// The store did not answer, or what it answered can not be.
+    Store(remint_store::Error),
+    /// A fault of ours.
+    Internal(&'static str),
+}
+
+impl From<Reject> for Failure {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
+impl From<Why> for Failure {
+    fn from(why: Why) -> Self {
+        Self::Reject(why.into())
+    }
+}
+
+impl From<remint_store::Error> for Failure {
+    fn from(error: remint_store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<NoEntropy> for Failure {
+    fn from(_: NoEntropy) -> Self {
+        Self::Internal("the operating system gives no randomness")
+    }
+}
+
+const UNAVAILABLE: &str = "temporarily_unavailable";
+const TRY_AGAIN: &str =
+    "The server cannot do this right now. Try again after the time in Retry-After.";
+
+/// How a failure looks on the wire.
+struct Shape {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+    retry_after: Option<u64>,
+}
+
+impl Failure {
+    /// The cause in logs and metrics.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Reject(reject) => reject.why.name(),
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooSlow => "body_too_slow",
+            Self::BodyBroken => "body_broken",
+            Self::Overloaded => "overloaded",
+            Self::Throttled(_) => "throttled",
+            Self::KeyNotHere => "key_not_here",
+            Self::Contended => "contended",
+            Self::Store(remint_store::Error::Unavailable { .. }) => "store_unavailable",
+            Self::Store(remint_store::Error::Corrupt { .. }) => "store_corrupt",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        let invalid = |status, description| Shape {
+            status,
+            error: Code::InvalidRequest.as_str(),
+            description,
+            retry_after: None,
+        };
+        let later = |status, seconds, description| Shape {
+            status,
+            error: UNAVAILABLE,
+            description,
+            retry_after: Some(seconds),
+        };
+        match self {
+            Self::Reject(reject) => Shape {
+                status: status(*reject),
+                error: reject.code.as_str(),
+                description: reject.description(),
+                retry_after: None,
+            },
+            Self::BodyTooLarge => {
+                invalid(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB.")
+            }
+            Self::BodyTooSlow => {
+                invalid(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")
+            }
+            Self::BodyBroken => invalid(StatusCode::BAD_REQUEST, "The body is incomplete."),
+            Self::Throttled(wait) => later(
+                StatusCode::TOO_MANY_REQUESTS,
+                wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+                "Too many wrong guesses. Try again after the time in Retry-After.",
+            ),
+            Self::Overloaded
+            | Self::KeyNotHere
+            | Self::Contended
+            | Self::Store(remint_store::Error::Unavailable { .. }) => {
+                later(StatusCode::SERVICE_UNAVAILABLE, 1, TRY_AGAIN)
+            }
+            Self::Store(remint_store::Error::Corrupt { .. }) | Self::Internal(_) => Shape {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                error: "server_error",
+                description: "The server made a mistake. Its log has the details.",
+                retry_after: None,
+            },
+        }
+    }
+}
+
+fn status(reject: Reject) -> StatusCode {
+    match reject.why {
+        Why::ContentTypeWrong => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        _ if reject.code == Code::InvalidClient => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// What the telemetry layer reads off an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome(pub(crate) &'static str);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let shape = self.shape();
+        match &self {
+            Self::Store(error) => tracing::error!(%error, "a request failed"),
+            Self::Internal(fault) => tracing::error!(fault, "a request failed"),
+            _ => {}
+        }
+        let body =
+            serde_json::json!({ "error": shape.error, "error_description": shape.description });
+        let mut response = (shape.status, json(body.to_string())).into_response();
+        if shape.status == StatusCode::UNAUTHORIZED {
+            // RFC 6749 §5.2: name the scheme that the client may use.
+            let challenge = HeaderValue::from_static("Basic realm=\"remint\", charset=\"UTF-8\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = shape.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response.extensions_mut().insert(Outcome(shape.error));
+        tracing::debug!(cause = self.name(), "refused");
+        response
+    }
+}
+
+/// A JSON body that no cache may keep (RFC 6749 §5.1).
+pub(crate) fn json(body: impl Into<axum::body::Body>) -> impl IntoResponse {
+    (
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::PRAGMA, "no-cache"),
+        ],
+        body.into(),
+    )
+}

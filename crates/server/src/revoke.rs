@@ -1,0 +1,68 @@
+//! The revocation endpoint (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use remint_protocol::family::RevokeReason;
+use remint_protocol::reject::Why;
+use remint_protocol::revoke::{self, Revocation};
+use remint_protocol::time::Timestamp;
+use remint_protocol::token::REFRESH_PREFIX;
+
+use crate::App;
+use crate::body::Received;
+use crate::client_auth::authenticate;
+use crate::failure::Failure;
+use crate::introspect::{open_access, open_refresh};
+use crate::telemetry_layer::RequestId;
+
+pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+    let received = Received::read(app, request).await?;
+    let form = received.form()?;
+    let now = app.clock.now();
+    let caller = authenticate(app, &received, &form, now).await?;
+    let text = form.find("token").ok_or(Why::TokenMissing)?;
+    // The prefix says what it is, so a wrong `token_type_hint` does no harm (RFC 7009 §2.1).
+    let revocation = if text.starts_with(REFRESH_PREFIX) {
+        match open_refresh(app, &caller, text)? {
+            Err(_) => None,
+            Ok(token) => {
+                let loaded = app.store.load_family(token.family).await?;
+                revoke::refresh_token(caller.client(), &token, loaded.as_ref().map(|l| &l.family))
+            }
+        }
+    } else {
+        let opened = open_access(app, text)?;
+        opened.ok().and_then(|token| revoke::access_token(caller.client(), &token, now))
+    };
+    if let Some(revocation) = revocation {
+        carry_out(app, revocation, now).await?;
+        tracing::info!(
+            event = "token.revoked",
+            client_id = %caller.client().id,
+            session = match revocation {
+                Revocation::Family(id) => app.session_id(id),
+                Revocation::Access { .. } => String::new(),
+            },
+            request_id = %RequestId::of(&received.head.extensions),
+        );
+    }
+    // RFC 7009 §2.2: 200 whether or not there was anything to revoke.
+    Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response())
+}
+
+async fn carry_out(app: &App, revocation: Revocation, now: Timestamp) -> Result<(), Failure> {
+    match revocation {
+        Revocation::Family(id) => app.store.revoke_family(id, RevokeReason::Client, now).await?,
+        Revocation::Access { jti, expires_at } => {
+            app.store.revoke_access_token(jti, expires_at).await?
+        }
+    };
+    Ok(())
+}

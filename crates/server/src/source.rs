@@ -1,0 +1,58 @@
+//! Where a request comes from, for the slowing down of guesses.
+//!
+//! `X-Forwarded-For` is believed only from a listed proxy (RFC 9700 §4.13 warns of injected headers).
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{Extensions, HeaderMap};
+
+/// The address of the peer that opened the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The address that a request comes from, past the proxies that are trusted.
+pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let unknown = IpAddr::from([0, 0, 0, 0]);
+    let peer = extensions.get::<Peer>().map_or(unknown, |p| p.0.ip().to_canonical());
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let hops: Vec<IpAddr> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map_while(|hop| hop.trim().parse().ok())
+        .collect();
+    // Each proxy appends the peer that it saw: the last one that is no proxy of ours is the client.
+    hops.into_iter().rev().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(peer: &str, forwarded: &[&str]) -> String {
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        source(&extensions, &headers, &["127.0.0.1".parse().unwrap()]).to_string()
+    }
+
+    #[test]
+    fn checklist_83_forwarded_addresses_count_only_from_a_listed_proxy() {
+        assert_eq!(from("9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
+        assert_eq!(from("127.0.0.1", &["1.1.1.1"]), "1.1.1.1");
+        assert_eq!(
+            from("127.0.0.1", &["6.6.6.6, 1.1.1.1"]),
+            "1.1.1.1",
+            "what a client adds itself"
+        );
+        assert_eq!(from("127.0.0.1", &["6.6.6.6", "1.1.1.1, 127.0.0.1"]), "1.1.1.1");
+        assert_eq!(from("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
+    }
+}

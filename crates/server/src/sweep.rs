@@ -1,0 +1,84 @@
+//! Background work: sees changes made elsewhere, and removes what is over in bounded pieces.
+//! Nothing depends on it being prompt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use remint_protocol::family::Loaded;
+use remint_store::{Error, Filter};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::App;
+
+/// How often the store is asked whether a client changed.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often all families are walked.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How many families one piece has, and the pause after it.
+const PIECE: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Empties the cache of clients when the store's revision changes.
+pub(crate) async fn watch_revision(app: Arc<App>) {
+    let mut ticks = interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // Readiness tells about a store that does not answer; here it is only asked again.
+        if let Ok(revision) = app.store.revision().await {
+            app.clients.see_revision(revision);
+        }
+    }
+}
+
+/// Walks all families again and again.
+pub(crate) async fn sweep(app: Arc<App>) {
+    loop {
+        if let Err(error) = walk(&app).await {
+            tracing::warn!(%error, "the sweep stopped; it starts over in a minute");
+        }
+        sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn walk(app: &App) -> Result<(), Error> {
+    let mut live = 0;
+    let remembered = longest_access_token(app).await?;
+    let mut after = None;
+    loop {
+        let now = app.clock.now();
+        let page = app.store.list_families(Filter::All, after, PIECE).await?;
+        let is_live = |l: &&Loaded| l.family.revoked.is_none() && !l.family.is_expired(now);
+        live += page.families.iter().filter(is_live).count();
+        // An access token may outlive its refresh token; the row must be there to end it.
+        let before = now.before(remembered);
+        let is_over = |l: &Loaded| l.family.expires_at < before;
+        if let Some(last) = page.families.iter().rev().find(|l| is_over(l)) {
+            app.store.delete_expired_families(after, last.family.id, before).await?;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+        sleep(PAUSE).await;
+    }
+    app.metrics.families_live.set(live.try_into().unwrap_or(i64::MAX));
+    app.store.delete_expired_access_tokens(app.clock.now()).await?;
+    app.store.delete_forgotten_guesses(app.clock.now()).await?;
+    Ok(())
+}
+
+/// How long the access token of any client lives at most, and an hour for clocks that differ.
+async fn longest_access_token(app: &App) -> Result<Duration, Error> {
+    let mut longest = app.policy.access_token_lifetime;
+    let mut after = String::new();
+    loop {
+        let clients = app.store.list_clients(&after, PIECE).await?;
+        let own = clients.iter().filter_map(|c| c.overrides.access_token_lifetime).max();
+        longest = longest.max(own.unwrap_or_default());
+        match clients.last() {
+            Some(last) => last.id.as_str().clone_into(&mut after),
+            None => return Ok(longest + Duration::from_hours(1)),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Metrics in Prometheus' text format. No label carries a secret, a user or a token.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use remint_protocol::refresh::Row;
+use remint_store::Store;
+
+type Label = [(&'static str, &'static str); 1];
+type Labels = [(&'static str, &'static str); 2];
+
+/// The endpoints, as labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Health,
+    Introspect,
+    Metadata,
+    Other,
+    Revoke,
+    Token,
+}
+
+impl Endpoint {
+    const ALL: [Self; 6] =
+        [Self::Health, Self::Introspect, Self::Metadata, Self::Other, Self::Revoke, Self::Token];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Introspect => "introspect",
+            Self::Metadata => "metadata",
+            Self::Other => "other",
+            Self::Revoke => "revoke",
+            Self::Token => "token",
+        }
+    }
+
+    pub(crate) fn of(path: &str) -> Self {
+        match path.trim_end_matches('/') {
+            "/oauth2/token" => Self::Token,
+            "/oauth2/introspect" => Self::Introspect,
+            "/oauth2/revoke" => Self::Revoke,
+            p if p.starts_with("/.well-known/") => Self::Metadata,
+            p if p.starts_with("/health") => Self::Health,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Everything that is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    /// By the position in `Endpoint::ALL`: the hot path looks nothing up.
+    ok: Vec<Counter>,
+    durations: Vec<Histogram>,
+    refreshes: Vec<Counter>,
+    rejects: Family<Label, Counter>,
+    pub(crate) generation_distance: Histogram,
+    pub(crate) retry_age: Histogram,
+    pub(crate) passwords_busy: Gauge,
+    pub(crate) families_live: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+const LATENCY: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const DISTANCE: [f64; 8] = [1.0, 2.0, 3.0, 5.0, 10.0, 100.0, 1_000.0, 10_000.0];
+const AGE: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+
+impl Metrics {
+    pub(crate) fn new(store: &Store) -> Self {
+        let mut registry = Registry::with_prefix("remint");
+        let requests = Family::<Labels, Counter>::default();
+        registry.register("http_requests", "Requests by endpoint and outcome", requests.clone());
+        let latency = Family::<Label, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+            Histogram::new(LATENCY)
+        });
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from the head of a request to its answer",
+            Unit::Seconds,
+            latency.clone(),
+        );
+        let refreshes = Family::<Label, Counter>::default();
+        registry.register("refreshes", "Refreshes by row of the decision table", refreshes.clone());
+        let rejects = Family::<Label, Counter>::default();
+        registry.register("rejects", "Refused requests by cause", rejects.clone());
+        let generation_distance = Histogram::new(DISTANCE);
+        registry.register(
+            "refresh_generation_distance",
+            "How many renewals an old refresh token was behind",
+            generation_distance.clone(),
+        );
+        let retry_age = Histogram::new(AGE);
+        registry.register_with_unit(
+            "refresh_retry_age",
+            "Time between a renewal and the retry of its predecessor",
+            Unit::Seconds,
+            retry_age.clone(),
+        );
+        let passwords_busy = Gauge::default();
+        registry.register(
+            "passwords_busy",
+            "Passwords being checked or waiting",
+            passwords_busy.clone(),
+        );
+        let families_live = Gauge::default();
+        registry.register(
+            "families_live",
+            "Living sessions at the last sweep",
+            families_live.clone(),
+        );
+        let build = Family::<Label, Gauge>::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        registry.register("build", "The version that runs", build);
+        registry.register_collector(Box::new(StoreMetrics(store.clone())));
+        let each = |e: Endpoint| {
+            requests.get_or_create(&[("endpoint", e.name()), ("outcome", "ok")]).clone()
+        };
+        Self {
+            ok: Endpoint::ALL.map(each).to_vec(),
+            durations: Endpoint::ALL
+                .map(|e| latency.get_or_create(&[("endpoint", e.name())]).clone())
+                .to_vec(),
+            refreshes: Row::ALL
+                .iter()
+                .map(|r| refreshes.get_or_create(&[("row", r.name())]).clone())
+                .collect(),
+            registry,
+            requests,
+            rejects,
+            generation_distance,
+            retry_age,
+            passwords_busy,
+            families_live,
+        }
+    }
+
+    pub(crate) fn request(&self, endpoint: Endpoint, outcome: &'static str, took: Duration) {
+        let at = Endpoint::ALL.iter().position(|e| *e == endpoint).unwrap_or_default();
+        match self.ok.get(at) {
+            Some(counter) if outcome == "ok" => counter.inc(),
+            _ => {
+                let labels = [("endpoint", endpoint.name()), ("outcome", outcome)];
+                self.requests.get_or_create(&labels).inc()
+            }
+        };
+        if let Some(histogram) = self.durations.get(at) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn refresh(&self, row: Row) {
+        let at = Row::ALL.iter().position(|r| *r == row).unwrap_or_default();
+        if let Some(counter) = self.refreshes.get(at) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn reject(&self, cause: &'static str) {
+        self.rejects.get_or_create(&[("cause", cause)]).inc();
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Reads the store's own counters when somebody asks.
+struct StoreMetrics(Store);
+
+impl fmt::Debug for StoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreMetrics")
+    }
+}
+
+impl Collector for StoreMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let stats = self.0.stats();
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let queued = ConstGauge::new(i64::try_from(load(&stats.queued)).unwrap_or(i64::MAX));
+        let (name, help) = ("store_queued", "Writes that wait for their commit");
+        queued.encode(encoder.encode_descriptor(name, help, None, queued.metric_type())?)?;
+        let counters = [
+            ("store_writes", "Writes, each whole or not at all", load(&stats.batches)),
+            (
+                "store_commits",
+                "Commits, each of a group of writes",
+                stats.groups.iter().map(load).sum(),
+            ),
+            ("store_commit_failures", "Commits that failed", load(&stats.failures)),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                counter.metric_type(),
+            )?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
+
+/// Why TLS can not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can not be read or written.
+    #[error("{}: {reason}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// The certificate and the key do not go together.
+    #[error("the certificate and the private key do not work: {0}")]
+    Pair(#[from] rustls::Error),
+    /// A self-signed certificate can not be made.
+    #[error("cannot make a self-signed certificate: {0}")]
+    SelfSigned(#[from] rcgen::Error),
+}
+
+/// Reads certificate chain and key.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn load(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let fault = |file: &Path, reason: String| TlsError::File { file: file.to_owned(), reason };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| fault(certificate, format!("no PEM certificate can be read: {e}")))?;
+    if chain.is_empty() {
+        return Err(fault(certificate, "there is no PEM certificate in it".into()));
+    }
+    let key = PrivateKeyDer::from_pem_file(private_key)
+        .map_err(|e| fault(private_key, format!("no PEM private key can be read: {e}")))?;
+    // RFC 9325: 1.2 and 1.3 with rustls' suites, all of them forward-secret AEADs.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The files of the self-signed certificate in `dir`, made if they are not there yet.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsError> {
+    let certificate = dir.join("self-signed.crt");
+    let private_key = dir.join("self-signed.key");
+    if certificate.exists() && private_key.exists() {
+        return Ok((certificate, private_key));
+    }
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !names.iter().any(|name| name == host) {
+        names.push(host.to_owned());
+    }
+    let made = rcgen::generate_simple_self_signed(names)?;
+    write(&private_key, &made.signing_key.serialize_pem(), 0o600)?;
+    write(&certificate, &made.cert.pem(), 0o644)?;
+    Ok((certificate, private_key))
+}
+
+fn write(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let open =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file);
+    open.and_then(|mut out| out.write_all(text.as_bytes()))
+        .map_err(|e| TlsError::File { file: file.to_owned(), reason: e.to_string() })
+}

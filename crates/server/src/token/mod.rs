@@ -1,0 +1,98 @@
+//! The token endpoint (RFC 6749 §3.2): parse once, authenticate, hand over to the grant.
+
+mod client_credentials;
+mod password;
+mod refresh;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use remint_protocol::client::GrantType;
+use remint_protocol::form::Form;
+use remint_protocol::reject::{Reject, Why};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::time::Timestamp;
+use remint_protocol::token::{self, AccessToken};
+use serde::Serialize;
+
+use crate::App;
+use crate::body::Received;
+use crate::client_auth::{Caller, authenticate};
+use crate::failure::{Failure, json};
+use crate::telemetry_layer::RequestId;
+
+/// One authenticated token request.
+struct TokenRequest<'a> {
+    app: &'a App,
+    form: &'a Form<'a>,
+    caller: &'a Caller,
+    now: Timestamp,
+    request_id: RequestId,
+}
+
+impl TokenRequest<'_> {
+    fn scope(&self) -> Result<Option<Scope>, Reject> {
+        self.form.find("scope").map(Scope::parse).transpose()
+    }
+
+    fn resources(&self) -> Result<Option<Resources>, Reject> {
+        let mut values = self.form.all("resource").peekable();
+        if values.peek().is_none() { Ok(None) } else { Resources::parse(values).map(Some) }
+    }
+}
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Serialize)]
+struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+}
+
+impl TokenResponse {
+    /// Seals the access token.
+    fn new(
+        app: &App,
+        access: &AccessToken,
+        refresh_token: Option<String>,
+    ) -> Result<Self, Failure> {
+        let access_token = token::seal_access(&app.keys, access)
+            .ok_or(Failure::Internal("an access token does not fit its format"))?;
+        Ok(Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in: access.expires_at.since(access.issued_at).as_secs().try_into().unwrap_or(0),
+            refresh_token,
+            scope: access.scope.as_str().to_owned(),
+        })
+    }
+}
+
+pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+    let received = Received::read(app, request).await?;
+    let form = received.form()?;
+    let now = app.clock.now();
+    let caller = authenticate(app, &received, &form, now).await?;
+    let request_id = RequestId::of(&received.head.extensions);
+    let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };
+    let grant_type = form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
+    let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
+        GrantType::ClientCredentials => client_credentials::grant(&request)?,
+        // Boxed: logins are rare and their future is large.
+        GrantType::Password => Box::pin(password::grant(&request)).await?,
+        GrantType::RefreshToken => refresh::grant(&request).await?,
+    };
+    let body = serde_json::to_vec(&response)
+        .map_err(|_| Failure::Internal("an answer does not encode"))?;
+    Ok(json(body).into_response())
+}

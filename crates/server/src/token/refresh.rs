@@ -1,0 +1,173 @@
+//! `grant_type=refresh_token`: load, decide, mint, write. The only file that knows the order.
+//!
+//! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
+//! error: the loser reads again and the table serves it.
+
+use remint_protocol::family::{FamilyId, Loaded};
+use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
+use remint_protocol::reject::Why;
+use remint_protocol::token::{self, RefreshToken, Unopened};
+use remint_store::Outcome;
+
+use super::{TokenRequest, TokenResponse};
+use crate::entropy;
+use crate::failure::Failure;
+
+/// How often a request reads and decides before it gives up.
+const ATTEMPTS: usize = 3;
+
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+    let app = request.app;
+    let text = request.form.find("refresh_token").ok_or(Why::RefreshMissing)?;
+    let presented = open(request, text)?;
+    let asked =
+        Request { token: &presented, scope: request.scope()?, resources: request.resources()? };
+    for _ in 0..ATTEMPTS {
+        let loaded = app.store.load_family(presented.family).await?;
+        let (client, policy) = (request.caller.client(), request.caller.policy());
+        let decision =
+            refresh::decide(&asked, loaded.as_ref(), client, policy, app.seal(), request.now);
+        let event = Event { request, presented: &presented, loaded: loaded.as_ref() };
+        if let Some(response) = event.carry_out(decision, text).await? {
+            return Ok(response);
+        }
+    }
+    Err(Failure::Contended)
+}
+
+fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure> {
+    let app = request.app;
+    token::open_refresh(&app.keys, text, &request.caller.client().id).map_err(|why| match why {
+        Unopened::Garbage => {
+            app.metrics.refresh(Row::Garbage);
+            Why::RefreshGarbage.into()
+        }
+        Unopened::UnknownKey => {
+            app.metrics.refresh(Row::RollOut);
+            Failure::KeyNotHere
+        }
+    })
+}
+
+/// One presentation of a refresh token, while it is carried out and told of.
+struct Event<'a> {
+    request: &'a TokenRequest<'a>,
+    presented: &'a RefreshToken,
+    loaded: Option<&'a Loaded>,
+}
+
+impl Event<'_> {
+    /// Does what was decided; `None` when somebody else was faster.
+    async fn carry_out(
+        &self,
+        decision: Decision,
+        text: &str,
+    ) -> Result<Option<TokenResponse>, Failure> {
+        let app = self.request.app;
+        let row = decision.row();
+        let response = match decision {
+            Decision::Rotate { rotation, access, .. } => {
+                let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
+                let response = self.mint(access, Some(self.successor(seal, rotation.to)?))?;
+                if app.store.rotate(&rotation).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                response
+            }
+            Decision::Keep { confirm, access } => {
+                let response = self.mint(access, Some(text.to_owned()))?;
+                let (family, generation) = (self.presented.family, self.presented.generation);
+                if confirm && app.store.confirm(family, generation).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                response
+            }
+            Decision::Retry { seal, generation, access } => {
+                self.mint(access, Some(self.successor(seal, generation)?))?
+            }
+            Decision::Refuse(refusal) => {
+                self.tell(row, Some(refusal.reject.why));
+                return Err(refusal.reject.into());
+            }
+            Decision::Revoke { reason, reject, .. } => {
+                app.store.revoke_family(self.presented.family, reason, self.request.now).await?;
+                self.tell(row, Some(reject.why));
+                return Err(reject.into());
+            }
+        };
+        self.tell(row, None);
+        Ok(Some(response))
+    }
+
+    fn mint(&self, access: Access, refresh: Option<String>) -> Result<TokenResponse, Failure> {
+        let client_id = self.request.caller.client().id.clone();
+        let access = access.into_token(client_id, entropy::jti()?, self.request.now);
+        TokenResponse::new(self.request.app, &access, refresh)
+    }
+
+    fn successor(&self, seal: Seal, generation: u32) -> Result<String, Failure> {
+        let successor = RefreshToken {
+            kid: seal.kid,
+            epoch: seal.epoch,
+            family: self.presented.family,
+            secret: self.presented.secret.clone(),
+            generation,
+        };
+        let client = &self.request.caller.client().id;
+        token::seal_refresh(&self.request.app.keys, &successor, client).ok_or(Failure::KeyNotHere)
+    }
+
+    /// One metric and one event for each row of the table.
+    fn tell(&self, row: Row, why: Option<Why>) {
+        let metrics = &self.request.app.metrics;
+        metrics.refresh(row);
+        if let Some(loaded) = self.loaded
+            && let Some(distance) = loaded.family.generation.checked_sub(self.presented.generation)
+            && distance > 0
+        {
+            metrics.generation_distance.observe(distance.into());
+            if row == Row::Retry {
+                let age = self.request.now.since(loaded.family.rotated_at);
+                metrics.retry_age.observe(age.as_secs_f64());
+            }
+        }
+        let cause = why.map_or("", Why::name);
+        // tracing wants its level known at compile time.
+        macro_rules! event {
+            ($level:ident, $name:literal) => {
+                tracing::$level!(
+                    event = $name,
+                    cause,
+                    client_id = %self.request.caller.client().id,
+                    session = %self.session(),
+                    generation = self.presented.generation,
+                    row_generation = self.loaded.map(|l| l.family.generation),
+                    source = %self.request.caller.source,
+                    request_id = %self.request.request_id,
+                )
+            };
+        }
+        match row {
+            Row::Current => event!(debug, "refresh.rotated"),
+            Row::Kept => event!(debug, "refresh.kept"),
+            Row::Retry => event!(info, "refresh.retried"),
+            Row::LostCommit => event!(warn, "refresh.fast_forward"),
+            Row::Reuse => event!(warn, "refresh.reuse_detected"),
+            Row::Forgery => event!(error, "refresh.forgery_suspected"),
+            Row::Dead | Row::Denied | Row::StaleRights => event!(info, "refresh.denied"),
+            // These end before there is anything to tell of.
+            Row::Garbage | Row::RollOut => {}
+        }
+    }
+
+    fn session(&self) -> String {
+        self.request.app.session_id(self.presented.family)
+    }
+}
+
+impl crate::App {
+    /// How a family is named in logs.
+    pub(crate) fn session_id(&self, family: FamilyId) -> String {
+        token::seal_session(&self.keys, self.keys.active(), family).unwrap_or_default()
+    }
+}
