@@ -69,7 +69,7 @@ pub struct Loaded {
 }
 
 impl Family {
-    /// Whether both lifetimes still run.
+    /// Whether one of the two lifetimes is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now || self.max_expires_at <= now
     }

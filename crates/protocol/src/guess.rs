@@ -69,7 +69,8 @@ impl Bucket<'_> {
         hash.update([kind]);
         hash.update((name.len() as u64).to_be_bytes());
         hash.update(name.as_bytes());
-        match source {
+        // A socket for both families writes IPv4 as IPv6, in one single /64.
+        match source.map(|ip| ip.to_canonical()) {
             None => {}
             Some(IpAddr::V4(v4)) => hash.update(v4.octets()),
             // One subscriber has at least a /64: single addresses in it are free to choose.
@@ -181,6 +182,13 @@ mod tests {
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
         assert_ne!(Bucket::Account("a").key(), Bucket::AccountFrom("a", HERE).key());
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_source_however_a_socket_writes_it() {
+        let key = |ip: &str| Bucket::Source(ip.parse().unwrap()).key();
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+        assert_ne!(key("::ffff:192.0.2.1"), key("::ffff:192.0.2.2"), "or all would share one");
     }
 
     proptest! {

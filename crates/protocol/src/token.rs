@@ -160,7 +160,8 @@ pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
         content.extend_from_slice(text.as_bytes());
     }
     let sealed = seal(keys, keys.active(), Kind::Access, "", &content)?;
-    Some(encode(ACCESS_PREFIX, &sealed))
+    // What is too long to be opened is no token.
+    Some(encode(ACCESS_PREFIX, &sealed)).filter(|text| text.len() <= MAX_LEN)
 }
 
 /// Opens an access token, whichever client it was issued to.
@@ -387,6 +388,23 @@ mod tests {
         let far =
             seal_refresh(&keyring(&[99], 99), &RefreshToken { kid: 99, ..refresh(0) }, &demo());
         assert_eq!(open_refresh(&keyring(&[1], 1), &far.unwrap(), &demo()), Err(Unopened::Garbage));
+    }
+
+    #[test]
+    fn an_access_token_that_is_too_long_to_open_is_not_sealed() {
+        let keys = keyring(&[1], 1);
+        let long = |bytes: usize| {
+            let resource = format!("urn:{}", "x".repeat(bytes));
+            AccessToken { resources: Resources::from_stored(resource), ..access() }
+        };
+        let sealed: Vec<_> = [11_000, 12_000, 13_000, 30_000, 70_000]
+            .into_iter()
+            .map(|bytes| (bytes, seal_access(&keys, &long(bytes))))
+            .collect();
+        assert!(sealed[0].1.is_some() && sealed[4].1.is_none());
+        for (bytes, text) in sealed.into_iter().filter_map(|(b, text)| Some((b, text?))) {
+            assert!(open_access(&keys, &text) == Ok(long(bytes)), "{bytes} bytes");
+        }
     }
 
     #[test]
