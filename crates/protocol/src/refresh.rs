@@ -6,6 +6,8 @@
 //! here, before anything is written; a refused request leaves the row byte for byte as it was, save
 //! that reuse and forgery end the family.
 
+use std::time::Duration;
+
 use crate::client::{Client, ClientId, GrantType};
 use crate::family::{Family, FamilyId, Loaded, RevokeReason, Rotation};
 use crate::policy::{OnReuse, Policy};
@@ -248,7 +250,8 @@ impl Table<'_> {
             if presented < family.grace_floor {
                 return Err(refusal(Row::StaleRights, Why::RefreshStaleRights));
             }
-            if !family.confirmed && self.is_within_grace(family) {
+            let grace = self.policy.grace_period.min(Policy::MAX_GRACE_PERIOD);
+            if !family.confirmed && self.is_within(grace, family) {
                 return Ok(Decision::Retry {
                     seal: Seal { kid: family.kid, epoch: family.epoch },
                     generation: family.generation,
@@ -286,14 +289,16 @@ impl Table<'_> {
     }
 
     /// What the new access token may do: the requested part of the grant, less what the client has
-    /// since lost. The grant itself stays as it is (RFC 6749 §6).
+    /// since lost. The grant itself stays as it is (RFC 6749 §6). An answer names a scope that came
+    /// out smaller but not the resources, so asking for a lost resource is refused.
     fn check_extent(&self, family: &Family) -> Result<(Scope, Resources), Refusal> {
         let scope = match &self.request.scope {
             None => family.scope.intersect(&self.client.scope),
             Some(asked) if asked.is_subset(&family.scope) => asked.intersect(&self.client.scope),
             Some(_) => return Err(refusal(Row::Denied, Why::ScopeNotGranted)),
         };
-        let resources = Resources::grant(self.request.resources.as_ref(), &family.resources)
+        let allowed = family.resources.intersect(&self.client.resources);
+        let resources = Resources::grant(self.request.resources.as_ref(), &allowed)
             .map_err(|reject| Refusal { row: Row::Denied, reject })?;
         Ok((scope, resources))
     }
@@ -327,10 +332,11 @@ impl Table<'_> {
 
     fn keep(&self, family: &Family, access: Access) -> Decision {
         // Renewal was on when this token was issued and is off now. Its use must still end the
-        // predecessor's grace, at the cost of one write.
+        // predecessor's grace, also the longest that a later policy could give, at the cost of one
+        // write.
         let predecessor_could_retry = family.generation > family.grace_floor
             && !family.confirmed
-            && self.is_within_grace(family);
+            && self.is_within(Policy::MAX_GRACE_PERIOD, family);
         Decision::Keep { confirm: predecessor_could_retry, access }
     }
 
@@ -344,9 +350,9 @@ impl Table<'_> {
         }
     }
 
-    fn is_within_grace(&self, family: &Family) -> bool {
+    fn is_within(&self, grace: Duration, family: &Family) -> bool {
         // Strictly less, so that a grace period of 0 is none at all.
-        self.now.since(family.rotated_at) < self.policy.grace_period
+        self.now.since(family.rotated_at) < grace
     }
 
     fn access(
@@ -361,5 +367,473 @@ impl Table<'_> {
             self.now.after(self.policy.access_token_lifetime).min(family.max_expires_at);
         let (user_id, family) = (family.user_id, family.id);
         Access { user_id, family, generation, scope, resources, expires_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::client;
+    use crate::reject::Code;
+    use crate::secret::FamilySecret;
+    use crate::user::UserStanding;
+
+    const GRACE: Duration = Duration::from_mins(1);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis((1_000_000 + secs) * 1000)
+    }
+
+    fn just_before(time: Timestamp) -> Timestamp {
+        Timestamp::from_millis(time.as_millis() - 1)
+    }
+
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+
+    fn resources(text: &str) -> Resources {
+        Resources::parse(text.split_whitespace()).unwrap()
+    }
+
+    /// One presentation: all that decides about it.
+    struct Case {
+        token: RefreshToken,
+        scope: Option<Scope>,
+        resources: Option<Resources>,
+        loaded: Option<Loaded>,
+        client: Client,
+        policy: Policy,
+        seal: Seal,
+        now: Timestamp,
+    }
+
+    /// A family at generation 5, renewed at second 0, to which a token of the given generation is
+    /// presented ten seconds later. Nothing is wrong with the request but perhaps the generation.
+    fn presented(generation: u32) -> Case {
+        let secret = FamilySecret::new([2; 16]);
+        let mut demo = client("demo");
+        demo.resources = resources("https://a https://b https://c");
+        let family = Family {
+            id: FamilyId([1; 16]),
+            secret_hash: secret.hash(),
+            client_id: demo.id.clone(),
+            user_id: UserId([3; 16]),
+            scope: scope("a b"),
+            resources: resources("https://a https://b"),
+            auth_time: at(-500),
+            created_at: at(-500),
+            max_expires_at: at(365 * 86_400),
+            generation: 5,
+            grace_floor: 0,
+            epoch: 7,
+            kid: 1,
+            rotated_at: at(0),
+            expires_at: at(86_400),
+            confirmed: false,
+            revoked: None,
+        };
+        let user = Some(UserStanding { enabled: true, not_before: at(-1_000) });
+        Case {
+            token: RefreshToken { kid: 1, epoch: 7, family: family.id, secret, generation },
+            scope: None,
+            resources: None,
+            loaded: Some(Loaded { family, user }),
+            client: demo,
+            policy: Policy { grace_period: GRACE, ..Policy::default() },
+            seal: Seal { kid: 1, epoch: 7 },
+            now: at(10),
+        }
+    }
+
+    impl Case {
+        fn loaded(&mut self) -> &mut Loaded {
+            self.loaded.as_mut().unwrap()
+        }
+
+        fn family(&mut self) -> &mut Family {
+            &mut self.loaded().family
+        }
+
+        fn user(&mut self) -> &mut UserStanding {
+            self.loaded().user.as_mut().unwrap()
+        }
+
+        fn decide(&self) -> Decision {
+            let Self { token, scope, resources, loaded, client, policy, seal, now } = self;
+            let (scope, resources) = (scope.clone(), resources.clone());
+            let request = Request { token, scope, resources };
+            decide(&request, loaded.as_ref(), client, policy, *seal, *now)
+        }
+
+        /// The change to the row and the access token of a renewal.
+        fn renewed(&self) -> (Rotation, Access) {
+            match self.decide() {
+                Decision::Rotate { rotation, access, .. } => (rotation, access),
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// The row of the table and the cause of a refusal that writes nothing.
+        fn refused(&self) -> (Row, Why) {
+            match self.decide() {
+                Decision::Refuse(Refusal { row, reject }) => {
+                    assert_eq!(reject.code, reject.why.code());
+                    (row, reject.why)
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// The row of the table, the stored reason and the cause of a refusal that ends the family.
+        fn revoked(&self) -> (Row, RevokeReason, Why) {
+            match self.decide() {
+                Decision::Revoke { row, reason, reject } => {
+                    assert_eq!(reject.code, reject.why.code());
+                    (row, reason, reject.why)
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn with(mut case: Case, change: impl FnOnce(&mut Case)) -> Case {
+        change(&mut case);
+        case
+    }
+
+    const REUSED: (Row, RevokeReason, Why) = (Row::Reuse, RevokeReason::Reuse, Why::RefreshReused);
+    const FORGED: (Row, RevokeReason, Why) =
+        (Row::Forgery, RevokeReason::Forgery, Why::RefreshForged);
+
+    #[test]
+    fn checklist_58_the_newest_token_is_renewed() {
+        let case = with(presented(5), |c| c.seal = Seal { kid: 2, epoch: 8 });
+        let rotation = Rotation {
+            family: FamilyId([1; 16]),
+            from: 5,
+            to: 6,
+            epoch: 8,
+            kid: 2,
+            at: at(10),
+            expires_at: at(10 + 86_400),
+        };
+        let access = Access {
+            user_id: UserId([3; 16]),
+            family: FamilyId([1; 16]),
+            generation: 6,
+            scope: scope("a b"),
+            resources: resources("https://a https://b"),
+            expires_at: at(10 + 3600),
+        };
+        assert_eq!(case.decide(), Decision::Rotate { row: Row::Current, rotation, access });
+    }
+
+    #[test]
+    fn the_newest_token_is_renewed_whatever_the_epoch_and_the_key_that_sealed_it() {
+        for (kid, epoch) in [(1, 6), (2, 7), (9, 9)] {
+            let case = with(presented(5), |c| (c.token.kid, c.token.epoch) = (kid, epoch));
+            assert_eq!(case.decide(), presented(5).decide(), "only the generation counts");
+        }
+    }
+
+    #[test]
+    fn where_renewal_is_off_the_same_token_is_kept_and_nothing_is_written() {
+        let case = with(presented(5), |c| {
+            c.policy.renew_refresh_token = false;
+            c.family().generation = 0;
+            c.token.generation = 0;
+        });
+        let Decision::Keep { confirm: false, access } = case.decide() else {
+            panic!("{:?}", case.decide())
+        };
+        assert_eq!((access.generation, access.expires_at), (0, at(10 + 3600)));
+        assert_eq!(case.decide().row(), Row::Kept);
+    }
+
+    #[test]
+    fn keeping_a_renewed_token_first_ends_the_grace_of_its_predecessor() {
+        let kept = |change: fn(&mut Case)| {
+            let case = with(with(presented(5), |c| c.policy.renew_refresh_token = false), change);
+            match case.decide() {
+                Decision::Keep { confirm, .. } => confirm,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(kept(|_| ()));
+        assert!(!kept(|c| c.family().confirmed = true), "it was used before");
+        assert!(!kept(|c| c.family().grace_floor = 5), "the predecessor can not be retried");
+        assert!(!kept(|c| c.now = at(600)), "no grace is as long");
+    }
+
+    #[test]
+    fn a_longer_grace_does_not_bring_back_the_predecessor_of_a_token_that_was_used() {
+        let case = with(presented(5), |c| {
+            c.policy.renew_refresh_token = false;
+            c.policy.grace_period = Duration::ZERO;
+        });
+        let Decision::Keep { confirm, .. } = case.decide() else { panic!("{:?}", case.decide()) };
+        let replay = with(presented(4), |c| {
+            c.policy.grace_period = Policy::MAX_GRACE_PERIOD;
+            c.family().confirmed = confirm;
+        });
+        assert_eq!(replay.revoked(), REUSED);
+    }
+
+    #[test]
+    fn a_lost_answer_is_given_again_as_it_was() {
+        let mut case = with(presented(4), |c| c.seal = Seal { kid: 9, epoch: 9 });
+        let Decision::Retry { seal, generation, access } = case.decide() else {
+            panic!("{:?}", case.decide())
+        };
+        assert_eq!((seal, generation), (Seal { kid: 1, epoch: 7 }, 5), "sealed as it was then");
+        assert_eq!((access.generation, access.expires_at), (5, at(10 + 3600)));
+        for renew in [true, false] {
+            case.policy.renew_refresh_token = renew;
+            assert_eq!(case.decide().row(), Row::Retry);
+        }
+    }
+
+    #[test]
+    fn grace_ends_with_its_period_and_with_the_first_use_of_the_successor() {
+        let last = just_before(at(60));
+        assert_eq!(with(presented(4), |c| c.now = last).decide().row(), Row::Retry);
+        assert_eq!(with(presented(4), |c| c.now = at(60)).revoked(), REUSED);
+        assert_eq!(with(presented(4), |c| c.family().confirmed = true).revoked(), REUSED);
+        let strict = with(presented(4), |c| {
+            c.policy.grace_period = Duration::ZERO;
+            c.now = at(0);
+        });
+        assert_eq!(strict.revoked(), REUSED, "no grace is none at all");
+    }
+
+    #[test]
+    fn grace_is_not_longer_than_any_policy_may_say() {
+        let case = with(presented(4), |c| {
+            c.policy.grace_period = HOUR;
+            c.now = at(600);
+        });
+        assert_eq!(case.revoked(), REUSED);
+    }
+
+    #[test]
+    fn a_clock_that_went_backwards_neither_ends_grace_nor_makes_one() {
+        assert_eq!(with(presented(4), |c| c.now = at(-100)).decide().row(), Row::Retry);
+        let strict = with(presented(4), |c| {
+            c.policy.grace_period = Duration::ZERO;
+            c.now = at(-100);
+        });
+        assert_eq!(strict.revoked(), REUSED);
+    }
+
+    #[test]
+    fn checklist_58_a_replayed_token_ends_the_family() {
+        for generation in [0, 3] {
+            assert_eq!(presented(generation).revoked(), REUSED, "even within grace");
+        }
+        assert_eq!(with(presented(4), |c| c.now = at(3600)).revoked(), REUSED);
+    }
+
+    #[test]
+    fn where_reuse_is_denied_only_the_family_lives_on() {
+        let case = with(presented(3), |c| c.policy.on_reuse = OnReuse::Deny);
+        assert_eq!(case.refused(), (Row::Reuse, Why::RefreshReused));
+    }
+
+    #[test]
+    fn a_predecessor_with_other_rights_is_refused_and_its_family_lives() {
+        let stale = with(presented(4), |c| c.family().grace_floor = 5);
+        assert_eq!(stale.refused(), (Row::StaleRights, Why::RefreshStaleRights));
+        let level = with(presented(4), |c| c.family().grace_floor = 4);
+        assert_eq!(level.decide().row(), Row::Retry);
+        let current = with(presented(5), |c| c.family().grace_floor = 5);
+        assert_eq!(current.decide().row(), Row::Current);
+        let older = with(presented(3), |c| c.family().grace_floor = 5);
+        assert_eq!(older.revoked(), REUSED);
+    }
+
+    #[test]
+    fn after_a_lost_commit_the_row_catches_up() {
+        for generation in [6, 9] {
+            let case = with(presented(generation), |c| c.seal = Seal { kid: 2, epoch: 8 });
+            assert_eq!(case.decide().row(), Row::LostCommit);
+            let (rotation, access) = case.renewed();
+            assert_eq!((rotation.from, rotation.to), (5, generation + 1));
+            assert_eq!((rotation.kid, rotation.epoch), (2, 8));
+            assert_eq!(access.generation, generation + 1);
+        }
+    }
+
+    #[test]
+    fn a_generation_that_was_never_issued_is_a_forgery() {
+        assert_eq!(presented(6).revoked(), FORGED);
+        assert_eq!(with(presented(6), |c| c.token.epoch = 8).revoked(), FORGED, "from the future");
+        let deny = with(presented(6), |c| c.policy.on_reuse = OnReuse::Deny);
+        assert_eq!(deny.revoked(), FORGED, "on_reuse speaks of reuse alone");
+    }
+
+    #[test]
+    fn a_wrong_secret_is_refused_and_ends_nothing() {
+        let secret = with(presented(5), |c| c.token.secret = FamilySecret::new([9; 16]));
+        assert_eq!(secret.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+        let replay = with(presented(3), |c| c.token.secret = FamilySecret::new([9; 16]));
+        assert_eq!(replay.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+        let foreign = with(presented(3), |c| c.client.id = client("other").id);
+        assert_eq!(foreign.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+    }
+
+    #[test]
+    fn checklist_61_a_family_that_is_over_gives_nothing_and_stays_as_it_is() {
+        type End = fn(&mut Case);
+        let over: [(End, Why); 9] = [
+            (|c| c.loaded = None, Why::RefreshUnknown),
+            (|c| c.family().revoked = Some((at(1), RevokeReason::Client)), Why::RefreshRevoked),
+            (|c| c.loaded().user = None, Why::RefreshUserEnded),
+            (|c| c.user().enabled = false, Why::RefreshUserEnded),
+            (|c| c.user().not_before = at(-500), Why::RefreshUserEnded),
+            (|c| c.client.not_before = at(-500), Why::RefreshClientEnded),
+            (|c| c.now = at(86_400), Why::RefreshExpired),
+            (|c| c.now = at(90_000), Why::RefreshExpired),
+            (|c| c.family().max_expires_at = at(10), Why::RefreshExpired),
+        ];
+        for (end, why) in over {
+            // Asking for too much on top of it changes nothing.
+            for wish in [None, Some(scope("z"))] {
+                let case = with(with(presented(5), end), |c| c.scope = wish);
+                assert_eq!(case.refused(), (Row::Dead, why));
+                assert_eq!(case.refused().1.code(), Code::InvalidGrant);
+            }
+            // No reuse, no forgery: what is over is over.
+            for generation in [3, 4, 6] {
+                assert_eq!(with(presented(generation), end).refused().0, Row::Dead);
+            }
+        }
+    }
+
+    #[test]
+    fn what_began_after_the_end_of_all_sessions_lives() {
+        let case = with(presented(5), |c| {
+            c.user().not_before = just_before(at(-500));
+            c.client.not_before = just_before(at(-500));
+        });
+        assert_eq!(case.decide().row(), Row::Current);
+    }
+
+    #[test]
+    fn only_the_newest_token_of_an_expired_family_is_told_that_it_expired() {
+        let late = |generation| with(presented(generation), |c| c.now = at(86_400)).refused();
+        assert_eq!(late(5), (Row::Dead, Why::RefreshExpired));
+        assert_eq!(late(4), (Row::Dead, Why::RefreshRevoked));
+        assert_eq!(late(0), (Row::Dead, Why::RefreshRevoked));
+    }
+
+    #[test]
+    fn checklist_62_the_grant_must_be_registered_today() {
+        for generation in [3, 4, 5, 6] {
+            let case = with(presented(generation), |c| c.client.grants = vec![GrantType::Password]);
+            assert_eq!(case.refused(), (Row::Denied, Why::GrantNotRegistered));
+        }
+    }
+
+    #[test]
+    fn checklist_60_scope_never_grows() {
+        let given = |asked: Option<&str>, registered: &str| {
+            let case = with(presented(5), |c| {
+                c.scope = asked.map(scope);
+                c.client.scope = scope(registered);
+            });
+            case.renewed().1.scope.to_string()
+        };
+        assert_eq!(given(None, "a b c"), "a b", "what was granted");
+        assert_eq!(given(Some("b"), "a b c"), "b", "less when less is asked for");
+        assert_eq!(given(None, "a c"), "a", "and less what the client has lost");
+        assert_eq!(given(Some("a b"), "b c"), "b");
+        for asked in ["c", "a c", "ab", "z"] {
+            let case = with(presented(5), |c| c.scope = Some(scope(asked)));
+            assert_eq!(case.refused(), (Row::Denied, Why::ScopeNotGranted), "{asked}");
+        }
+    }
+
+    #[test]
+    fn checklist_60_resources_never_grow() {
+        let case = |asked: Option<&str>, registered: &str| {
+            with(presented(5), |c| {
+                c.resources = asked.map(resources);
+                c.client.resources = resources(registered);
+            })
+        };
+        let given = |asked, registered| case(asked, registered).renewed().1.resources.to_string();
+        let all = "https://a https://b https://c";
+        assert_eq!(given(None, all), "https://a https://b");
+        assert_eq!(given(Some("https://b"), all), "https://b");
+        assert_eq!(given(None, "https://a https://c"), "https://a", "less what the client lost");
+        for (asked, registered) in
+            [("https://c", all), ("https://a https://c", all), ("https://b", "https://a")]
+        {
+            let refused = case(Some(asked), registered).refused();
+            assert_eq!(refused, (Row::Denied, Why::ResourceNotGranted), "{asked} of {registered}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_too_much_writes_nothing_even_with_a_replayed_token() {
+        for generation in [3, 4, 5, 6] {
+            let wide = with(presented(generation), |c| c.scope = Some(scope("a z")));
+            assert_eq!(wide.refused(), (Row::Denied, Why::ScopeNotGranted));
+            let other = with(presented(generation), |c| c.resources = Some(resources("https://z")));
+            assert_eq!(other.refused(), (Row::Denied, Why::ResourceNotGranted));
+        }
+    }
+
+    #[test]
+    fn a_renewed_token_inherits_its_expiry_where_the_policy_says_so() {
+        let case = with(presented(5), |c| c.policy.extend_on_renewal = false);
+        assert_eq!(case.renewed().0.expires_at, at(86_400));
+    }
+
+    #[test]
+    fn no_token_outlives_the_authorization() {
+        let end = at(600);
+        let (rotation, access) = with(presented(5), |c| c.family().max_expires_at = end).renewed();
+        assert_eq!((rotation.expires_at, access.expires_at), (end, end));
+    }
+
+    #[test]
+    fn a_family_whose_counter_is_used_up_ends() {
+        let case = with(presented(u32::MAX), |c| c.family().generation = u32::MAX);
+        let overflow = (Row::Dead, RevokeReason::Overflow, Why::RefreshOverflow);
+        assert_eq!(case.revoked(), overflow);
+        assert_eq!(with(presented(u32::MAX), |c| c.seal.epoch = 8).revoked(), overflow);
+        let last = with(presented(u32::MAX - 1), |c| c.family().generation = u32::MAX - 1);
+        assert_eq!(last.renewed().0.to, u32::MAX);
+    }
+
+    #[test]
+    fn the_access_token_says_what_was_decided() {
+        let access = presented(5).renewed().1;
+        let token = access.into_token(client("demo").id, Jti([8; 16]), at(10));
+        let expected = AccessToken {
+            jti: Jti([8; 16]),
+            client_id: client("demo").id,
+            subject: Subject::User {
+                user_id: UserId([3; 16]),
+                family: FamilyId([1; 16]),
+                generation: 6,
+            },
+            scope: scope("a b"),
+            resources: resources("https://a https://b"),
+            issued_at: at(10),
+            expires_at: at(10 + 3600),
+        };
+        assert_eq!(token, expected);
+    }
+
+    #[test]
+    fn every_row_has_a_name_of_its_own() {
+        let mut names: Vec<_> = Row::ALL.iter().map(|row| row.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 11);
     }
 }
