@@ -109,3 +109,256 @@ pub fn refresh_token(
         jti: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::client;
+    use crate::family::{Family, FamilyId, RevokeReason};
+    use crate::secret::FamilySecret;
+    use crate::user::{UserId, UserStanding};
+
+    const USER: UserId = UserId([3; 16]);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis((1_000_000 + secs) * 1000)
+    }
+
+    fn resources(text: &str) -> Resources {
+        Resources::parse(text.split_whitespace()).unwrap()
+    }
+
+    /// A token of each kind, and all that decides about them. Nothing is wrong with any.
+    struct Case {
+        caller: Client,
+        owner: Option<Client>,
+        policy: Policy,
+        loaded: Option<Loaded>,
+        access: AccessToken,
+        refresh: RefreshToken,
+        is_denied: bool,
+        now: Timestamp,
+    }
+
+    impl Default for Case {
+        fn default() -> Self {
+            let secret = FamilySecret::new([2; 16]);
+            let owner = client("demo");
+            let family = Family {
+                id: FamilyId([1; 16]),
+                secret_hash: secret.hash(),
+                client_id: owner.id.clone(),
+                user_id: USER,
+                scope: Scope::parse("a b").unwrap(),
+                resources: resources("https://a https://b"),
+                auth_time: at(-500),
+                created_at: at(-500),
+                max_expires_at: at(86_400 * 365),
+                generation: 5,
+                grace_floor: 0,
+                epoch: 7,
+                kid: 1,
+                rotated_at: at(-50),
+                expires_at: at(86_400),
+                confirmed: false,
+                revoked: None,
+            };
+            let user = Some(UserStanding { enabled: true, not_before: at(-1_000) });
+            let access = AccessToken {
+                jti: Jti([4; 16]),
+                client_id: owner.id.clone(),
+                subject: Subject::User { user_id: USER, family: family.id, generation: 5 },
+                scope: Scope::parse("a").unwrap(),
+                resources: resources("https://a"),
+                issued_at: at(-50),
+                expires_at: at(3_550),
+            };
+            let refresh =
+                RefreshToken { kid: 1, epoch: 7, family: family.id, secret, generation: 5 };
+            Self {
+                caller: owner.clone(),
+                owner: Some(owner),
+                policy: Policy::default(),
+                loaded: Some(Loaded { family, user }),
+                access,
+                refresh,
+                is_denied: false,
+                now: at(0),
+            }
+        }
+    }
+
+    impl Case {
+        fn with(change: impl FnOnce(&mut Self)) -> Self {
+            let mut case = Self::default();
+            change(&mut case);
+            case
+        }
+
+        fn family(&mut self) -> &mut Family {
+            &mut self.loaded.as_mut().unwrap().family
+        }
+
+        fn user(&mut self) -> &mut UserStanding {
+            self.loaded.as_mut().unwrap().user.as_mut().unwrap()
+        }
+
+        fn owner(&mut self) -> &mut Client {
+            self.owner.as_mut().unwrap()
+        }
+
+        fn see_access(&self) -> Option<Active> {
+            let state = AccessState {
+                owner: self.owner.as_ref(),
+                owner_policy: &self.policy,
+                family: self.loaded.as_ref(),
+                is_denied: self.is_denied,
+            };
+            access_token(&self.caller, &self.access, state, self.now)
+        }
+
+        fn see_refresh(&self) -> Option<Active> {
+            refresh_token(&self.caller, &self.refresh, self.loaded.as_ref(), self.now)
+        }
+    }
+
+    #[test]
+    fn a_client_sees_what_its_own_access_token_says() {
+        let expected = Active {
+            client_id: client("demo").id,
+            subject: USER.subject(),
+            scope: Scope::parse("a").unwrap(),
+            resources: resources("https://a"),
+            issued_at: at(-50),
+            expires_at: at(3_550),
+            jti: Some(Jti([4; 16])),
+        };
+        assert_eq!(Case::default().see_access(), Some(expected));
+    }
+
+    #[test]
+    fn checklist_68_a_resource_server_sees_only_access_tokens_for_what_it_serves() {
+        let sees = |serves: &str, target: &str| {
+            let case = Case::with(|c| {
+                c.caller = client("api");
+                c.caller.serves = resources(serves);
+                c.access.resources = resources(target);
+            });
+            assert_eq!(case.see_refresh(), None, "a refresh token is none of its business");
+            case.see_access().is_some()
+        };
+        assert!(sees("https://a", "https://a"));
+        assert!(sees("https://a https://c", "https://a https://b"));
+        assert!(!sees("https://a", "https://b"));
+        assert!(!sees("https://a", "https://a/deeper"), "resources are compared whole");
+        assert!(!sees("", "https://a"));
+        assert!(!sees("https://a", ""), "a token for nothing in particular is not for everyone");
+        assert!(!sees("", ""));
+    }
+
+    #[test]
+    fn checklist_68_another_client_sees_nothing() {
+        let case = Case::with(|c| c.caller = client("other"));
+        assert_eq!((case.see_access(), case.see_refresh()), (None, None));
+    }
+
+    #[test]
+    fn checklist_68_nothing_outlives_its_family() {
+        let ends: [fn(&mut Case); 7] = [
+            |c| c.loaded = None,
+            |c| c.family().revoked = Some((at(-1), RevokeReason::Reuse)),
+            |c| c.loaded.as_mut().unwrap().user = None,
+            |c| c.user().enabled = false,
+            |c| c.user().not_before = at(-500),
+            |c| c.family().client_id = client("other").id,
+            |c| {
+                c.owner().not_before = at(-500);
+                c.caller.not_before = at(-500);
+            },
+        ];
+        for end in ends {
+            let case = Case::with(end);
+            assert_eq!((case.see_access(), case.see_refresh()), (None, None));
+        }
+    }
+
+    #[test]
+    fn an_access_token_ends_alone_and_its_family_lives() {
+        let ends: [fn(&mut Case); 4] = [
+            |c| c.is_denied = true,
+            |c| c.now = at(3_550),
+            |c| c.owner = None,
+            |c| c.owner().enabled = false,
+        ];
+        for end in ends {
+            let case = Case::with(end);
+            assert_eq!(case.see_access(), None);
+            assert!(case.see_refresh().is_some());
+        }
+        let last = Timestamp::from_millis(at(3_550).as_millis() - 1);
+        assert!(Case::with(|c| c.now = last).see_access().is_some());
+    }
+
+    #[test]
+    fn an_access_token_outlives_an_idle_refresh_token() {
+        let case = Case::with(|c| c.family().expires_at = at(-1));
+        assert!(case.see_access().is_some());
+        assert_eq!(case.see_refresh(), None);
+    }
+
+    #[test]
+    fn a_renewal_ends_older_access_tokens_only_where_the_policy_says_so() {
+        let seen = |generation, revoke| {
+            let case = Case::with(|c| {
+                let family = c.family().id;
+                c.access.subject = Subject::User { user_id: USER, family, generation };
+                c.policy.revoke_access_token_on_refresh = revoke;
+            });
+            case.see_access().is_some()
+        };
+        assert!(seen(4, false) && seen(5, false));
+        assert!(!seen(4, true) && seen(5, true));
+        assert!(seen(6, true), "one whose commit was lost is not older");
+    }
+
+    #[test]
+    fn a_clients_own_access_token_has_no_family_and_ends_with_all_of_its_tokens() {
+        let mut case = Case::with(|c| {
+            c.access.subject = Subject::Client;
+            c.loaded = None;
+        });
+        assert_eq!(case.see_access().unwrap().subject, "demo");
+        case.owner().not_before = at(-50);
+        assert_eq!(case.see_access(), None);
+        case.owner().not_before = at(-51);
+        assert!(case.see_access().is_some());
+    }
+
+    #[test]
+    fn a_client_sees_the_grant_behind_its_newest_refresh_token() {
+        let expected = Active {
+            client_id: client("demo").id,
+            subject: USER.subject(),
+            scope: Scope::parse("a b").unwrap(),
+            resources: resources("https://a https://b"),
+            issued_at: at(-50),
+            expires_at: at(86_400),
+            jti: None,
+        };
+        assert_eq!(Case::default().see_refresh(), Some(expected));
+    }
+
+    #[test]
+    fn only_the_newest_refresh_token_is_active() {
+        for generation in [0, 4, 6] {
+            assert_eq!(Case::with(|c| c.refresh.generation = generation).see_refresh(), None);
+        }
+        let forged = Case::with(|c| c.refresh.secret = FamilySecret::new([9; 16]));
+        assert_eq!(forged.see_refresh(), None);
+        for late in [at(86_400), at(86_401)] {
+            assert_eq!(Case::with(|c| c.now = late).see_refresh(), None);
+        }
+        let over = Case::with(|c| c.family().max_expires_at = at(0));
+        assert_eq!(over.see_refresh(), None);
+    }
+}

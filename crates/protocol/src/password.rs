@@ -106,3 +106,134 @@ pub fn begin(
     };
     (family, access)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::tests::client;
+    use crate::policy::MaxLifetime;
+    use crate::reject::Code;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+    const SEAL: Seal = Seal { kid: 2, epoch: 7 };
+
+    fn shop() -> Client {
+        let mut shop = client("shop");
+        shop.resources = Resources::parse(["https://a", "https://b"]).unwrap();
+        shop
+    }
+
+    fn begun(client: &Client, policy: &Policy) -> (Family, Access) {
+        let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
+        let extent = extent(client, Some(&Scope::parse("b a").unwrap()), None).unwrap();
+        begin(client, UserId([3; 16]), extent, &fresh, (policy, SEAL, NOW))
+    }
+
+    #[test]
+    fn both_user_name_and_password_must_be_there() {
+        let read = |body: &'static str| {
+            let form = Form::parse(body.as_bytes()).unwrap();
+            credentials(&form)
+                .map(|(u, p)| (u.to_owned(), p.to_owned()))
+                .map_err(|r| (r.code, r.why))
+        };
+        assert_eq!(read("username=alice&password=+x"), Ok(("alice".into(), " x".into())));
+        assert_eq!(read("password=x"), Err((Code::InvalidRequest, Why::UsernameMissing)));
+        assert_eq!(read("username=&password=x"), Err((Code::InvalidRequest, Why::UsernameMissing)));
+        assert_eq!(read("username=alice"), Err((Code::InvalidRequest, Why::PasswordMissing)));
+        assert_eq!(read("username=a&password="), Err((Code::InvalidRequest, Why::PasswordMissing)));
+    }
+
+    #[test]
+    fn checklist_56_a_client_has_the_grant_only_where_it_is_registered() {
+        let mut shop = shop();
+        assert!(extent(&shop, None, None).is_ok());
+        shop.grants.retain(|grant| *grant != GrantType::Password);
+        let reject = extent(&shop, None, None).unwrap_err();
+        assert_eq!((reject.code, reject.why), (Code::UnauthorizedClient, Why::GrantNotRegistered));
+    }
+
+    #[test]
+    fn a_grant_has_no_more_than_the_client_is_registered_for() {
+        let given = |scope: Option<&str>, resource: Option<&str>| {
+            let scope = scope.map(|text| Scope::parse(text).unwrap());
+            let resources = resource.map(|uri| Resources::parse([uri]).unwrap());
+            extent(&shop(), scope.as_ref(), resources.as_ref())
+                .map(|e| (e.scope.to_string(), e.resources.to_string()))
+                .map_err(|reject| reject.why)
+        };
+        assert_eq!(given(None, None), Ok(("a b c".into(), "https://a https://b".into())));
+        assert_eq!(given(Some("c a"), Some("https://b")), Ok(("a c".into(), "https://b".into())));
+        assert_eq!(given(Some("a d"), None), Err(Why::ScopeNotRegistered));
+        assert_eq!(given(None, Some("https://c")), Err(Why::ResourceNotGranted));
+    }
+
+    #[test]
+    fn a_family_begins_with_its_first_generation() {
+        let day = Duration::from_hours(24);
+        let (family, access) = begun(&shop(), &Policy::default());
+        let expected = Family {
+            id: FamilyId([1; 16]),
+            secret_hash: FamilySecret::new([2; 16]).hash(),
+            client_id: shop().id,
+            user_id: UserId([3; 16]),
+            scope: Scope::parse("a b").unwrap(),
+            resources: shop().resources,
+            auth_time: NOW,
+            created_at: NOW,
+            max_expires_at: NOW.after(day * 365),
+            generation: 0,
+            grace_floor: 0,
+            epoch: 7,
+            kid: 2,
+            rotated_at: NOW,
+            expires_at: NOW.after(day),
+            confirmed: false,
+            revoked: None,
+        };
+        assert_eq!(family, expected);
+        let expected = Access {
+            user_id: UserId([3; 16]),
+            family: FamilyId([1; 16]),
+            generation: 0,
+            scope: Scope::parse("a b").unwrap(),
+            resources: shop().resources,
+            expires_at: NOW.after(Duration::from_hours(1)),
+        };
+        assert_eq!(access, expected);
+    }
+
+    #[test]
+    fn no_token_outlives_the_authorization() {
+        let max = Duration::from_mins(10);
+        let policy = Policy {
+            refresh_token_max_lifetime: MaxLifetime::Of(max),
+            refresh_token_lifetime: max * 2,
+            ..Policy::default()
+        };
+        let (family, access) = begun(&shop(), &policy);
+        let end = NOW.after(max);
+        assert_eq!((family.max_expires_at, family.expires_at, access.expires_at), (end, end, end));
+    }
+
+    #[test]
+    fn without_a_bound_a_session_lasts_as_long_as_it_is_refreshed() {
+        let policy =
+            Policy { refresh_token_max_lifetime: MaxLifetime::Endless, ..Policy::default() };
+        let (family, access) = begun(&shop(), &policy);
+        assert_eq!(family.max_expires_at.as_millis(), i64::MAX);
+        assert_eq!(family.expires_at, NOW.after(policy.refresh_token_lifetime));
+        assert_eq!(access.expires_at, NOW.after(policy.access_token_lifetime));
+    }
+
+    #[test]
+    fn without_the_refresh_grant_a_session_is_as_long_as_its_only_access_token() {
+        let mut shop = shop();
+        shop.grants.retain(|grant| *grant != GrantType::RefreshToken);
+        let (family, access) = begun(&shop, &Policy::default());
+        assert_eq!(family.expires_at, access.expires_at);
+        assert_eq!(family.expires_at, NOW.after(Duration::from_hours(1)));
+    }
+}
