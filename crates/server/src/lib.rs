@@ -104,6 +104,11 @@ impl App {
         &self.clock
     }
 
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// How a new token is sealed.
     const fn seal(&self) -> Seal {
         Seal { kid: self.keys.active(), epoch: self.epoch }

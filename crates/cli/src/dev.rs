@@ -1,0 +1,131 @@
+//! `remint serve --dev`: a client, a user and a session to try things with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use remint_protocol::client::{AuthMethod, GrantType};
+use remint_protocol::keyring::Keyring;
+use remint_protocol::password::{self, begin};
+use remint_protocol::refresh::Seal;
+use remint_protocol::scope::Scope;
+use remint_protocol::token::{RefreshToken, seal_refresh};
+use remint_protocol::user::{UserId, Username};
+use remint_server::config::Config;
+use remint_server::passwords::Passwords;
+use remint_server::{entropy, keys};
+use remint_store::Store;
+
+use crate::client::blank;
+use crate::install::{absolute, now};
+
+const CLIENT: &str = "demo";
+const CLIENT_SECRET: &str = "demo-secret";
+const USER: &str = "alice";
+const PASSWORD: &str = "wonderland";
+const SCOPE: &str = "read write";
+
+/// The data directory of a development server.
+pub(crate) struct Dev {
+    dir: PathBuf,
+    /// Removes the directory when it goes out of scope; `None` for one that the user keeps.
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Dev {
+    pub(crate) fn new(kept: Option<&Path>) -> anyhow::Result<Self> {
+        let (dir, temporary) = match kept {
+            Some(dir) => {
+                std::fs::create_dir_all(dir)
+                    .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+                (absolute(dir)?, None)
+            }
+            None => {
+                let temporary = tempfile::Builder::new().prefix("remint-dev-").tempdir()?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        let key_file = dir.join("remint.keys");
+        if !key_file.exists() {
+            keys::create(&key_file)?;
+        }
+        Ok(Self { dir, temporary: temporary })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes what is not there yet, and says what to try.
+    pub(crate) async fn seed(
+        &self,
+        store: &Store,
+        keys: &Keyring,
+        config: &Config,
+    ) -> anyhow::Result<String> {
+        let mut client = blank(CLIENT)?;
+        client.auth_methods = vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        client.grants = GrantType::ALL.to_vec();
+        client.scope = Scope::parse(SCOPE).unwrap_or_default();
+        client.secret = keys.hash_client_secret(CLIENT_SECRET);
+        store.create_client(&client).await?;
+        let user_id = seed_user(store, config).await?;
+        let refresh = seed_session(store, keys, config, user_id).await?;
+        let kept = self.temporary.is_none();
+        Ok(guide(config.server.issuer.as_str(), &refresh, kept.then_some(&*self.dir)))
+    }
+}
+
+async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {
+    let name = Username::parse(USER).context("the user's name")?;
+    if let Some(user) = store.find_user(&name).await? {
+        return Ok(user.id);
+    }
+    let hash = Passwords::new(&config.passwords)?.hash(&PASSWORD.into())?;
+    let id = entropy::user_id()?;
+    store.create_user(id, &name, &hash, now()).await?;
+    Ok(id)
+}
+
+/// A session whose refresh token can be pasted.
+async fn seed_session(
+    store: &Store,
+    keys: &Keyring,
+    config: &Config,
+    user_id: UserId,
+) -> anyhow::Result<String> {
+    let client = store.find_client(CLIENT).await?.context("the client that was just made")?;
+    let extent = password::extent(&client, None, None).ok().context("the client's extent")?;
+    let fresh = entropy::family()?;
+    let seal = Seal { kid: keys.active(), epoch: store.epoch().await? };
+    let policy = config.policy().of(&client);
+    let (family, _) = begin(&client, user_id, extent, &fresh, (&policy, seal, now()));
+    store.insert_family(&family, None).await?;
+    let token = RefreshToken {
+        kid: seal.kid,
+        epoch: seal.epoch,
+        family: fresh.id,
+        secret: fresh.secret,
+        generation: 0,
+    };
+    seal_refresh(keys, &token, &client.id).context("the active key is missing")
+}
+
+fn guide(issuer: &str, refresh_token: &str, kept: Option<&Path>) -> String {
+    let basic = STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
+    let data =
+        kept.map_or_else(|| "gone at exit".to_owned(), |dir| format!("kept in {}", dir.display()));
+    format!(
+        "\n\
+         *** DEVELOPMENT MODE: known passwords. Not for production. Loopback only. Data: {data}. ***\n\n\
+         client  {CLIENT}   secret    {CLIENT_SECRET}   grants  password client_credentials refresh_token\n\
+         user    {USER}  password  {PASSWORD}\n\n\
+         Tokens for a password:\n\n  \
+         curl -k -u {CLIENT}:{CLIENT_SECRET} -d \"grant_type=password&username={USER}&password={PASSWORD}\" {issuer}/oauth2/token\n\n\
+         New tokens for a refresh token (this one works once):\n\n  \
+         curl -k -d \"grant_type=refresh_token&refresh_token={refresh_token}\" -H \"Authorization: Basic {basic}\" \
+         -H \"Content-Type: application/x-www-form-urlencoded\" {issuer}/oauth2/token\n\n\
+         Ctrl-C stops the server.\n"
+    )
+}

@@ -1,0 +1,68 @@
+//! `remint import`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use crate::import_wso2::{Placeholders, convert};
+use crate::init::write_new;
+use crate::output::Output;
+
+/// Move here from another server.
+#[derive(Subcommand)]
+pub(crate) enum Import {
+    /// Turn the OAuth section of WSO2 Identity Server's identity.xml into a remint.toml
+    Wso2Config(Wso2Config),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  remint import wso2-config repository/conf/identity/identity.xml --output remint.toml"
+)]
+pub(crate) struct Wso2Config {
+    /// WSO2's `identity.xml`.
+    file: PathBuf,
+    /// Where to write the configuration; nothing is overwritten. Without it, nothing is written.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What `${carbon.host}` stands for.
+    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    host: String,
+    /// What `${carbon.management.port}` stands for.
+    #[arg(long, value_name = "PORT", default_value_t = 9443)]
+    port: u16,
+    #[command(flatten)]
+    print: Output,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::Wso2Config(import) = self;
+        import.run()
+    }
+}
+
+impl Wso2Config {
+    fn run(self) -> anyhow::Result<()> {
+        let xml = std::fs::read_to_string(&self.file)
+            .with_context(|| format!("cannot read {}", self.file.display()))?;
+        let placeholders =
+            Placeholders { host: self.host, port: self.port, ..Placeholders::default() };
+        let import =
+            convert(&xml, &placeholders).with_context(|| self.file.display().to_string())?;
+        if let Some(file) = &self.output {
+            write_new(file, &import.toml)?;
+        }
+        if self.print.json {
+            return self.print.many(&import.report, &[]);
+        }
+        let columns = ["source_line", "element", "value", "verdict", "becomes", "reason"];
+        self.print.many(&import.report, &columns)?;
+        match &self.output {
+            Some(file) => eprintln!("{} is written.", file.display()),
+            None => eprintln!("Nothing is written yet: name a file with --output."),
+        }
+        Ok(())
+    }
+}

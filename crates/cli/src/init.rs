@@ -1,0 +1,124 @@
+//! `remint init`.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use remint_server::config::{Config, SECTIONS, Sources};
+use remint_server::keys;
+use remint_store::Store;
+
+use crate::install::{CONFIG_FILE, absolute};
+use crate::output::Output;
+
+/// Write a commented configuration, the key file and the database.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  remint init\n  remint init --data-dir /var/lib/remint --issuer https://id.example.com\n\n\
+                        Nothing that is there already is overwritten."
+)]
+pub(crate) struct Init {
+    /// The directory to make.
+    #[arg(long, value_name = "DIR", default_value = "remint")]
+    data_dir: PathBuf,
+    /// The issuer identifier: the URL under which clients will reach the server.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Init {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let dir = absolute(&self.data_dir)?;
+        let file = dir.join(CONFIG_FILE);
+        let text = commented(self.issuer.as_deref());
+        // What would be written must be good before anything is.
+        let config = Config::resolve(&Sources::from_toml(&file, &text)?)?;
+        for there in [&file, &config.key_file(), &config.database()] {
+            if there.exists() {
+                bail!("{} is there already; nothing was changed", there.display());
+            }
+        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        write_new(&file, &text)?;
+        keys::create(&config.key_file())?;
+        Store::open(&config.database())?.close();
+        let shown = self.data_dir.display();
+        self.output.done(&format!(
+            "{shown} has a configuration, keys and an empty database. Next:\n  \
+             remint user create --data-dir {shown} --username alice\n  \
+             remint client create --data-dir {shown} --id shop --grant password --grant refresh_token\n  \
+             remint serve --data-dir {shown}"
+        ))
+    }
+}
+
+/// Writes a file that must not be there yet.
+pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o640)
+        .open(file)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Every key with its documentation and its default, commented out; the issuer where one is given.
+fn commented(issuer: Option<&str>) -> String {
+    let mut text = String::from("# Remint's configuration. Each key shows its default.\n");
+    for (section, about, keys) in SECTIONS {
+        text.push('\n');
+        text.extend(about.lines().map(|line| format!("#{line}\n")));
+        if !section.is_empty() {
+            text.push_str(&format!("[{}]\n", section.trim_end_matches('.')));
+        }
+        for key in *keys {
+            let name = key.name.rsplit('.').next().unwrap_or(key.name);
+            text.push('\n');
+            text.extend(key.doc.lines().map(|line| format!("#{line}\n")));
+            match issuer {
+                Some(issuer) if name == "issuer" => {
+                    text.push_str(&format!("issuer = \"{issuer}\"\n"))
+                }
+                _ => text.push_str(&format!("# {name} = {}\n", written(key.default))),
+            }
+        }
+    }
+    text
+}
+
+/// A default as it would stand in TOML.
+fn written(default: &str) -> String {
+    let is_bare = default.parse::<i64>().is_ok() || default.parse::<bool>().is_ok();
+    if is_bare { default.to_owned() } else { format!("\"{default}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_configuration_is_good_with_every_comment_sign_removed() {
+        let text = commented(Some("https://id.example.com"));
+        let uncommented: String = text
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))
+            .filter(|line| !line.starts_with("issuer = \"https://localhost"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let at = Path::new("remint.toml");
+        let config = |text| Config::resolve(&Sources::from_toml(at, text).unwrap()).unwrap();
+        assert_eq!(config(&uncommented), config(&text));
+        assert_eq!(config(&text).server.issuer.as_str(), "https://id.example.com");
+    }
+}

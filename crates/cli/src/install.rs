@@ -1,0 +1,102 @@
+//! Finding an installation: its configuration, keys and store.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use remint_protocol::keyring::Keyring;
+use remint_server::clock::Clock;
+use remint_server::config::{Config, Sources};
+use remint_server::keys;
+use remint_store::Store;
+
+/// The name of the configuration in a data directory.
+pub(crate) const CONFIG_FILE: &str = "remint.toml";
+
+/// Where the installation is.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Location {
+    /// The configuration file. Without one: `remint.toml` in the data directory or here.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory; stands over `data_dir` of the configuration.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Location {
+    /// Reads the file and the environment.
+    pub(crate) fn sources(&self) -> anyhow::Result<Sources> {
+        let file = self.file()?;
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+        let data_dir = match &self.data_dir {
+            Some(dir) => Some(absolute(dir)?.to_string_lossy().into_owned()),
+            None => None,
+        };
+        let sources = Sources::from_toml(&absolute(&file)?, &text)?;
+        Ok(sources.with_variables(std::env::vars()).with_flag("data_dir", "data-dir", data_dir))
+    }
+
+    /// Reads and checks the whole configuration.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::resolve(&self.sources()?)?)
+    }
+
+    fn file(&self) -> anyhow::Result<PathBuf> {
+        if let Some(file) = &self.config {
+            return Ok(file.clone());
+        }
+        let dir = self.data_dir.clone().unwrap_or_default();
+        let file = dir.join(CONFIG_FILE);
+        if !file.exists() {
+            let dir = if dir.as_os_str().is_empty() {
+                "here".into()
+            } else {
+                format!("in {}", dir.display())
+            };
+            bail!(
+                "there is no {CONFIG_FILE} {dir}: run `remint init` first, or say where it is with \
+                 --config or --data-dir"
+            );
+        }
+        Ok(file)
+    }
+}
+
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("no such path: {}", path.display()))
+}
+
+/// An installation, opened.
+pub(crate) struct Installation {
+    pub(crate) config: Config,
+    pub(crate) keys: Keyring,
+    pub(crate) store: Store,
+}
+
+impl Installation {
+    pub(crate) fn open(location: &Location) -> anyhow::Result<Self> {
+        Self::of(location.config()?)
+    }
+
+    pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
+        let keys = keys::read(&config.key_file())?;
+        let database = config.database();
+        if !database.exists() {
+            bail!("there is no database {}: run `remint init` first", database.display());
+        }
+        let store = Store::open(&database)?;
+        Ok(Self { config, keys, store })
+    }
+}
+
+/// Runs one command's future to its end.
+pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+/// The time of a command.
+pub(crate) fn now() -> remint_protocol::time::Timestamp {
+    Clock::System.now()
+}

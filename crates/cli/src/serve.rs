@@ -1,0 +1,259 @@
+//! `remint serve`.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
+use clap::Args;
+use remint_server::clock::Clock;
+use remint_server::config::{Config, ConfigError, LogFormat, OpsListen, Sources};
+use remint_server::serve::{Tls, bind, run, start_background};
+use remint_server::{App, keys, ops_router, router, tls};
+use remint_store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::dev::Dev;
+use crate::install::{Location, absolute};
+use crate::output::print;
+
+/// Run the server.
+///
+/// Ctrl-C or SIGTERM lets running requests finish; SIGHUP reads the certificate again.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  remint serve --dev\n  remint serve --data-dir /var/lib/remint\n  remint serve --config /etc/remint/remint.toml"
+)]
+pub(crate) struct Serve {
+    /// A throw-away server on this machine's loopback, with a client and a user. Not for production.
+    #[arg(long)]
+    dev: bool,
+    /// The address to listen on; stands over `http.listen`.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// The issuer identifier; stands over `issuer`.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    #[command(flatten)]
+    location: Location,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let mut dev =
+            if self.dev { Some(Dev::new(self.location.data_dir.as_deref())?) } else { None };
+        let sources = match &dev {
+            Some(_) if self.location.config.is_some() => {
+                bail!("--dev has its own configuration; leave out --config")
+            }
+            Some(dev) => Sources::without_file(dev.dir()).with_variables(std::env::vars()),
+            None => self.location.sources()?,
+        };
+        let config = self.resolve(sources)?;
+        if self.dev && !config.http.listen.is_loopback() {
+            bail!(
+                "--dev has known passwords, so it listens on loopback addresses only, not on {}",
+                config.http.listen
+            );
+        }
+        log(&config);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut builder = if cores == 1 {
+            tokio::runtime::Builder::new_current_thread()
+        } else {
+            tokio::runtime::Builder::new_multi_thread()
+        };
+        builder.enable_all().build()?.block_on(serve(config, dev.as_mut()))
+    }
+
+    fn resolve(&self, sources: Sources) -> Result<Config, ConfigError> {
+        let sources = sources.with_flag("http.listen", "listen", self.listen.clone()).with_flag(
+            "issuer",
+            "issuer",
+            self.issuer.clone(),
+        );
+        let config = Config::resolve(&sources)?;
+        let port = config.http.listen.as_str().rsplit(':').next().map(str::to_owned);
+        match port {
+            // What `--dev` prints must work where it listens.
+            Some(port) if self.dev && self.issuer.is_none() && port != "9443" => {
+                let issuer = format!("https://localhost:{port}");
+                Config::resolve(&sources.with_flag("issuer", "listen", Some(issuer)))
+            }
+            _ => Ok(config),
+        }
+    }
+}
+
+fn log(config: &Config) {
+    let level = config.log.level.as_str().parse().unwrap_or(tracing::Level::INFO);
+    let filter = Targets::new().with_default(tracing::Level::WARN).with_targets(
+        ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
+    );
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A second call, as in tests, keeps the first.
+    let _ = match config.log.format {
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Text => registry.with(lines).try_init(),
+    };
+}
+
+async fn serve(config: Config, dev: Option<&mut Dev>) -> anyhow::Result<()> {
+    let started = Clock::System.now();
+    let _lock = Lock::take(&config.data_dir())?;
+    let keys = keys::read(&config.key_file())?;
+    let database = config.database();
+    if dev.is_none() && !database.exists() {
+        bail!("there is no database {}: run `remint init` first", database.display());
+    }
+    let store = Store::open(&database)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let seeded = match dev {
+        Some(dev) => Some(dev.seed(&store, &keys, &config).await?),
+        None => None,
+    };
+    let tls = transport(&config)?;
+    let listeners = bind(&config.http.listen.addresses()?).await?;
+    let ops = ops(&config, seeded.is_some()).await?;
+    let url = url(&config, &listeners);
+    let app = App::new(config, store.clone(), keys, Clock::System).await?;
+    start_background(&app);
+    if let Some(tls) = &tls {
+        tokio::spawn(reload_on_hangup(Arc::clone(&app), Arc::clone(tls)));
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    if let Some(ops) = ops {
+        let mut stopped = stopped.clone();
+        let router = ops_router(&app);
+        let ended = async move { drop(stopped.wait_for(|is| *is).await) };
+        tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
+    }
+    announce(&url, seeded.as_deref(), Clock::System.now().since(started))?;
+    let stopping = async move {
+        terminated().await;
+        tracing::info!("stopping: running requests may finish");
+        stop.send_replace(true);
+    };
+    run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
+    store.close();
+    Ok(())
+}
+
+fn announce(url: &str, seeded: Option<&str>, took: Duration) -> anyhow::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    print(&format!("remint {version} is ready at {url} after {} ms\n", took.as_millis()))?;
+    if let Some(text) = seeded {
+        print(text)?;
+    }
+    Ok(std::io::stdout().flush()?)
+}
+
+/// TLS as configured: files, a self-signed certificate, or none.
+fn transport(config: &Config) -> anyhow::Result<Option<Tls>> {
+    if config.http.plain {
+        return Ok(None);
+    }
+    let (certificate, private_key) = tls_files(config)?;
+    Ok(Some(Arc::new(ArcSwap::new(tls::load(&certificate, &private_key)?))))
+}
+
+fn tls_files(config: &Config) -> anyhow::Result<(PathBuf, PathBuf)> {
+    match (&config.http.certificate, &config.http.private_key) {
+        (Some(certificate), Some(key)) => Ok((config.path(certificate), config.path(key))),
+        _ => {
+            let issuer = config.server.issuer.as_str();
+            let host = issuer.split(['/', ':']).nth(3).unwrap_or("localhost");
+            Ok(tls::self_signed(&config.data_dir(), host)?)
+        }
+    }
+}
+
+async fn reload_on_hangup(app: Arc<App>, tls: Tls) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        let read = tls_files(app.config())
+            .and_then(|(certificate, key)| Ok(tls::load(&certificate, &key)?));
+        match read {
+            Ok(new) => {
+                tls.store(new);
+                tracing::info!("the certificate was read again");
+            }
+            Err(error) => tracing::error!("the old certificate stays: {error:#}"),
+        }
+    }
+}
+
+async fn ops(config: &Config, is_dev: bool) -> anyhow::Result<Option<Vec<TcpListener>>> {
+    let OpsListen::On(address) = &config.ops.listen else { return Ok(None) };
+    match bind(&address.addresses()?).await {
+        Ok(listeners) => Ok(Some(listeners)),
+        Err(error) if is_dev => {
+            tracing::warn!("no /metrics: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error).context("ops.listen"),
+    }
+}
+
+fn url(config: &Config, listeners: &[TcpListener]) -> String {
+    let scheme = if config.http.plain { "http" } else { "https" };
+    let address = listeners.first().and_then(|l| l.local_addr().ok());
+    match (config.http.listen.as_str().strip_prefix("localhost:"), address) {
+        (Some(_), Some(address)) => format!("{scheme}://localhost:{}", address.port()),
+        (_, Some(address)) => format!("{scheme}://{address}"),
+        (_, None) => format!("{scheme}://{}", config.http.listen),
+    }
+}
+
+async fn terminated() {
+    let (Ok(mut interrupts), Ok(mut terminations)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupts.recv() => {}
+        _ = terminations.recv() => {}
+    }
+}
+
+/// Held while a server runs on a data directory.
+struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    fn take(dir: &Path) -> anyhow::Result<Self> {
+        let path = absolute(dir)?.join("serve.lock");
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        if file.try_lock().is_err() {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            bail!(
+                "another remint serve (process {}) runs on the data directory {} already",
+                owner.trim(),
+                dir.display()
+            );
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        write!(file, "{}", std::process::id())?;
+        Ok(Self { _file: file })
+    }
+}

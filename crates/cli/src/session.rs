@@ -1,0 +1,233 @@
+//! `remint session`.
+
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use remint_protocol::family::{Loaded, RevokeReason};
+use remint_protocol::keyring::Keyring;
+use remint_protocol::time::Timestamp;
+use remint_protocol::token;
+use remint_protocol::user::UserId;
+use remint_store::{Filter, Store};
+use serde::Serialize;
+use std::collections::HashMap;
+
+use crate::client;
+use crate::install::{Installation, Location, block_on, now};
+use crate::output::{Output, time};
+use crate::user;
+
+/// List and end sessions. What is ended here is over for the running server within a second.
+#[derive(Subcommand)]
+pub(crate) enum Session {
+    /// List sessions
+    List(List),
+    /// End sessions
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Those of a user.
+    #[arg(long, value_name = "NAME", conflicts_with = "client")]
+    user: Option<String>,
+    /// Those of a client.
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// Those that are over, too.
+    #[arg(long)]
+    all: bool,
+    /// The most to print.
+    #[arg(long, default_value_t = 1000)]
+    limit: usize,
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  remint session revoke --user alice\n  remint session revoke --client shop\n  \
+                        remint session revoke --session ses_…\n  remint session revoke --all"
+)]
+pub(crate) struct Revoke {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// All of a user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// All of a client.
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// One, by the id that `session list` and the log show.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Every session of everyone.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    session: String,
+    user: String,
+    client: String,
+    scope: String,
+    state: String,
+    generation: u32,
+    created: String,
+    refreshed: String,
+    expires: String,
+    ends: String,
+}
+
+impl Session {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List(list) => list.run(),
+            Self::Revoke(revoke) => revoke.run(),
+        }
+    }
+}
+
+/// What `--user` and `--client` name, resolved once.
+struct Names<'a> {
+    store: &'a Store,
+    keys: &'a Keyring,
+    users: HashMap<UserId, String>,
+    clients: HashMap<String, Timestamp>,
+}
+
+impl Names<'_> {
+    async fn print(&mut self, loaded: &Loaded, at: Timestamp) -> anyhow::Result<Printed> {
+        let family = &loaded.family;
+        let client = family.client_id.as_str();
+        if !self.clients.contains_key(client) {
+            let found = self.store.find_client(client).await?;
+            let ended = found.map_or(Timestamp::from_millis(i64::MAX), |c| c.not_before);
+            self.clients.insert(client.to_owned(), ended);
+        }
+        if !self.users.contains_key(&family.user_id) {
+            let found = self.store.load_user(family.user_id).await?;
+            let name =
+                found.map_or_else(|| family.user_id.subject(), |u| u.username.as_str().to_owned());
+            self.users.insert(family.user_id, name);
+        }
+        let client_ended = self.clients.get(client).copied().unwrap_or_default();
+        Ok(Printed {
+            session: token::seal_session(self.keys, self.keys.active(), family.id)
+                .unwrap_or_default(),
+            user: self.users.get(&family.user_id).cloned().unwrap_or_default(),
+            client: client.to_owned(),
+            scope: family.scope.to_string(),
+            state: state(loaded, client_ended, at),
+            generation: family.generation,
+            created: time(family.created_at),
+            refreshed: time(family.rotated_at),
+            expires: time(family.expires_at),
+            ends: time(family.max_expires_at),
+        })
+    }
+}
+
+fn state(loaded: &Loaded, client_ended: Timestamp, at: Timestamp) -> String {
+    match loaded.family.revoked {
+        Some((_, reason)) => format!("revoked ({})", reason.as_str()),
+        None if !loaded.is_user_standing() => "ended (user)".into(),
+        None if loaded.family.created_at <= client_ended => "ended (client)".into(),
+        None if loaded.family.is_expired(at) => "expired".into(),
+        None => "live".into(),
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.location)?;
+        let printed = block_on(self.collect(&at))?;
+        let columns =
+            ["session", "user", "client", "state", "generation", "created", "refreshed", "expires"];
+        self.output.many(&printed, &columns)
+    }
+
+    async fn collect(&self, at: &Installation) -> anyhow::Result<Vec<Printed>> {
+        let now = now();
+        let user = match &self.user {
+            Some(name) => Some(user::find(&at.store, name).await?.id),
+            None => None,
+        };
+        let client = self.client.as_deref().map(client::blank).transpose()?;
+        let filter = match (user, &client) {
+            (Some(id), _) => Filter::User(id),
+            (None, Some(client)) => Filter::Client(&client.id),
+            (None, None) => Filter::All,
+        };
+        let mut names = Names {
+            store: &at.store,
+            keys: &at.keys,
+            users: HashMap::new(),
+            clients: HashMap::new(),
+        };
+        let mut printed = Vec::new();
+        let mut after = None;
+        loop {
+            let page = at.store.list_families(filter, after, 500).await?;
+            for loaded in &page.families {
+                let one = names.print(loaded, now).await?;
+                if self.all || one.state == "live" {
+                    printed.push(one);
+                }
+                if printed.len() == self.limit {
+                    return Ok(printed);
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(printed),
+            }
+        }
+    }
+}
+
+impl Revoke {
+    fn run(self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.location)?;
+        let done = block_on(self.revoke(&at))?;
+        self.output.done(&done)
+    }
+
+    async fn revoke(&self, at: &Installation) -> anyhow::Result<String> {
+        let (store, now) = (&at.store, now());
+        if let Some(name) = &self.which.user {
+            store.end_user_sessions(user::find(store, name).await?.id, now).await?;
+            return Ok(format!("all sessions of {name} ended"));
+        }
+        if let Some(id) = &self.which.client {
+            let Some(client) = store.find_client(id).await? else {
+                bail!("there is no client {id}")
+            };
+            store.end_client_sessions(&client.id, now).await?;
+            return Ok(format!("all sessions of the client {id} ended"));
+        }
+        if let Some(text) = &self.which.session {
+            let id = token::open_session(&at.keys, text).map_err(|_| {
+                anyhow!("this is not a session id of this server: `remint session list` shows them")
+            })?;
+            if store.load_family(id).await?.is_none() {
+                bail!("there is no such session any more");
+            }
+            store.revoke_family(id, RevokeReason::Operator, now).await?;
+            return Ok("the session ended".into());
+        }
+        store.end_all_sessions(now).await?;
+        Ok("all sessions ended".into())
+    }
+}

@@ -1,0 +1,195 @@
+//! `remint user`.
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use remint_protocol::user::Username;
+use remint_server::entropy;
+use remint_server::passwords::Passwords;
+use remint_store::{Outcome, Store, User as Stored};
+use secrecy::SecretString;
+use serde::Serialize;
+
+use crate::install::{Installation, Location, block_on, now};
+use crate::output::{Output, time};
+use crate::secret;
+
+/// Create and change users.
+#[derive(Subcommand)]
+pub(crate) enum User {
+    /// Create a user
+    Create(Create),
+    /// List all users
+    List(Common),
+    /// Show a user
+    Show(Named),
+    /// Change a password; all the user's sessions end
+    SetPassword(SetPassword),
+    /// Refuse a user everything until they are enabled again
+    Disable(Named),
+    /// Let a disabled user in again
+    Enable(Named),
+    /// Delete a user and all their sessions
+    Delete(Named),
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct Named {
+    /// The user's name.
+    username: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  remint user create --username alice\n  \
+                        pass show alice | remint user create --username alice --password-stdin")]
+pub(crate) struct Create {
+    /// The name that the user signs in with.
+    #[arg(long)]
+    username: String,
+    /// Read the password from standard input instead of asking for it.
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct SetPassword {
+    /// The user's name.
+    username: String,
+    /// Read the password from standard input instead of asking for it.
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    username: String,
+    sub: String,
+    enabled: bool,
+    created: String,
+    updated: String,
+}
+
+impl From<&Stored> for Printed {
+    fn from(user: &Stored) -> Self {
+        Self {
+            username: user.username.as_str().to_owned(),
+            sub: user.id.subject(),
+            enabled: user.disabled_at.is_none(),
+            created: time(user.created_at),
+            updated: time(user.updated_at),
+        }
+    }
+}
+
+impl User {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(common) => list(&common),
+            Self::Show(named) => named.show(),
+            Self::SetPassword(set) => set.run(),
+            Self::Disable(named) => named.set_enabled(false),
+            Self::Enable(named) => named.set_enabled(true),
+            Self::Delete(named) => named.delete(),
+        }
+    }
+}
+
+fn password(from_stdin: bool) -> anyhow::Result<SecretString> {
+    if from_stdin { secret::from_stdin("password") } else { secret::from_prompt("password") }
+}
+
+fn username(text: &str) -> anyhow::Result<Username> {
+    Username::parse(text).with_context(|| {
+        format!("`{text}` can not be a user name: write 1 to 255 bytes without control characters or outer spaces")
+    })
+}
+
+/// Finds a user by name.
+pub(crate) async fn find(store: &Store, name: &str) -> anyhow::Result<Stored> {
+    let found = store.find_user(&username(name)?).await?;
+    found.with_context(|| format!("there is no user {name}"))
+}
+
+impl Create {
+    fn run(self) -> anyhow::Result<()> {
+        let username = username(&self.username)?;
+        let at = Installation::open(&self.common.location)?;
+        let hash = Passwords::new(&at.config.passwords)?.hash(&password(self.password_stdin)?)?;
+        let id = entropy::user_id()?;
+        let (user, outcome) = block_on(async {
+            let outcome = at.store.create_user(id, &username, &hash, now()).await?;
+            Ok((at.store.load_user(id).await?, outcome))
+        })?;
+        match (user, outcome) {
+            (Some(user), Outcome::Done) => self.common.output.one(&Printed::from(&user)),
+            _ => bail!("there is a user {} already", self.username),
+        }
+    }
+}
+
+fn list(common: &Common) -> anyhow::Result<()> {
+    let at = Installation::open(&common.location)?;
+    let mut all: Vec<Printed> = Vec::new();
+    block_on(async {
+        let mut after = String::new();
+        loop {
+            let page = at.store.list_users(&after, 500).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            last.username.as_str().clone_into(&mut after);
+            all.extend(page.iter().map(Printed::from));
+        }
+    })?;
+    common.output.many(&all, &["username", "sub", "enabled", "created"])
+}
+
+impl Named {
+    fn open(&self) -> anyhow::Result<(Installation, Stored)> {
+        let at = Installation::open(&self.common.location)?;
+        let user = block_on(find(&at.store, &self.username))?;
+        Ok((at, user))
+    }
+
+    fn show(&self) -> anyhow::Result<()> {
+        let (_, user) = self.open()?;
+        self.common.output.one(&Printed::from(&user))
+    }
+
+    fn set_enabled(&self, enabled: bool) -> anyhow::Result<()> {
+        let (at, user) = self.open()?;
+        block_on(async { Ok(at.store.set_user_enabled(user.id, enabled, now()).await?) })?;
+        let state = if enabled { "enabled" } else { "disabled" };
+        self.common.output.done(&format!("user {} is {state}", self.username))
+    }
+
+    fn delete(&self) -> anyhow::Result<()> {
+        let (at, user) = self.open()?;
+        block_on(async { Ok(at.store.delete_user(user.id).await?) })?;
+        self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
+    }
+}
+
+impl SetPassword {
+    fn run(self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.common.location)?;
+        let user = block_on(find(&at.store, &self.username))?;
+        let hash = Passwords::new(&at.config.passwords)?.hash(&password(self.password_stdin)?)?;
+        block_on(async { Ok(at.store.set_password(user.id, &hash, now()).await?) })?;
+        self.common
+            .output
+            .done(&format!("user {} has a new password; their sessions ended", self.username))
+    }
+}
