@@ -1,0 +1,102 @@
+//! Somebody tries passwords, as fast as the buckets let them and at any other pace.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use remint_protocol::guess::{Bucket, FORGET_AFTER, Guesses, Limit};
+use remint_protocol::time::Timestamp;
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// The guesser tries again and again, each time as soon as it may.
+    Hurry {
+        times: usize,
+    },
+    /// It tries without asking whether it may.
+    Try,
+    Wait(u64),
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (1..200usize).prop_map(|times| Event::Hurry { times }),
+        2 => Just(Event::Try),
+        2 => prop_oneof![0..10_000u64, 0..86_400_000u64, 0..200_000_000u64].prop_map(Event::Wait),
+    ]
+}
+
+/// The most guesses that a day may let through.
+fn bound(limit: Limit) -> usize {
+    let doublings = limit.max_wait.as_secs().ilog2() + 1;
+    let slow = FORGET_AFTER.as_secs() / limit.max_wait.as_secs();
+    usize::try_from(u64::from(limit.free + doublings) + slow + 1).unwrap()
+}
+
+fn config() -> Config {
+    Config { failure_persistence: None, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_pace_gets_more_than_a_days_guesses_out_of_a_bucket(
+        history in prop::collection::vec(any_event(), 1..20),
+    ) {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (pair, client) = (Bucket::AccountFrom("a", here), Bucket::ClientFrom("a", here));
+        for bucket in [pair, client, Bucket::Account("a")] {
+            let mut guesser = Guesser::new(bucket.limit());
+            for event in &history {
+                guesser.happen(event);
+            }
+            guesser.check();
+        }
+    }
+}
+
+struct Guesser {
+    limit: Limit,
+    bucket: Guesses,
+    now: Timestamp,
+    made: Vec<Timestamp>,
+}
+
+impl Guesser {
+    fn new(limit: Limit) -> Self {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        Self { limit, bucket: Guesses::default(), now, made: Vec::new() }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match event {
+            Event::Hurry { times } => {
+                for _ in 0..*times {
+                    let wait = self.limit.wait(&self.bucket, self.now).unwrap_or_default();
+                    self.now = self.now.after(wait);
+                    self.guess();
+                }
+            }
+            Event::Try => self.guess(),
+            Event::Wait(millis) => self.now = self.now.after(Duration::from_millis(*millis)),
+        }
+    }
+
+    /// A wrong guess, if the bucket lets it through.
+    fn guess(&mut self) {
+        if self.limit.wait(&self.bucket, self.now).is_none() {
+            self.bucket = self.bucket.failed(self.now);
+            self.made.push(self.now);
+        }
+    }
+
+    fn check(&self) {
+        for (at, first) in self.made.iter().enumerate() {
+            let day = &self.made[at..];
+            let within = day.iter().take_while(|made| made.since(*first) < FORGET_AFTER).count();
+            assert!(within <= bound(self.limit), "{within} guesses in a day");
+        }
+    }
+}
