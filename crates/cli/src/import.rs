@@ -45,8 +45,11 @@ impl Import {
 
 impl Wso2Config {
     fn run(self) -> anyhow::Result<()> {
-        let xml = std::fs::read_to_string(&self.file)
+        let bytes = std::fs::read(&self.file)
             .with_context(|| format!("cannot read {}", self.file.display()))?;
+        // WSO2's own files say that they are ISO-8859-1, where every byte is the character it is.
+        let xml = String::from_utf8(bytes)
+            .unwrap_or_else(|e| e.into_bytes().into_iter().map(char::from).collect());
         let placeholders =
             Placeholders { host: self.host, port: self.port, ..Placeholders::default() };
         let import =

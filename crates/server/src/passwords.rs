@@ -1,8 +1,12 @@
 //! Passwords: argon2id (RFC 9106) in a bounded pool, so that logins can not starve refreshes.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
@@ -10,7 +14,6 @@ use crate::config::Passwords as Settings;
 use crate::entropy;
 
 /// Hashes and checks passwords.
-#[derive(Debug)]
 pub struct Passwords {
     hasher: Hasher,
     /// What the password of an unknown user is checked against, so that it costs the same.
@@ -42,8 +45,21 @@ pub enum Checked {
     Wrong,
 }
 
-#[derive(Clone, Debug)]
-struct Hasher(Argon2<'static>);
+const OUTPUT_LEN: usize = 32;
+
+#[derive(Clone)]
+struct Hasher {
+    params: Params,
+    /// Memory that is used again: freed and taken anew for each hash, it would stay with each of
+    /// the allocator's arenas.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Passwords({} busy)", self.busy())
+    }
+}
 
 impl Passwords {
     /// A pool as configured.
@@ -53,7 +69,7 @@ impl Passwords {
     pub fn new(settings: &Settings) -> Result<Self, PasswordError> {
         let params = Params::new(settings.memory.0, settings.iterations, 1, None)
             .map_err(|_| PasswordError::Failed)?;
-        let hasher = Hasher(Argon2::new(Algorithm::Argon2id, Version::V0x13, params));
+        let hasher = Hasher::new(params);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if settings.workers == 0 { cores } else { settings.workers as usize };
         let capacity = workers + settings.queue as usize;
@@ -102,39 +118,71 @@ impl Passwords {
 }
 
 impl Hasher {
+    fn new(params: Params) -> Self {
+        Self { params, memory: Arc::default() }
+    }
+
     fn hash(&self, password: &SecretString) -> Result<String, PasswordError> {
         let salt: [u8; 16] = entropy::bytes().map_err(|_| PasswordError::Failed)?;
-        let hash = self.0.hash_password_with_salt(password.expose_secret().as_bytes(), &salt);
-        hash.map(|hash| hash.to_string()).map_err(|_| PasswordError::Failed)
+        let mut out = [0; OUTPUT_LEN];
+        self.fill(&self.params, password, &salt, &mut out)?;
+        Ok(self.phc(&salt, &out))
     }
 
     /// The hash of nothing that anyone could send. Costs no hashing: its parameters alone matter.
     fn decoy(&self) -> Result<String, PasswordError> {
         let salt: [u8; 16] = entropy::bytes().map_err(|_| PasswordError::Failed)?;
-        let out: [u8; 32] = entropy::bytes().map_err(|_| PasswordError::Failed)?;
-        let params = self.0.params();
-        let (memory, passes) = (params.m_cost(), params.t_cost());
-        let encode = |bytes: &[u8]| {
-            use base64::Engine as _;
-            base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
-        };
-        Ok(format!("$argon2id$v=19$m={memory},t={passes},p=1${}${}", encode(&salt), encode(&out)))
+        let out: [u8; OUTPUT_LEN] = entropy::bytes().map_err(|_| PasswordError::Failed)?;
+        Ok(self.phc(&salt, &out))
+    }
+
+    fn phc(&self, salt: &[u8], out: &[u8]) -> String {
+        let (memory, passes) = (self.params.m_cost(), self.params.t_cost());
+        let (salt, out) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(out));
+        format!("$argon2id$v=19$m={memory},t={passes},p=1${salt}${out}")
     }
 
     fn check(&self, password: &SecretString, stored: &str) -> Result<Checked, PasswordError> {
         let parsed = PasswordHash::new(stored).map_err(|_| PasswordError::Failed)?;
+        let is_argon2id = parsed.algorithm.as_str() == Algorithm::Argon2id.as_str();
         // The parameters of the stored hash count, not ours.
-        if self.0.verify_password(password.expose_secret().as_bytes(), &parsed).is_err() {
+        let params = Params::try_from(&parsed).map_err(|_| PasswordError::Failed)?;
+        let (Some(salt), Some(expected), true) = (&parsed.salt, &parsed.hash, is_argon2id) else {
+            return Err(PasswordError::Failed);
+        };
+        let mut out = vec![0; expected.len()];
+        self.fill(&params, password, salt.as_ref(), &mut out)?;
+        // Compared in constant time by the library.
+        if Output::new(&out).map_err(|_| PasswordError::Failed)? != *expected {
             return Ok(Checked::Wrong);
         }
-        let is_current = Params::try_from(&parsed).is_ok_and(|p| {
-            p.m_cost() == self.0.params().m_cost() && p.t_cost() == self.0.params().t_cost()
-        });
+        let is_current = params.m_cost() == self.params.m_cost()
+            && params.t_cost() == self.params.t_cost();
         if is_current {
             Ok(Checked::Right(None))
         } else {
-            self.hash(password).map(|h| Checked::Right(Some(h)))
+            self.hash(password).map(|new| Checked::Right(Some(new)))
         }
+    }
+
+    fn fill(
+        &self,
+        params: &Params,
+        password: &SecretString,
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), PasswordError> {
+        let mut memory = self.lock().pop().unwrap_or_default();
+        memory.resize(params.block_count(), Block::default());
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let password = password.expose_secret().as_bytes();
+        let filled = argon2.hash_password_into_with_memory(password, salt, out, &mut memory);
+        self.lock().push(memory);
+        filled.map_err(|_| PasswordError::Failed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What RFC 3986 §2.3 leaves as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// A refresh token for the bare server, as long as Remint's own.
-const SAMPLE_TOKEN: &str = "rmrt_0123456789012345678901234567890123456789\
-                            01234567890123456789012345678901234567890123456789";
+const SAMPLE_TOKEN: &str =
+    "rmrt_012345678901234567890123456789012345678901234567890123456789012345678901234567890";
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -193,10 +193,11 @@ pub(crate) async fn run(
     let local = LocalSet::new();
     let deadline = plan.warm_up + plan.window + PATIENCE;
     let driven = local.run_until(drive(Rc::clone(&run), server.pid(), sessions));
-    tokio::time::timeout(deadline, driven)
-        .await
-        .with_context(|| format!("{}: an answer is missing", plan.load.name()))?
-        .with_context(|| format!("{}; the server wrote:\n{}", plan.load.name(), server.log()))
+    let ended = tokio::time::timeout(deadline, driven).await.context("an answer is missing");
+    ended.flatten().with_context(|| match server.log() {
+        log if log.is_empty() => plan.load.name().to_owned(),
+        log => format!("{} (the server wrote: {})", plan.load.name(), log.trim_end()),
+    })
 }
 
 async fn drive(run: Rc<Run>, pid: u32, sessions: Vec<Session>) -> Result<(Vec<Session>, Outcome)> {

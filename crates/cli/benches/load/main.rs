@@ -1,9 +1,9 @@
 //! The load benchmark: Remint beside a bare HTTP server, on one core, in one run.
 //!
-//! `cargo bench -p remint --bench load -- --help` lists the options. The server has one core and the
-//! driver another; the loads take turns over several rounds, so that a machine that slows down slows
-//! them all. The bare server is this executable again: it parses the same requests and answers a
-//! static document, so its figure is the most that any token endpoint could do here.
+//! `cargo bench -p remint --bench load -- --help` lists the options. The server has one core and
+//! the driver another; the loads take turns over several rounds, so that a machine that slows down
+//! slows them all. The bare server is this executable again: it parses the same requests and
+//! answers a static document, so its figure is about the most that a token endpoint could do here.
 //!
 //! A missed target is reported and is no failure. An unexpected answer ends the run with its body.
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:?}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
