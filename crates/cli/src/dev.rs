@@ -50,7 +50,7 @@ impl Dev {
         if !key_file.exists() {
             keys::create(&key_file)?;
         }
-        Ok(Self { dir, temporary: temporary })
+        Ok(Self { dir, temporary })
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -88,7 +88,7 @@ fn commented(issuer: Option<&str>) -> String {
             text.extend(key.doc.lines().map(|line| format!("#{line}\n")));
             match issuer {
                 Some(issuer) if name == "issuer" => {
-                    text.push_str(&format!("issuer = \"{issuer}\"\n"))
+                    text.push_str(&format!("issuer = \"{issuer}\"\n"));
                 }
                 _ => text.push_str(&format!("# {name} = {}\n", written(key.default))),
             }

@@ -20,6 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Requests are many small allocations; this allocator takes a tenth less time for a refresh.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An OAuth 2.0 authorization server.
 ///
 /// Nobody honest is logged out, no thief stays in, and a session is one row for ever.

@@ -1,7 +1,7 @@
 //! `remint serve`.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,9 @@ fn log(config: &Config) {
         ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
     );
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second call, as in tests, keeps the first.
     let _ = match config.log.format {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),

@@ -19,9 +19,9 @@ pub struct Passwords {
     /// What the password of an unknown user is checked against, so that it costs the same.
     decoy: String,
     /// Running and waiting.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Running.
-    workers: Semaphore,
+    workers: Arc<Semaphore>,
     capacity: usize,
 }
 
@@ -76,8 +76,8 @@ impl Passwords {
         Ok(Self {
             decoy: hasher.decoy()?,
             hasher,
-            places: Semaphore::new(capacity),
-            workers: Semaphore::new(workers),
+            places: Arc::new(Semaphore::new(capacity)),
+            workers: Arc::new(Semaphore::new(workers)),
             capacity,
         })
     }
@@ -100,13 +100,20 @@ impl Passwords {
         password: SecretString,
         stored: Option<String>,
     ) -> Result<Checked, PasswordError> {
-        let _place = self.places.try_acquire().map_err(|_| PasswordError::Overloaded)?;
-        let _worker = self.workers.acquire().await.map_err(|_| PasswordError::Failed)?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| PasswordError::Overloaded)?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await;
+        let worker = worker.map_err(|_| PasswordError::Failed)?;
         let hasher = self.hasher.clone();
         let decoy = self.decoy.clone();
-        let work = move || match stored {
-            Some(stored) => hasher.check(&password, &stored),
-            None => hasher.check(&password, &decoy).map(|_| Checked::Wrong),
+        let work = move || {
+            // Held by the work, not by the request: a client that hangs up does not make room for
+            // the next one while its password is still being checked.
+            let _held = (place, worker);
+            match stored {
+                Some(stored) => hasher.check(&password, &stored),
+                None => hasher.check(&password, &decoy).map(|_| Checked::Wrong),
+            }
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
     }
@@ -156,8 +163,8 @@ impl Hasher {
         if Output::new(&out).map_err(|_| PasswordError::Failed)? != *expected {
             return Ok(Checked::Wrong);
         }
-        let is_current = params.m_cost() == self.params.m_cost()
-            && params.t_cost() == self.params.t_cost();
+        let is_current =
+            params.m_cost() == self.params.m_cost() && params.t_cost() == self.params.t_cost();
         if is_current {
             Ok(Checked::Right(None))
         } else {
@@ -222,6 +229,21 @@ mod tests {
         let pool = pool(1, 0);
         let _taken = pool.places.try_acquire().unwrap();
         assert_eq!(pool.busy(), 1);
+        assert_eq!(pool.check("x".into(), None).await, Err(PasswordError::Overloaded));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_makes_no_room_while_its_password_is_still_checked() {
+        let pool = pool(4, 0);
+        {
+            let mut check = std::pin::pin!(pool.check("x".into(), None));
+            // One poll starts the work; then the request is dropped.
+            assert!(
+                std::future::poll_fn(|cx| std::task::Poll::Ready(check.as_mut().poll(cx)))
+                    .await
+                    .is_pending()
+            );
+        }
         assert_eq!(pool.check("x".into(), None).await, Err(PasswordError::Overloaded));
     }
 }

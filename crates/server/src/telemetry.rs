@@ -7,13 +7,14 @@ use std::time::Duration;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use remint_protocol::refresh::Row;
-use remint_store::Store;
+use remint_store::{GROUP_BUCKETS, Store};
 
 type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
@@ -197,7 +198,8 @@ impl Collector for StoreMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let stats = self.0.stats();
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let queued = ConstGauge::new(i64::try_from(load(&stats.queued)).unwrap_or(i64::MAX));
+        let queued = self.0.queued().unwrap_or_default();
+        let queued = ConstGauge::new(i64::try_from(queued).unwrap_or(i64::MAX));
         let (name, help) = ("store_queued", "Writes that wait for their commit");
         queued.encode(encoder.encode_descriptor(name, help, None, queued.metric_type())?)?;
         let counters = [
@@ -217,6 +219,12 @@ impl Collector for StoreMetrics {
                 None,
                 counter.metric_type(),
             )?)?;
+        }
+        let (name, help) = ("store_commit_groups", "Commits by the most writes that were in them");
+        let mut groups = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (bound, commits) in GROUP_BUCKETS.iter().zip(&stats.groups) {
+            let counter = ConstCounter::new(load(commits));
+            counter.encode(groups.encode_family(&[("up_to", bound.to_string())])?)?;
         }
         Ok(())
     }

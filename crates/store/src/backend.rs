@@ -35,6 +35,11 @@ impl Backend {
         sqlite.close();
     }
 
+    pub(crate) fn queued(&self) -> Option<usize> {
+        let Self::Sqlite(sqlite) = self;
+        sqlite.queued()
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         let Self::Sqlite(sqlite) = self;
         sqlite.stats()

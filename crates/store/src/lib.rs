@@ -75,7 +75,14 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
+        let stopped = || Error::Unavailable { cause: "nothing is written any more".into() };
+        self.queued().ok_or_else(stopped)?;
         self.revision().await.map(drop)
+    }
+
+    /// How many writes wait for their commit; `None` once the store is closed.
+    pub fn queued(&self) -> Option<usize> {
+        self.backend.queued()
     }
 
     /// Counters for metrics.

@@ -42,8 +42,6 @@ pub struct Stats {
     pub groups: [AtomicU64; GROUP_BUCKETS.len()],
     /// Batches committed.
     pub batches: AtomicU64,
-    /// Batches that wait now.
-    pub queued: AtomicU64,
     /// Commits that failed.
     pub failures: AtomicU64,
 }
@@ -144,15 +142,16 @@ impl Sqlite {
         let closed = || Error::Unavailable { cause: "the store is closing".into() };
         let (done, outcome) = oneshot::channel();
         let queue = self.queue.upgrade().ok_or_else(closed)?;
-        self.stats.queued.fetch_add(1, Ordering::Relaxed);
         let sent = queue.try_send(Job { batch, done });
         drop(queue);
-        let outcome = match sent {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Err(closed())),
-            Err(_) => Err(overloaded()),
-        };
-        self.stats.queued.fetch_sub(1, Ordering::Relaxed);
-        outcome
+        sent.map_err(|_| overloaded())?;
+        outcome.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// How many batches wait now; `None` once nothing is written any more.
+    pub(crate) fn queued(&self) -> Option<usize> {
+        let queue = self.queue.upgrade().filter(|queue| !queue.is_closed())?;
+        Some(queue.max_capacity() - queue.capacity())
     }
 
     pub(crate) fn close(&self) {
