@@ -137,6 +137,9 @@ pub struct Client {
 }
 
 impl Client {
+    /// The most bytes that scope and resources have together.
+    pub const MAX_EXTENT: usize = 8192;
+
     /// Whether this client has no way to prove who it is (RFC 6749 §2.1).
     pub fn is_public(&self) -> bool {
         self.auth_methods.contains(&AuthMethod::None)
@@ -156,6 +159,11 @@ pub enum RegistrationError {
         "`none` can not stand beside other authentication methods: a client is public or it is not"
     )]
     PublicAndConfidential,
+    /// What a client is registered for travels in its access tokens, whose size is bounded.
+    #[error(
+        "scope and resources are too long together: at most 8192 bytes travel in each access token"
+    )]
+    TooLong,
     /// A confidential client must have a method.
     #[error("a client needs at least one authentication method")]
     NoAuthMethod,
@@ -183,6 +191,9 @@ impl Client {
     pub fn check(&self) -> Result<(), RegistrationError> {
         if self.auth_methods.is_empty() {
             return Err(RegistrationError::NoAuthMethod);
+        }
+        if self.scope.as_str().len() + self.resources.as_str().len() > Self::MAX_EXTENT {
+            return Err(RegistrationError::TooLong);
         }
         if !self.is_public() {
             return Ok(());
@@ -234,6 +245,15 @@ pub(crate) mod tests {
             assert_eq!(ClientId::parse(bad), None, "{bad:?}");
         }
         assert!(ClientId::parse("0pgUsAm_pDyfEUY26KjLoYs0c9Ea").is_some(), "WSO2's ids are fine");
+    }
+
+    #[test]
+    fn a_registration_too_long_for_an_access_token_is_refused() {
+        let mut demo = client("demo");
+        let uris: Vec<String> =
+            (0..10).map(|i| format!("https://{i}.{}", "x".repeat(1000))).collect();
+        demo.resources = Resources::parse(uris.iter().map(String::as_str)).unwrap();
+        assert_eq!(demo.check(), Err(RegistrationError::TooLong));
     }
 
     #[test]

@@ -17,15 +17,15 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ip
     if !trusted.contains(&peer) {
         return peer;
     }
-    let hops: Vec<IpAddr> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .map_while(|hop| hop.trim().parse().ok())
-        .collect();
-    // Each proxy appends the peer that it saw: the last one that is no proxy of ours is the client.
-    hops.into_iter().rev().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+    // Each proxy appends the peer that it saw. Read from the end, where our own proxy wrote: the first
+    // hop that is no proxy of ours is the client, whatever it wrote further left itself.
+    let values: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
+    let hops = values.into_iter().rev().flat_map(|list| list.rsplit(','));
+    hops.map_while(|hop| hop.trim().parse().ok())
+        .map(|hop: IpAddr| hop.to_canonical())
+        .find(|hop| !trusted.contains(hop))
+        .unwrap_or(peer)
 }
 
 #[cfg(test)]
@@ -53,6 +53,12 @@ mod tests {
         );
         assert_eq!(from("127.0.0.1", &["6.6.6.6", "1.1.1.1, 127.0.0.1"]), "1.1.1.1");
         assert_eq!(from("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(
+            from("127.0.0.1", &["nonsense, 1.1.1.1"]),
+            "1.1.1.1",
+            "whatever stands left of it"
+        );
+        assert_eq!(from("::ffff:127.0.0.1", &["::ffff:1.1.1.1"]), "1.1.1.1");
         assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
     }
 }

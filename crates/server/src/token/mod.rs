@@ -34,7 +34,12 @@ struct TokenRequest<'a> {
 
 impl TokenRequest<'_> {
     fn scope(&self) -> Result<Option<Scope>, Reject> {
-        self.form.find("scope").map(Scope::parse).transpose()
+        let scope = self.form.find("scope").map(Scope::parse).transpose()?;
+        // RFC 6749 §3.3: at least one scope token. Nothing but spaces asks for nothing.
+        match scope {
+            Some(scope) if scope.is_empty() => Err(Why::ScopeMalformed.into()),
+            scope => Ok(scope),
+        }
     }
 
     fn resources(&self) -> Result<Option<Resources>, Reject> {
