@@ -4,10 +4,14 @@
 //! The writer never waits for company: an idle server commits at once, a busy one shares each fsync
 //! among all that arrived during the one before. `synchronous=FULL`, so an answer means that the
 //! commit is on disk. Checkpoints run on a connection of their own, off the writer's path.
+//!
+//! Reads between two commits share one snapshot, because taking one costs as much as a read. They
+//! see every commit of this process at once, and those of another one, such as a command line, after
+//! [`SNAPSHOT_MAX`] at the latest.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +35,9 @@ const QUEUE_MAX: usize = 16_384;
 const BUSY: Duration = Duration::from_secs(5);
 /// The length of the write-ahead log, in pages, at which it is folded into the database.
 const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// How long a snapshot is kept at most when nothing is committed here.
+const SNAPSHOT_MAX: Duration = Duration::from_millis(100);
 
 /// Upper bounds of the buckets in [`Stats::groups`].
 pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -78,7 +85,7 @@ struct Job {
 /// An open database.
 pub(crate) struct Sqlite {
     file: PathBuf,
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<Readers>,
     writer: Mutex<Option<mpsc::Sender<Job>>>,
     queue: mpsc::WeakSender<Job>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -100,13 +107,16 @@ impl Sqlite {
             Ok(())
         };
         db.wal_hook(Some(count)).map_err(engine)?;
-        let checkpoint = Checkpoint::start(checkpointer, log_pages)?;
-        let writer = Writer { db, queue, checkpoint, stats: Arc::clone(&stats) };
+        let readers = Arc::new(Readers::default());
+        let checkpoint = Checkpoint::start(checkpointer, Arc::clone(&readers), log_pages)?;
+        let stats_seen = Arc::clone(&stats);
+        let writer =
+            Writer { db, queue, checkpoint, readers: Arc::clone(&readers), stats: stats_seen };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run())?;
         Ok(Self {
             file: file.to_owned(),
-            readers: Mutex::default(),
+            readers,
             queue: sender.downgrade(),
             writer: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -123,18 +133,17 @@ impl Sqlite {
         statement: &'static Statement,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        let db = self.reader()?;
-        let rows = query(&db, statement.sql, values);
+        let newest = self.readers.commits.load(Ordering::Acquire);
+        let mut reader = match self.readers.lock().pop() {
+            Some(reader) => reader,
+            None => Reader::open(&self.file).map_err(|e| unavailable(&e))?,
+        };
+        let rows = reader.query(statement.sql, values, newest);
         // A connection that failed is not used again: its state is unknown.
         if rows.is_ok() {
-            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+            self.readers.lock().push(reader);
         }
         rows.map_err(|e| unavailable(&e))
-    }
-
-    fn reader(&self) -> Result<Connection, Error> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| connect(&self.file, true).map_err(|e| unavailable(&e)), Ok)
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
@@ -158,7 +167,7 @@ impl Sqlite {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.readers.lock().clear();
             if thread.join().is_err() {
                 tracing::error!("the store's writer panicked");
             }
@@ -192,6 +201,53 @@ fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// The connections that read, and the number of commits so far.
+#[derive(Default)]
+struct Readers {
+    idle: Mutex<Vec<Reader>>,
+    commits: AtomicU64,
+}
+
+impl Readers {
+    fn lock(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up all snapshots that are not in use at this moment.
+    fn end_snapshots(&self) {
+        self.lock().retain_mut(|reader| reader.end_snapshot().is_ok());
+    }
+}
+
+struct Reader {
+    db: Connection,
+    /// How many commits the open snapshot shows at least; `None` without a snapshot.
+    snapshot: Option<u64>,
+}
+
+impl Reader {
+    fn open(file: &Path) -> rusqlite::Result<Self> {
+        Ok(Self { db: connect(file, true)?, snapshot: None })
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value], newest: u64) -> rusqlite::Result<Vec<Row>> {
+        if self.snapshot != Some(newest) {
+            self.end_snapshot()?;
+            // The snapshot is taken by the first read, and so after `newest` was.
+            self.db.prepare_cached("BEGIN")?.execute(())?;
+            self.snapshot = Some(newest);
+        }
+        query(&self.db, sql, values)
+    }
+
+    fn end_snapshot(&mut self) -> rusqlite::Result<()> {
+        if self.snapshot.take().is_some() {
+            self.db.prepare_cached("COMMIT")?.execute(())?;
+        }
+        Ok(())
+    }
+}
+
 fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = db.prepare_cached(sql)?;
     let width = statement.column_count();
@@ -212,6 +268,7 @@ struct Writer {
     db: Connection,
     queue: mpsc::Receiver<Job>,
     checkpoint: Checkpoint,
+    readers: Arc<Readers>,
     stats: Arc<Stats>,
 }
 
@@ -221,6 +278,8 @@ impl Writer {
         while self.queue.blocking_recv_many(&mut jobs, GROUP_MAX) > 0 {
             let outcomes = commit_group(&self.db, &jobs);
             self.count(jobs.len(), outcomes.is_ok());
+            // Before the answers, so that whoever has one reads what it says.
+            self.readers.commits.fetch_add(1, Ordering::Release);
             answer(jobs.drain(..), outcomes);
             self.checkpoint.after_commit(&self.db);
         }
@@ -307,19 +366,33 @@ struct Checkpoint {
     thread: Option<JoinHandle<()>>,
     is_running: bool,
     is_copied: Arc<AtomicBool>,
+    /// Their snapshots would keep the log from starting over.
+    readers: Arc<Readers>,
     /// Pages in the log after the writer's last commit.
     log_pages: Arc<AtomicU32>,
 }
 
 impl Checkpoint {
-    fn start(db: Connection, log_pages: Arc<AtomicU32>) -> std::io::Result<Self> {
+    fn start(
+        db: Connection,
+        readers: Arc<Readers>,
+        log_pages: Arc<AtomicU32>,
+    ) -> std::io::Result<Self> {
         let (start, starts) = std_mpsc::channel();
         let is_copied = Arc::new(AtomicBool::new(false));
         let copied = Arc::clone(&is_copied);
+        let idle = Arc::clone(&readers);
         let run = move || {
-            for () in starts {
-                fold_log(&db);
-                copied.store(true, Ordering::Release);
+            loop {
+                match starts.recv_timeout(SNAPSHOT_MAX) {
+                    Err(std_mpsc::RecvTimeoutError::Timeout) => idle.end_snapshots(),
+                    Err(std_mpsc::RecvTimeoutError::Disconnected) => return,
+                    Ok(()) => {
+                        idle.end_snapshots();
+                        fold_log(&db);
+                        copied.store(true, Ordering::Release);
+                    }
+                }
             }
         };
         let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run)?;
@@ -328,6 +401,7 @@ impl Checkpoint {
             thread: Some(thread),
             is_running: false,
             is_copied,
+            readers,
             log_pages,
         })
     }
@@ -336,6 +410,7 @@ impl Checkpoint {
         if self.is_running {
             if self.is_copied.swap(false, Ordering::Acquire) {
                 self.is_running = false;
+                self.readers.end_snapshots();
                 fold_log(db);
             }
         } else if self.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
