@@ -13,13 +13,13 @@ mod health;
 mod introspect;
 pub mod keys;
 mod metadata;
+mod observe;
 pub mod passwords;
 mod revoke;
 pub mod serve;
 mod source;
 mod sweep;
 mod telemetry;
-mod telemetry_layer;
 pub mod tls;
 mod token;
 
@@ -39,9 +39,9 @@ use client_auth::{Clients, Suspects};
 use clock::Clock;
 use config::Config;
 use failure::Failure;
+use observe::{RequestIds, observe};
 use passwords::Passwords;
 use telemetry::Metrics;
-use telemetry_layer::{RequestIds, observe};
 
 /// The running server's state, shared by all requests.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::body::Received;
 use crate::client_auth::authenticate;
 use crate::failure::Failure;
 use crate::introspect::{open_access, open_refresh};
-use crate::telemetry_layer::RequestId;
+use crate::observe::RequestId;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))

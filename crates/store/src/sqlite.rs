@@ -9,33 +9,35 @@
 //! see every commit of this process at once, and those of another one, such as a command line, after
 //! [`SNAPSHOT_MAX`] at the latest.
 
+mod checkpoint;
+mod readers;
+mod writer;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags, ToSql};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
-use crate::batch::{Batch, Guard, Outcome, Statement};
+use crate::batch::{Batch, Outcome, Statement};
 use crate::migrate::{MigrateError, migrate};
 use crate::row::{Row, Value};
 
-/// The most batches in one commit.
-const GROUP_MAX: usize = 256;
+use checkpoint::Checkpoint;
+use readers::{Reader, Readers};
+use writer::{Job, Writer};
+
 /// The most batches that may wait; further ones are refused at once.
 const QUEUE_MAX: usize = 16_384;
 /// How long to wait for another process, such as a command line, that is writing.
 const BUSY: Duration = Duration::from_secs(5);
-/// The length of the write-ahead log, in pages, at which it is folded into the database.
-const CHECKPOINT_PAGES: u32 = 4_096;
-
 /// How long a snapshot is kept at most when nothing is committed here.
 const SNAPSHOT_MAX: Duration = Duration::from_millis(100);
 
@@ -75,11 +77,6 @@ pub enum OpenError {
     /// No thread to write with.
     #[error("cannot start the store's threads: {0}")]
     Threads(#[from] std::io::Error),
-}
-
-struct Job {
-    batch: Batch,
-    done: oneshot::Sender<Result<Outcome, Error>>,
 }
 
 /// An open database.
@@ -201,53 +198,6 @@ fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// The connections that read, and the number of commits so far.
-#[derive(Default)]
-struct Readers {
-    idle: Mutex<Vec<Reader>>,
-    commits: AtomicU64,
-}
-
-impl Readers {
-    fn lock(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives up all snapshots that are not in use at this moment.
-    fn end_snapshots(&self) {
-        self.lock().retain_mut(|reader| reader.end_snapshot().is_ok());
-    }
-}
-
-struct Reader {
-    db: Connection,
-    /// How many commits the open snapshot shows at least; `None` without a snapshot.
-    snapshot: Option<u64>,
-}
-
-impl Reader {
-    fn open(file: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { db: connect(file, true)?, snapshot: None })
-    }
-
-    fn query(&mut self, sql: &str, values: &[Value], newest: u64) -> rusqlite::Result<Vec<Row>> {
-        if self.snapshot != Some(newest) {
-            self.end_snapshot()?;
-            // The snapshot is taken by the first read, and so after `newest` was.
-            self.db.prepare_cached("BEGIN")?.execute(())?;
-            self.snapshot = Some(newest);
-        }
-        query(&self.db, sql, values)
-    }
-
-    fn end_snapshot(&mut self) -> rusqlite::Result<()> {
-        if self.snapshot.take().is_some() {
-            self.db.prepare_cached("COMMIT")?.execute(())?;
-        }
-        Ok(())
-    }
-}
-
 fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = db.prepare_cached(sql)?;
     let width = statement.column_count();
@@ -261,175 +211,6 @@ fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<R
 
 fn unavailable(error: &rusqlite::Error) -> Error {
     Error::Unavailable { cause: error.to_string() }
-}
-
-/// The one connection that writes.
-struct Writer {
-    db: Connection,
-    queue: mpsc::Receiver<Job>,
-    checkpoint: Checkpoint,
-    readers: Arc<Readers>,
-    stats: Arc<Stats>,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let mut jobs = Vec::with_capacity(GROUP_MAX);
-        while self.queue.blocking_recv_many(&mut jobs, GROUP_MAX) > 0 {
-            let outcomes = commit_group(&self.db, &jobs);
-            self.count(jobs.len(), outcomes.is_ok());
-            // Before the answers, so that whoever has one reads what it says.
-            self.readers.commits.fetch_add(1, Ordering::Release);
-            answer(jobs.drain(..), outcomes);
-            self.checkpoint.after_commit(&self.db);
-        }
-        // The last connection to close folds the log into the database and removes it.
-        self.checkpoint.stop();
-    }
-
-    fn count(&self, size: usize, ok: bool) {
-        let size = size as u64;
-        let bucket = GROUP_BUCKETS.iter().position(|bound| size <= *bound);
-        if let Some(counter) = bucket.and_then(|i| self.stats.groups.get(i)) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        self.stats.batches.fetch_add(size, Ordering::Relaxed);
-        self.stats.failures.fetch_add(u64::from(!ok), Ordering::Relaxed);
-    }
-}
-
-/// One transaction for all jobs. An error takes the whole group with it: nothing of it is on disk,
-/// or nobody can tell, and the answer is the same.
-fn commit_group(db: &Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Outcome>> {
-    let attempt = || {
-        db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        let outcomes =
-            jobs.iter().map(|job| run_batch(db, &job.batch)).collect::<Result<_, _>>()?;
-        db.prepare_cached("COMMIT")?.execute(())?;
-        Ok(outcomes)
-    };
-    attempt().inspect_err(|_| {
-        if !db.is_autocommit()
-            && let Err(error) = db.execute_batch("ROLLBACK")
-        {
-            tracing::error!(%error, "rollback failed");
-        }
-    })
-}
-
-fn run_batch(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
-    // One statement is whole by itself. Several need a savepoint to be taken back together.
-    let Some(savepoint) = (batch.len() > 1).then_some("SAVEPOINT batch") else {
-        return run_writes(db, batch);
-    };
-    db.prepare_cached(savepoint)?.execute(())?;
-    let outcome = run_writes(db, batch)?;
-    if outcome == Outcome::Conflict {
-        db.prepare_cached("ROLLBACK TO batch")?.execute(())?;
-    }
-    db.prepare_cached("RELEASE batch")?.execute(())?;
-    Ok(outcome)
-}
-
-fn run_writes(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
-    for write in batch {
-        let mut statement = db.prepare_cached(write.statement.sql)?;
-        let touched = statement.execute(rusqlite::params_from_iter(&write.values))?;
-        if write.guard == Guard::One && touched != 1 {
-            return Ok(Outcome::Conflict);
-        }
-    }
-    Ok(Outcome::Done)
-}
-
-fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: rusqlite::Result<Vec<Outcome>>) {
-    // A receiver that is gone belongs to a client that hung up: its write stands all the same.
-    match outcomes {
-        Ok(outcomes) => jobs.zip(outcomes).for_each(|(job, outcome)| {
-            let _ = job.done.send(Ok(outcome));
-        }),
-        Err(error) => {
-            tracing::error!(%error, lost = jobs.len(), "a commit failed");
-            jobs.for_each(|job| {
-                let _ = job.done.send(Err(unavailable(&error)));
-            });
-        }
-    }
-}
-
-/// Folds the write-ahead log into the database beside the writer.
-///
-/// The thread copies most pages while commits go on. The few that arrived meanwhile are copied by
-/// the writer between two commits; only then can the log start over from its beginning.
-struct Checkpoint {
-    start: Option<std_mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-    is_running: bool,
-    is_copied: Arc<AtomicBool>,
-    /// Their snapshots would keep the log from starting over.
-    readers: Arc<Readers>,
-    /// Pages in the log after the writer's last commit.
-    log_pages: Arc<AtomicU32>,
-}
-
-impl Checkpoint {
-    fn start(
-        db: Connection,
-        readers: Arc<Readers>,
-        log_pages: Arc<AtomicU32>,
-    ) -> std::io::Result<Self> {
-        let (start, starts) = std_mpsc::channel();
-        let is_copied = Arc::new(AtomicBool::new(false));
-        let copied = Arc::clone(&is_copied);
-        let idle = Arc::clone(&readers);
-        let run = move || {
-            loop {
-                match starts.recv_timeout(SNAPSHOT_MAX) {
-                    Err(std_mpsc::RecvTimeoutError::Timeout) => idle.end_snapshots(),
-                    Err(std_mpsc::RecvTimeoutError::Disconnected) => return,
-                    Ok(()) => {
-                        idle.end_snapshots();
-                        fold_log(&db);
-                        copied.store(true, Ordering::Release);
-                    }
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run)?;
-        Ok(Self {
-            start: Some(start),
-            thread: Some(thread),
-            is_running: false,
-            is_copied,
-            readers,
-            log_pages,
-        })
-    }
-
-    fn after_commit(&mut self, db: &Connection) {
-        if self.is_running {
-            if self.is_copied.swap(false, Ordering::Acquire) {
-                self.is_running = false;
-                self.readers.end_snapshots();
-                fold_log(db);
-            }
-        } else if self.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            self.is_running = self.start.as_ref().is_some_and(|start| start.send(()).is_ok());
-        }
-    }
-
-    fn stop(&mut self) {
-        self.start = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn fold_log(db: &Connection) {
-    if let Err(error) = db.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
-        tracing::warn!(%error, "a checkpoint failed; the write-ahead log grows until one succeeds");
-    }
 }
 
 impl From<ValueRef<'_>> for Value {

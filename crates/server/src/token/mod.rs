@@ -21,7 +21,7 @@ use crate::App;
 use crate::body::Received;
 use crate::client_auth::{Caller, authenticate};
 use crate::failure::{Failure, json};
-use crate::telemetry_layer::RequestId;
+use crate::observe::RequestId;
 
 /// One authenticated token request.
 struct TokenRequest<'a> {

@@ -1,0 +1,116 @@
+//! The one connection that writes: what has queued up becomes one commit.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpoint::Checkpoint;
+use super::readers::Readers;
+use super::{GROUP_BUCKETS, Stats, unavailable};
+use crate::Error;
+use crate::batch::{Batch, Guard, Outcome};
+
+/// The most batches in one commit.
+const GROUP_MAX: usize = 256;
+
+/// A batch that waits for its commit.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) done: oneshot::Sender<Result<Outcome, Error>>,
+}
+
+/// The one connection that writes.
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) queue: mpsc::Receiver<Job>,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) readers: Arc<Readers>,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Writer {
+    pub(super) fn run(mut self) {
+        let mut jobs = Vec::with_capacity(GROUP_MAX);
+        while self.queue.blocking_recv_many(&mut jobs, GROUP_MAX) > 0 {
+            let outcomes = commit_group(&self.db, &jobs);
+            self.count(jobs.len(), outcomes.is_ok());
+            // Before the answers, so that whoever has one reads what it says.
+            self.readers.commits.fetch_add(1, Ordering::Release);
+            answer(jobs.drain(..), outcomes);
+            self.checkpoint.after_commit(&self.db);
+        }
+        // The last connection to close folds the log into the database and removes it.
+        self.checkpoint.stop();
+    }
+
+    fn count(&self, size: usize, ok: bool) {
+        let size = size as u64;
+        let bucket = GROUP_BUCKETS.iter().position(|bound| size <= *bound);
+        if let Some(counter) = bucket.and_then(|i| self.stats.groups.get(i)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.stats.batches.fetch_add(size, Ordering::Relaxed);
+        self.stats.failures.fetch_add(u64::from(!ok), Ordering::Relaxed);
+    }
+}
+
+/// One transaction for all jobs. An error takes the whole group with it: nothing of it is on disk,
+/// or nobody can tell, and the answer is the same.
+fn commit_group(db: &Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Outcome>> {
+    let attempt = || {
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        let outcomes =
+            jobs.iter().map(|job| run_batch(db, &job.batch)).collect::<Result<_, _>>()?;
+        db.prepare_cached("COMMIT")?.execute(())?;
+        Ok(outcomes)
+    };
+    attempt().inspect_err(|_| {
+        if !db.is_autocommit()
+            && let Err(error) = db.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "rollback failed");
+        }
+    })
+}
+
+fn run_batch(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
+    // One statement is whole by itself. Several need a savepoint to be taken back together.
+    let Some(savepoint) = (batch.len() > 1).then_some("SAVEPOINT batch") else {
+        return run_writes(db, batch);
+    };
+    db.prepare_cached(savepoint)?.execute(())?;
+    let outcome = run_writes(db, batch)?;
+    if outcome == Outcome::Conflict {
+        db.prepare_cached("ROLLBACK TO batch")?.execute(())?;
+    }
+    db.prepare_cached("RELEASE batch")?.execute(())?;
+    Ok(outcome)
+}
+
+fn run_writes(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
+    for write in batch {
+        let mut statement = db.prepare_cached(write.statement.sql)?;
+        let touched = statement.execute(rusqlite::params_from_iter(&write.values))?;
+        if write.guard == Guard::One && touched != 1 {
+            return Ok(Outcome::Conflict);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: rusqlite::Result<Vec<Outcome>>) {
+    // A receiver that is gone belongs to a client that hung up: its write stands all the same.
+    match outcomes {
+        Ok(outcomes) => jobs.zip(outcomes).for_each(|(job, outcome)| {
+            let _ = job.done.send(Ok(outcome));
+        }),
+        Err(error) => {
+            tracing::error!(%error, lost = jobs.len(), "a commit failed");
+            jobs.for_each(|job| {
+                let _ = job.done.send(Err(unavailable(&error)));
+            });
+        }
+    }
+}
