@@ -96,9 +96,9 @@ pub(crate) struct Create {
     #[arg(long)]
     secret_stdin: bool,
     #[command(flatten)]
-    registered: Registered,
-    #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    registered: Registered,
 }
 
 #[derive(Args)]
@@ -113,9 +113,9 @@ pub(crate) struct Update {
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
     #[command(flatten)]
-    registered: Registered,
-    #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    registered: Registered,
 }
 
 #[derive(Args)]
