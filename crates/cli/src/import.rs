@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use crate::import_wso2::{Placeholders, convert};
+use crate::import_wso2::{Line, Placeholders, convert};
 use crate::init::write_new;
-use crate::output::Output;
+use crate::output::{Output, print};
 
 /// Move here from another server.
 #[derive(Subcommand)]
@@ -60,12 +60,19 @@ impl Wso2Config {
         if self.print.json {
             return self.print.many(&import.report, &[]);
         }
-        let columns = ["source_line", "element", "value", "verdict", "becomes", "reason"];
-        self.print.many(&import.report, &columns)?;
+        print(&import.report.iter().map(paragraph).collect::<String>())?;
         match &self.output {
             Some(file) => eprintln!("{} is written.", file.display()),
             None => eprintln!("Nothing is written yet: name a file with --output."),
         }
         Ok(())
     }
+}
+
+/// One element of the report, for people.
+fn paragraph(line: &Line) -> String {
+    let Line { element, value, verdict, reason, becomes, source_line } = line;
+    let value = if value.is_empty() { String::new() } else { format!(" = {value}") };
+    let becomes = becomes.as_ref().map_or_else(String::new, |b| format!("    {b}\n"));
+    format!("{verdict} (line {source_line}): {element}{value}\n{becomes}    {reason}\n\n")
 }

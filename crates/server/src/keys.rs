@@ -15,14 +15,23 @@ use crate::entropy::{self, NoEntropy};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It can not be read or written.
-    #[error("cannot {verb} the key file {}: {source}", file.display())]
+    #[error("cannot {verb} the key file {}: {reason}", file.display())]
     Io {
         /// What was tried.
         verb: &'static str,
         /// The file.
         file: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
+    },
+    /// It is not there.
+    #[error(
+        "there is no key file {}: run `remint init` for a new installation, or restore it from your backup",
+        file.display()
+    )]
+    Missing {
+        /// The file.
+        file: PathBuf,
     },
     /// Others may read it.
     #[error("the key file {} can be read by others (mode {mode:03o}): run chmod 600 on it", file.display())]
@@ -39,12 +48,12 @@ pub enum KeyFileError {
         file: PathBuf,
     },
     /// Its keys do not go together.
-    #[error("the key file {}: {source}", file.display())]
+    #[error("the key file {}: {reason}", file.display())]
     Keyring {
         /// The file.
         file: PathBuf,
         /// The reason.
-        source: KeyringError,
+        reason: KeyringError,
     },
     /// No key can be drawn.
     #[error(transparent)]
@@ -74,7 +83,7 @@ const HEAD: &str = "# The root keys of this Remint. Whoever reads this file and 
 /// # Errors
 /// [`KeyFileError`].
 pub fn create(file: &Path) -> Result<(), KeyFileError> {
-    let io = |source| KeyFileError::Io { verb: "create", file: file.to_owned(), source };
+    let io = |reason| KeyFileError::Io { verb: "create", file: file.to_owned(), reason };
     let secret = STANDARD.encode(entropy::root_key()?.0);
     let text = format!("{HEAD}active = 1\n\n[[key]]\nkid = 1\nsecret = \"{secret}\"\n");
     let mut out = std::fs::OpenOptions::new()
@@ -92,8 +101,14 @@ pub fn create(file: &Path) -> Result<(), KeyFileError> {
 /// # Errors
 /// [`KeyFileError`].
 pub fn read(file: &Path) -> Result<Keyring, KeyFileError> {
-    let io = |source| KeyFileError::Io { verb: "read", file: file.to_owned(), source };
-    let mode = std::fs::metadata(file).map_err(io)?.permissions().mode() & 0o777;
+    let io = |reason| KeyFileError::Io { verb: "read", file: file.to_owned(), reason };
+    let mode = match std::fs::metadata(file) {
+        Ok(metadata) => metadata.permissions().mode() & 0o777,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(KeyFileError::Missing { file: file.to_owned() });
+        }
+        Err(e) => return Err(io(e)),
+    };
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Permissions { file: file.to_owned(), mode });
     }
@@ -106,7 +121,7 @@ pub fn read(file: &Path) -> Result<Keyring, KeyFileError> {
         roots.push((entry.kid, RootKey(bytes.try_into().map_err(|_| damaged())?)));
     }
     Keyring::new(&roots, parsed.active)
-        .map_err(|source| KeyFileError::Keyring { file: file.to_owned(), source })
+        .map_err(|reason| KeyFileError::Keyring { file: file.to_owned(), reason })
 }
 
 #[cfg(test)]

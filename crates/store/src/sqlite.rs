@@ -59,20 +59,20 @@ pub struct Stats {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The engine refused.
-    #[error("cannot open the database {}: {source}", file.display())]
+    #[error("cannot open the database {}: {reason}", file.display())]
     Engine {
         /// The file.
         file: PathBuf,
         /// Its reason.
-        source: rusqlite::Error,
+        reason: rusqlite::Error,
     },
     /// The schema can not be brought up to date.
-    #[error("cannot use the database {}: {source}", file.display())]
+    #[error("cannot use the database {}: {reason}", file.display())]
     Migrate {
         /// The file.
         file: PathBuf,
         /// Its reason.
-        source: MigrateError,
+        reason: MigrateError,
     },
     /// No thread to write with.
     #[error("cannot start the store's threads: {0}")]
@@ -91,9 +91,9 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(file: &Path) -> Result<Self, OpenError> {
-        let engine = |source| OpenError::Engine { file: file.to_owned(), source };
+        let engine = |reason| OpenError::Engine { file: file.to_owned(), reason };
         let mut db = connect(file, false).map_err(engine)?;
-        migrate(&mut db).map_err(|source| OpenError::Migrate { file: file.to_owned(), source })?;
+        migrate(&mut db).map_err(|reason| OpenError::Migrate { file: file.to_owned(), reason })?;
         let checkpointer = connect(file, false).map_err(engine)?;
         let stats = Arc::new(Stats::default());
         let (sender, queue) = mpsc::channel(QUEUE_MAX);

@@ -52,7 +52,15 @@ impl Setting for Duration {
     }
 
     fn show(&self) -> String {
-        quoted(&humantime::format_duration(*self).to_string())
+        const UNITS: [(u128, &str); 4] =
+            [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+        // One unit where one is enough: 365d, not a year less some hours.
+        let millis = self.as_millis();
+        let whole = UNITS.into_iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit));
+        match whole {
+            Some((unit, name)) => quoted(&format!("{}{name}", millis / unit)),
+            None => quoted(&humantime::format_duration(*self).to_string()),
+        }
     }
 }
 
