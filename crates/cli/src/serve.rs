@@ -14,6 +14,7 @@ use remint_server::config::{Config, ConfigError, LogFormat, OpsListen, Sources};
 use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::{App, keys, ops_router, router, tls};
 use remint_store::Store;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
@@ -108,8 +109,26 @@ fn log(config: &Config) {
     };
 }
 
+/// Connections are file descriptors. The soft limit is often 1024, whatever the hard one is.
+fn raise_file_limit(connections: u32) {
+    let limit = getrlimit(Resource::Nofile);
+    // The database, the log, the listeners and some for luck.
+    let wanted = u64::from(connections) + 100;
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if limit.current.is_some_and(|current| current < allowed) {
+        let raised = Rlimit { current: Some(allowed), maximum: limit.maximum };
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+    if allowed < wanted {
+        tracing::warn!(
+            "the system allows {allowed} open files, which is too few for http.max_connections = {connections}"
+        );
+    }
+}
+
 async fn serve(config: Config, dev: Option<&mut Dev>) -> anyhow::Result<()> {
     let started = Clock::System.now();
+    raise_file_limit(config.http.max_connections);
     let _lock = Lock::take(&config.data_dir())?;
     let keys = keys::read(&config.key_file())?;
     let database = config.database();
