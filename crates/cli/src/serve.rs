@@ -10,7 +10,9 @@ use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use clap::Args;
 use remint_server::clock::Clock;
-use remint_server::config::{Config, ConfigError, LogFormat, OpsListen, Sources};
+use remint_server::config::{
+    Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
+};
 use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::{App, keys, ops_router, router, tls};
 use remint_store::Store;
@@ -71,7 +73,7 @@ impl Serve {
         } else {
             tokio::runtime::Builder::new_multi_thread()
         };
-        builder.enable_all().build()?.block_on(serve(config, dev.as_mut()))
+        builder.enable_all().build()?.block_on(serve(config, dev.as_mut(), self.issuer.is_none()))
     }
 
     fn resolve(&self, sources: Sources) -> Result<Config, ConfigError> {
@@ -80,16 +82,7 @@ impl Serve {
             "issuer",
             self.issuer.clone(),
         );
-        let config = Config::resolve(&sources)?;
-        let port = config.http.listen.as_str().rsplit(':').next().map(str::to_owned);
-        match port {
-            // What `--dev` prints must work where it listens.
-            Some(port) if self.dev && self.issuer.is_none() && port != "9443" => {
-                let issuer = format!("https://localhost:{port}");
-                Config::resolve(&sources.with_flag("issuer", "listen", Some(issuer)))
-            }
-            _ => Ok(config),
-        }
+        Config::resolve(&sources)
     }
 }
 
@@ -126,7 +119,11 @@ fn raise_file_limit(connections: u32) {
     }
 }
 
-async fn serve(config: Config, dev: Option<&mut Dev>) -> anyhow::Result<()> {
+async fn serve(
+    mut config: Config,
+    dev: Option<&mut Dev>,
+    is_issuer_free: bool,
+) -> anyhow::Result<()> {
     let started = Clock::System.now();
     raise_file_limit(config.http.max_connections);
     let _lock = Lock::take(&config.data_dir())?;
@@ -139,14 +136,18 @@ async fn serve(config: Config, dev: Option<&mut Dev>) -> anyhow::Result<()> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    let listeners = bind(&config.http.listen.addresses()?).await?;
+    let url = url(&config, &listeners);
+    if dev.is_some() && is_issuer_free {
+        // What `--dev` prints must work where it listens.
+        config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
+    }
     let seeded = match dev {
         Some(dev) => Some(dev.seed(&store, &keys, &config).await?),
         None => None,
     };
     let tls = transport(&config)?;
-    let listeners = bind(&config.http.listen.addresses()?).await?;
     let ops = ops(&config, seeded.is_some()).await?;
-    let url = url(&config, &listeners);
     let app = App::new(config, store.clone(), keys, Clock::System).await?;
     start_background(&app);
     if let Some(tls) = &tls {
