@@ -1,0 +1,54 @@
+# `make help` lists what there is. Cargo does the building; this file knows what else must be there.
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+
+.PHONY: help run test clients lint docs bench fuzz deny prerequisites
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+run: ## Start a throw-away server to try things with
+	$(CARGO) run --release -- serve --dev
+
+test: prerequisites ## Run every test, real clients included
+	$(CARGO) test --workspace
+	clients/run
+
+lint: ## Check formatting, lints and documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+docs: ## Write the generated references anew
+	UPDATE_DOCS=1 $(CARGO) test -p remint --test docs
+
+bench: ## Measure speed and size beside a bare HTTP server
+	$(CARGO) bench -p remint --bench load
+
+fuzz: ## Fuzz every parser for FUZZ_SECONDS each
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	@for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
+	  echo "fuzzing $$target"; \
+	  mkdir -p fuzz/corpus/$$target; \
+	  (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target corpus/$$target seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
+	done
+
+deny: ## Check licences and advisories of the dependencies
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny check
+
+# What the tests need beside Rust, as Debian packages, installed only when missing.
+prerequisites:
+	@missing=""; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
+	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \
+	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -qy $$missing; \
+	  else echo "the tests need these Debian packages:$$missing"; exit 1; fi; \
+	fi
