@@ -1,6 +1,6 @@
 //! `remint completions`.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
 /// Print the completions of a shell.
@@ -14,7 +14,7 @@ pub(crate) struct Completions {
 impl Completions {
     #[expect(clippy::unnecessary_wraps, reason = "every command answers the same way")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let mut command = crate::Remint::command();
+        let mut command = crate::command();
         clap_complete::generate(self.shell, &mut command, "remint", &mut std::io::stdout());
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::fmt;
 
 /// A place in the file; both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct At {
+pub struct At {
     /// The line.
-    pub(crate) line: u32,
+    pub line: u32,
     /// The column, in characters.
-    pub(crate) column: u32,
+    pub column: u32,
 }
 
 impl fmt::Display for At {
@@ -20,7 +20,7 @@ impl fmt::Display for At {
 
 /// The file cannot be imported; nothing was made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ImportError {
+pub enum ImportError {
     /// More of something than any real identity.xml has.
     TooLarge {
         /// What there is too much of, with the limit.

@@ -19,41 +19,40 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub(crate) use error::ImportError;
-pub(crate) use placeholders::Placeholders;
+pub use error::ImportError;
+pub use placeholders::Placeholders;
 
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Import {
+pub struct Import {
     /// The text of a `remint.toml`, with comments.
-    pub(crate) toml: String,
+    pub toml: String,
     /// A line for every element under `<OAuth>`, in the order of the file, then one for each thing
     /// that WSO2 does without an element for it.
-    pub(crate) report: Vec<Line>,
+    pub report: Vec<Line>,
 }
 
 /// What becomes of one element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_field_names, reason = "a line of the report has a line in the file")]
-pub(crate) struct Line {
+pub struct Line {
     /// Its path under `<OAuth>`, or in round brackets what has no element.
-    pub(crate) element: String,
+    pub element: String,
     /// Its value; that of passwords and secrets is not shown.
-    pub(crate) value: String,
+    pub value: String,
     /// How much of it is kept.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
     /// Why.
-    pub(crate) reason: String,
+    pub reason: String,
     /// What takes its place: a setting or a command.
-    pub(crate) becomes: Option<String>,
+    pub becomes: Option<String>,
     /// The line in the file.
-    pub(crate) source_line: u32,
+    pub source_line: u32,
 }
 
 /// How much of an element is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Remint does the same.
     Honoured,
     /// Remint does something near to it.
@@ -73,7 +72,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Makes a configuration and a report from the text of an identity.xml.
-pub(crate) fn convert(xml: &str, placeholders: &Placeholders) -> Result<Import, ImportError> {
+pub fn convert(xml: &str, placeholders: &Placeholders) -> Result<Import, ImportError> {
     let section = document::read(xml, placeholders)?;
     let mut import = rules::Import::begin(&section, placeholders)?;
     let report = import.report()?;

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 /// What the placeholders stand for. WSO2 takes the values from carbon.xml; the
 /// defaults are those of an untouched installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Placeholders {
+pub struct Placeholders {
     /// `${carbon.host}`.
-    pub(crate) host: String,
+    pub host: String,
     /// `${carbon.protocol}`.
-    pub(crate) protocol: String,
+    pub protocol: String,
     /// `${carbon.management.port}`.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Any others, by their full name, for example `carbon.context`; they come before the above.
-    pub(crate) others: BTreeMap<String, String>,
+    pub others: BTreeMap<String, String>,
 }
 
 impl Default for Placeholders {

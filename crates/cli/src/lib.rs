@@ -1,0 +1,94 @@
+//! The command line: the server, and commands that work on its store while it runs.
+//!
+//! `main.rs` only starts what is here, so that tests, fuzz targets and the generated reference can
+//! reach it too.
+
+mod client;
+mod completions;
+mod config;
+mod dev;
+mod import;
+pub mod import_wso2;
+mod init;
+mod install;
+mod output;
+mod overrides;
+mod secret;
+mod serve;
+mod session;
+mod token;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// An OAuth 2.0 authorization server.
+///
+/// Nobody honest is logged out, no thief stays in, and a session is one row for ever.
+#[derive(Parser)]
+#[command(name = "remint", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Start here:\n  remint serve --dev      a throw-away server with a client and a user in it\n  \
+                        remint init             a configuration, keys and a database to keep"
+)]
+struct Remint {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a commented configuration, the key file and the database
+    Init(init::Init),
+    /// Run the server
+    Serve(serve::Serve),
+    /// Register and change clients
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Create and change users
+    #[command(subcommand)]
+    User(user::User),
+    /// List and end sessions
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Look into tokens without using them
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Move here from another server
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Print the completions of a shell
+    Completions(completions::Completions),
+}
+
+/// Every command with its flags and help, for the generated reference.
+pub fn command() -> clap::Command {
+    Remint::command()
+}
+
+/// Does what the command line says. A failure is one line on standard error and exit status 1; a
+/// command line that can not be read is status 2.
+pub fn run() -> ExitCode {
+    let result = match Remint::parse().command {
+        Command::Init(init) => init.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Client(client) => client.run(),
+        Command::User(user) => user.run(),
+        Command::Session(session) => session.run(),
+        Command::Token(token) => token.run(),
+        Command::Config(config) => config.run(),
+        Command::Import(import) => import.run(),
+        Command::Completions(completions) => completions.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("remint: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
