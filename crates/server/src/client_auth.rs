@@ -78,10 +78,16 @@ impl Clients {
         Ok(Some(registered))
     }
 
+    pub(crate) fn seen_revision(&self) -> i64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
     /// Empties the cache when the store's revision is another one than last time.
     pub(crate) fn see_revision(&self, revision: i64) {
-        if self.revision.swap(revision, Ordering::AcqRel) != revision {
-            self.cached.write().unwrap_or_else(PoisonError::into_inner).clear();
+        if self.seen_revision() != revision {
+            let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+            self.revision.store(revision, Ordering::Release);
+            cached.clear();
         }
     }
 }

@@ -104,6 +104,15 @@ impl App {
         &self.clock
     }
 
+    /// Whether the cache of registrations knows of the store's newest change, for tests that make
+    /// one.
+    ///
+    /// # Errors
+    /// [`remint_store::Error`].
+    pub async fn is_up_to_date(&self) -> Result<bool, remint_store::Error> {
+        Ok(self.clients.seen_revision() == self.store.revision().await?)
+    }
+
     /// The configuration.
     pub const fn config(&self) -> &Config {
         &self.config

@@ -1,0 +1,109 @@
+//! Slow, endless and broken connections: bounded in time and memory.
+
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+
+use crate::site::{As, Site};
+
+const HEAD: &str = "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\n\
+    Content-Type: application/x-www-form-urlencoded\r\n";
+
+fn impatient() -> Site {
+    Site::with("http.header_timeout=300ms http.body_timeout=300ms")
+}
+
+fn read_to_end(mut stream: std::net::TcpStream) -> String {
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_head_that_never_ends_is_cut_off() {
+    let site = impatient();
+    let mut stream = site.connect();
+    stream.write_all(b"POST /oauth2/token HTTP/1.1\r\nHost: ").unwrap();
+    // Ends only because the server closes: the read timeout would leave an error, not an end.
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    assert!(read.is_ok(), "{read:?}");
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let site = impatient();
+    let mut stream = site.connect();
+    let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    assert!(stream.read_to_string(&mut text).is_ok(), "closed by the server");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+}
+
+#[test]
+fn a_body_that_does_not_come_is_408() {
+    let site = impatient();
+    let mut stream = site.connect();
+    write!(stream, "{HEAD}Content-Length: 100\r\n\r\ngrant_type=").unwrap();
+    let answer = read_to_end(stream);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn a_body_that_breaks_off_is_no_servers_error() {
+    let site = impatient();
+    let mut stream = site.connect();
+    write!(stream, "{HEAD}Content-Length: 100\r\n\r\ngrant_type=").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let answer = read_to_end(stream);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    site.tokens();
+}
+
+#[test]
+fn an_endless_chunked_body_is_cut_off_at_64_kib() {
+    let site = Site::new();
+    let mut stream = site.connect();
+    write!(stream, "{HEAD}Transfer-Encoding: chunked\r\n\r\n").unwrap();
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    let mut sent = 0;
+    // The server stops reading long before; what the sockets hold in between is the system's.
+    while sent < 64 * 1024 * 1024 && stream.write_all(chunk.as_bytes()).is_ok() {
+        sent += chunk.len();
+    }
+    assert!(sent < 64 * 1024 * 1024, "the server reads for ever");
+    site.tokens();
+}
+
+#[test]
+fn a_head_of_a_megabyte_is_refused() {
+    let site = Site::new();
+    let long = "x".repeat(1024 * 1024);
+    let answer = site.send_raw(format!("{HEAD}X-Long: {long}\r\n\r\n").as_bytes());
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let many: String = (0..10_000).map(|i| format!("X-{i}: x\r\n")).collect();
+    let answer = site.send_raw(format!("{HEAD}{many}\r\n").as_bytes());
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    site.tokens();
+}
+
+#[test]
+fn a_smuggled_second_request_is_not_served() {
+    let site = Site::new();
+    let smuggled = format!(
+        "{HEAD}Connection: close\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n\
+         0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    );
+    let answer = site.send_raw(smuggled.as_bytes());
+    assert!(!answer.contains("live"), "{answer}");
+}
+
+#[test]
+fn more_connections_than_allowed_wait_for_their_turn() {
+    let site = Site::with("http.max_connections=1 http.header_timeout=300ms");
+    let idle = site.connect();
+    // Served once the idle one was closed.
+    let answer = site.token(As::Client("demo"), &[("grant_type", "client_credentials")]);
+    answer.ok();
+    drop(idle);
+}

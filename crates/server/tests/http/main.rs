@@ -1,0 +1,29 @@
+//! The server over real sockets: every rule as a client, a stranger or a broken network meets it.
+//!
+//! A test named `checklist_NN_…` proves line NN of the security checklist that the project is held
+//! to. `site` is the server with a client, a user and a clock that stands still until it is set.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod client_auth;
+#[cfg(test)]
+mod guesses;
+#[cfg(test)]
+mod introspect;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod revoke;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod token;

@@ -1,0 +1,113 @@
+//! What operators and discovery see: metadata, health, metrics.
+
+use std::collections::HashSet;
+
+use crate::site::{As, PASSWORD, SECRET, Site, Tokens};
+
+#[test]
+fn metadata_lists_exactly_what_is_there() {
+    let site = Site::with("issuer=https://id.example.com");
+    let answer = site.get("/.well-known/oauth-authorization-server").ok();
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let json = answer.json();
+    assert_eq!(json["issuer"], "https://id.example.com");
+    for (member, value) in json.as_object().unwrap() {
+        if member.ends_with("_endpoint") {
+            let path = value.as_str().unwrap().strip_prefix("https://id.example.com").unwrap();
+            assert_eq!(site.get(path).status, 405, "{member} is there and takes POST");
+        }
+    }
+    for grant in json["grant_types_supported"].as_array().unwrap() {
+        let answer = site.token(As::Client("demo"), &[("grant_type", grant.as_str().unwrap())]);
+        assert_ne!(answer.json()["error"], "unsupported_grant_type", "{grant}");
+    }
+    let members: HashSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = HashSet::from([
+        "issuer",
+        "token_endpoint",
+        "token_endpoint_auth_methods_supported",
+        "grant_types_supported",
+        "response_types_supported",
+        "revocation_endpoint",
+        "revocation_endpoint_auth_methods_supported",
+        "introspection_endpoint",
+        "introspection_endpoint_auth_methods_supported",
+    ]);
+    assert_eq!(members, expected, "a new member needs a test that it is true");
+}
+
+#[test]
+fn health_tells_alive_from_ready() {
+    let site = Site::new();
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(site.get(path).status, 200);
+        assert_eq!(site.get_ops(path).status, 200);
+    }
+    site.store.close();
+    assert_eq!(site.get("/health/live").status, 200);
+    assert_eq!(site.get_ops("/health/ready").status, 503);
+}
+
+#[test]
+fn metrics_are_for_operators_only() {
+    let site = Site::new();
+    assert_eq!(site.get("/metrics").status, 404);
+    let answer = site.get_ops("/metrics").ok();
+    assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(answer.body.ends_with("# EOF\n"));
+}
+
+#[test]
+fn metrics_count_requests_rows_retries_and_commits() {
+    let site = Site::with("tokens.grace_period=60s");
+    let first = site.tokens();
+    site.refresh(&first.refresh).ok();
+    site.wait(5);
+    site.refresh(&first.refresh).ok();
+    site.refresh("rmrt_x");
+    for (metric, value) in [
+        ("remint_http_requests_total{endpoint=\"token\",outcome=\"ok\"}", 3.0),
+        ("remint_http_requests_total{endpoint=\"token\",outcome=\"invalid_grant\"}", 1.0),
+        ("remint_refreshes_total{row=\"current\"}", 1.0),
+        ("remint_refreshes_total{row=\"retry\"}", 1.0),
+        ("remint_refreshes_total{row=\"garbage\"}", 1.0),
+        ("remint_rejects_total{cause=\"refresh_garbage\"}", 1.0),
+        ("remint_refresh_generation_distance_sum", 1.0),
+        ("remint_refresh_retry_age_seconds_sum", 5.0),
+        ("remint_http_request_duration_seconds_count{endpoint=\"token\"}", 4.0),
+        ("remint_passwords_busy", 0.0),
+        ("remint_store_queued", 0.0),
+    ] {
+        assert!((site.metric(metric) - value).abs() < 1e-9, "{metric} is {}", site.metric(metric));
+    }
+    assert!(site.metric("remint_store_commits_total") > 0.5);
+    assert!(site.metric("remint_store_commit_groups_total{up_to=\"1\"}") > 0.5);
+}
+
+#[test]
+fn checklist_86_no_label_carries_a_secret_a_user_or_a_token() {
+    let site = Site::new();
+    let first = site.tokens();
+    let next: Tokens = site.refresh(&first.refresh).ok().into();
+    site.token(As::Basic("who-is-this", "hush-hush"), &[("grant_type", "nonsense")]);
+    site.get("/alice/wonderland");
+    let metrics = site.get_ops("/metrics").ok().body;
+    for canary in [
+        "alice",
+        PASSWORD,
+        SECRET,
+        "demo",
+        "who-is-this",
+        "hush-hush",
+        &first.refresh,
+        &first.access,
+        &next.refresh,
+        &next.access,
+        "rmrt_",
+        "rmat_",
+        "ses_",
+        "usr_",
+    ] {
+        assert!(!metrics.contains(canary), "{canary}");
+    }
+}

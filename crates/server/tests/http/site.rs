@@ -1,0 +1,398 @@
+//! A server in this process, on a loopback port of its own, over a database in a temporary
+//! directory.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
+use remint_protocol::family::Loaded;
+use remint_protocol::keyring::Keyring;
+use remint_protocol::policy::Overrides;
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::Username;
+use remint_server::clock::Clock;
+use remint_server::config::{Config, Sources};
+use remint_server::passwords::Passwords;
+use remint_server::{App, entropy, keys, ops_router, router, serve};
+use remint_store::{Filter, Outcome, Store, User};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+pub(crate) const SECRET: &str = "s3cret";
+pub(crate) const PASSWORD: &str = "wonderland";
+/// When the clock starts: 2023-11-14T22:13:20Z.
+pub(crate) const START: i64 = 1_700_000_000;
+
+const SETTINGS: &str = "[http]\nplain = true\nlisten = \"127.0.0.1:0\"\n\
+    [passwords]\nmemory = \"8MiB\"\niterations = 1\n";
+
+/// How a request proves who sends it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum As<'a> {
+    /// Basic credentials of a client with [`SECRET`].
+    Client(&'a str),
+    /// Basic credentials.
+    Basic(&'a str, &'a str),
+    /// The whole header.
+    Header(&'a str),
+    /// Nothing: the form has it, or nothing has.
+    Nobody,
+}
+
+impl As<'_> {
+    fn header(self) -> Option<String> {
+        match self {
+            Self::Client(id) => Some(basic(id, SECRET)),
+            Self::Basic(id, secret) => Some(basic(id, secret)),
+            Self::Header(text) => Some(text.to_owned()),
+            Self::Nobody => None,
+        }
+    }
+}
+
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
+    format!("Basic {encoded}")
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    pub(crate) fn text(&self, member: &str) -> String {
+        let json = self.json();
+        let text = json[member].as_str();
+        text.unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
+    }
+
+    /// Status and error code, which is what most tests ask of a refusal.
+    pub(crate) fn error(&self) -> (u16, String) {
+        (self.status, self.text("error"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16, error: &str) -> &Self {
+        assert_eq!(self.error(), (status, error.to_owned()), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        self
+    }
+}
+
+/// What a login gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl From<Answer> for Tokens {
+    fn from(answer: Answer) -> Self {
+        Self { access: answer.text("access_token"), refresh: answer.text("refresh_token") }
+    }
+}
+
+pub(crate) struct Site {
+    pub(crate) app: Arc<App>,
+    pub(crate) store: Store,
+    pub(crate) keys: Keyring,
+    pub(crate) address: SocketAddr,
+    pub(crate) ops: SocketAddr,
+    agent: ureq::Agent,
+    stop: watch::Sender<bool>,
+    runtime: Option<Runtime>,
+    dir: TempDir,
+    settings: String,
+}
+
+impl Site {
+    /// A server with the client `demo` (grants: all; scope: `a b c`) and the user `alice`.
+    pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with more settings.
+    pub(crate) fn with(settings: &str) -> Self {
+        let site = Self::open(tempfile::tempdir().unwrap(), settings);
+        site.register("demo", |_| {});
+        site.create_user("alice");
+        site
+    }
+
+    fn open(dir: TempDir, settings: &str) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.unwrap();
+        let config = config(dir.path(), settings);
+        if !config.key_file().exists() {
+            keys::create(&config.key_file()).unwrap();
+        }
+        let keys = keys::read(&config.key_file()).unwrap();
+        let store = Store::open(&config.database()).unwrap();
+        let clock = Clock::Manual((START * 1000).into());
+        let (stop, stopped) = watch::channel(false);
+        let (app, address, ops) = runtime.block_on(async {
+            let app = App::new(config, store.clone(), keys.clone(), clock).await.unwrap();
+            let public = listen(&app, router(&app), stopped.clone()).await;
+            let ops = listen(&app, ops_router(&app), stopped).await;
+            serve::start_background(&app);
+            (app, public, ops)
+        });
+        let agent = ureq::config::Config::builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)));
+        let agent = agent.build().new_agent();
+        let (runtime, settings) = (Some(runtime), settings.to_owned());
+        Self { app, store, keys, address, ops, agent, stop, runtime, dir, settings }
+    }
+
+    /// Stops the server and starts another one on the same data.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.stop();
+        let now = self.now();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        let site = Self::open(dir, &self.settings);
+        site.set_clock(now.as_millis());
+        site
+    }
+
+    /// The same, with a second root key that seals from now on.
+    pub(crate) fn restarted_with_a_new_key(self) -> Self {
+        let file = self.app.config().key_file();
+        let text = std::fs::read_to_string(&file).unwrap().replace("active = 1", "active = 2");
+        let secret = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+        std::fs::write(file, format!("{text}\n[[key]]\nkid = 2\nsecret = \"{secret}\"\n")).unwrap();
+        self.restarted()
+    }
+
+    fn stop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+        self.store.close();
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.app.clock().now()
+    }
+
+    pub(crate) fn set_clock(&self, millis: i64) {
+        let Clock::Manual(clock) = self.app.clock() else { panic!("the clock is a real one") };
+        clock.store(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn wait(&self, secs: i64) {
+        self.set_clock(self.now().as_millis() + secs * 1000);
+    }
+
+    /// Registers a confidential client with every grant, after `edit`.
+    pub(crate) fn register(&self, id: &str, edit: impl FnOnce(&mut Client)) {
+        let mut client = Client {
+            id: ClientId::parse(id).unwrap(),
+            name: String::new(),
+            auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
+            secret: self.keys.hash_client_secret(SECRET),
+            previous_secret: None,
+            grants: GrantType::ALL.to_vec(),
+            scope: Scope::parse("a b c").unwrap(),
+            resources: Resources::default(),
+            serves: Resources::default(),
+            overrides: Overrides::default(),
+            enabled: true,
+            not_before: Timestamp::default(),
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        edit(&mut client);
+        assert_eq!(self.block_on(self.store.create_client(&client)).unwrap(), Outcome::Done);
+    }
+
+    /// Changes a client and waits until the server has seen it.
+    pub(crate) fn change(&self, id: &str, edit: impl FnOnce(&mut Client)) {
+        let mut client = self.block_on(self.store.find_client(id)).unwrap().unwrap();
+        let seen_at = client.updated_at;
+        edit(&mut client);
+        client.updated_at = seen_at.after(Duration::from_millis(1));
+        let outcome = self.block_on(self.store.update_client(&client, seen_at)).unwrap();
+        assert_eq!(outcome, Outcome::Done);
+        self.let_changes_be_seen();
+    }
+
+    /// Waits for what a server does by itself within a second.
+    pub(crate) fn let_changes_be_seen(&self) {
+        let is_seen = || self.block_on(self.app.is_up_to_date()).unwrap();
+        // Longer than a second, for machines that are busy with something else.
+        for _ in 0..1_000 {
+            if is_seen() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server does not see the change");
+    }
+
+    /// Registers a client without a secret.
+    pub(crate) fn register_public(&self, id: &str) {
+        self.register(id, |client| {
+            client.auth_methods = vec![AuthMethod::None];
+            client.secret = None;
+            client.grants = vec![GrantType::Password, GrantType::RefreshToken];
+        });
+    }
+
+    pub(crate) fn create_user(&self, name: &str) -> User {
+        let name = Username::parse(name).unwrap();
+        let hash = Passwords::new(&self.app.config().passwords).unwrap().hash(&PASSWORD.into());
+        let hash = hash.unwrap();
+        let id = entropy::user_id().unwrap();
+        let created = self.store.create_user(id, &name, &hash, self.now());
+        assert_eq!(self.block_on(created).unwrap(), Outcome::Done);
+        self.user(name.as_str())
+    }
+
+    pub(crate) fn user(&self, name: &str) -> User {
+        let name = Username::parse(name).unwrap();
+        self.block_on(self.store.find_user(&name)).unwrap().unwrap()
+    }
+
+    /// Every family as it stands in the database.
+    pub(crate) fn families(&self) -> Vec<Loaded> {
+        let page = self.block_on(self.store.list_families(Filter::All, None, 10_000));
+        page.unwrap().families
+    }
+
+    /// Sends a form.
+    pub(crate) fn post(&self, path: &str, sender: As<'_>, form: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.post(format!("http://{}{path}", self.address));
+        if let Some(header) = sender.header() {
+            request = request.header("authorization", header);
+        }
+        read(request.send_form(form.iter().copied()))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        read(self.agent.get(format!("http://{}{path}", self.address)).call())
+    }
+
+    pub(crate) fn get_ops(&self, path: &str) -> Answer {
+        read(self.agent.get(format!("http://{}{path}", self.ops)).call())
+    }
+
+    pub(crate) fn token(&self, sender: As<'_>, form: &[(&str, &str)]) -> Answer {
+        self.post("/oauth2/token", sender, form)
+    }
+
+    pub(crate) fn log_in(&self, sender: As<'_>, form: &[(&str, &str)]) -> Answer {
+        let grant = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
+        self.token(sender, &[&grant, form].concat())
+    }
+
+    /// Tokens of `alice` for `demo`.
+    pub(crate) fn tokens(&self) -> Tokens {
+        self.log_in(As::Client("demo"), &[]).ok().into()
+    }
+
+    pub(crate) fn refresh(&self, token: &str) -> Answer {
+        self.refresh_as(As::Client("demo"), token, &[])
+    }
+
+    pub(crate) fn refresh_as(&self, sender: As<'_>, token: &str, form: &[(&str, &str)]) -> Answer {
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        self.token(sender, &[&grant, form].concat())
+    }
+
+    pub(crate) fn is_active(&self, token: &str) -> bool {
+        let answer = self.post("/oauth2/introspect", As::Client("demo"), &[("token", token)]);
+        answer.ok().json()["active"].as_bool().unwrap()
+    }
+
+    /// One counter or gauge of `/metrics`, by its name with labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get_ops("/metrics").ok().body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Sends bytes as they are and reads until the server closes or falls silent.
+    pub(crate) fn send_raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // A server that answers early and closes is no fault of the test.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn config(dir: &Path, settings: &str) -> Config {
+    // A table can stand in a file once, so settings of the same table go in as variables would.
+    let sources = Sources::from_toml(&dir.join("remint.toml"), SETTINGS).unwrap();
+    let more = settings.split_whitespace().map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap();
+        (remint_server::config::variable(name), value.to_owned())
+    });
+    Config::resolve(&sources.with_variables(more)).unwrap()
+}
+
+async fn listen(app: &Arc<App>, router: axum::Router, stop: watch::Receiver<bool>) -> SocketAddr {
+    let listeners = serve::bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let stopped = async move {
+        let mut stop = stop;
+        let _ = stop.wait_for(|is| *is).await;
+    };
+    tokio::spawn(serve::run(Arc::clone(app), router, listeners, None, stopped));
+    address
+}
+
+fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = response.unwrap();
+    let headers = response.headers().iter();
+    let headers = headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
+    let status = response.status().as_u16();
+    Answer { status, headers, body: response.body_mut().read_to_string().unwrap() }
+}
