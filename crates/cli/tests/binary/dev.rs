@@ -1,0 +1,85 @@
+//! `remint serve --dev`.
+
+use std::process::Command;
+
+use crate::home::{Home, Server, remint, run};
+
+fn dev(edit: impl FnOnce(&mut Command)) -> (Server, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = remint();
+    command.args(["serve", "--dev", "--listen", "127.0.0.1:0"]).env("TMPDIR", dir.path());
+    // Spoken without TLS, so that this test needs no client that takes any certificate.
+    command.env("REMINT_HTTP_PLAIN", "true").env("REMINT_OPS_LISTEN", "off");
+    edit(&mut command);
+    (Server::start(command, &dir.path().join("log")), dir)
+}
+
+/// The value between two texts of the greeting.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split_once(after).unwrap().0
+}
+
+#[test]
+fn what_is_printed_can_be_pasted() {
+    let (server, _dir) = dev(|_| {});
+    let greeting = &server.greeting;
+    for part in
+        ["DEVELOPMENT MODE", "Not for production", "demo-secret", "alice", "wonderland", "Ctrl-C"]
+    {
+        assert!(greeting.contains(part), "{greeting}");
+    }
+    let form: Vec<_> = between(greeting, "-d \"", "\"")
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .collect();
+    let demo = |form: &[(&str, &str)]| {
+        server.try_post_as("demo:demo-secret", "/oauth2/token", form).unwrap()
+    };
+    assert!(demo(&form).ok().text("refresh_token").starts_with("rmrt_"));
+    let printed = between(greeting, "refresh_token&refresh_token=", "\"");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", printed)];
+    demo(&refresh).ok();
+    assert_eq!(demo(&refresh).status, 400, "it works once");
+    assert!(greeting.contains("Basic ZGVtbzpkZW1vLXNlY3JldA=="), "{greeting}");
+    assert!(greeting.contains(&format!("{}/oauth2/token", server.url)), "{greeting}");
+}
+
+#[test]
+fn the_temporary_directory_goes_away_at_exit_and_a_kept_one_stays() {
+    let (server, dir) = dev(|_| {});
+    let made = || {
+        let all = std::fs::read_dir(dir.path()).unwrap().map(|one| one.unwrap().file_name());
+        all.filter(|name| name.to_string_lossy().starts_with("remint-dev-")).count()
+    };
+    assert_eq!(made(), 1);
+    assert!(server.stop().success());
+    assert_eq!(made(), 0);
+
+    let kept = dir.path().join("kept");
+    let token = {
+        let (server, _dir) = dev(|command| {
+            command.arg("--data-dir").arg(&kept);
+        });
+        let printed = between(&server.greeting, "refresh_token&refresh_token=", "\"").to_owned();
+        server.stop();
+        printed
+    };
+    let (server, _dir) = dev(|command| {
+        command.arg("--data-dir").arg(&kept);
+    });
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    server.try_post_as("demo:demo-secret", "/oauth2/token", &form).unwrap().ok();
+}
+
+#[test]
+fn known_passwords_are_for_loopback_only() {
+    let mut command = remint();
+    command.args(["serve", "--dev", "--listen", "0.0.0.0:0"]);
+    let error = run(command, "").failed();
+    assert!(error.contains("loopback addresses only"), "{error}");
+    let home = Home::new();
+    let mut command = remint();
+    command.args(["serve", "--dev", "--config"]).arg(home.file("remint.toml"));
+    assert!(run(command, "").failed().contains("leave out --config"));
+}

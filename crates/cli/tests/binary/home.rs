@@ -1,0 +1,326 @@
+//! An installation, its commands and its server.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const REMINT: &str = env!("CARGO_BIN_EXE_remint");
+pub(crate) const SECRET: &str = "shop-secret";
+pub(crate) const PASSWORD: &str = "wonderland";
+
+/// The executable, with none of the tester's own settings.
+pub(crate) fn remint() -> Command {
+    bare(REMINT)
+}
+
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert!(self.status.success(), "{self:?}");
+        self
+    }
+
+    /// Asserts a failure and gives its message.
+    #[track_caller]
+    pub(crate) fn failed(self) -> String {
+        assert_eq!(self.status.code(), Some(1), "{self:?}");
+        self.stderr
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// Runs a command to its end, with something to read.
+pub(crate) fn run(mut command: Command, input: &str) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read is no fault.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// An installation made by `remint init`.
+pub(crate) struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    /// With the defaults but for a plain listener on a port of its own and fast passwords.
+    pub(crate) fn new() -> Self {
+        let home = Self { dir: tempfile::tempdir().unwrap() };
+        run(home.command(&["init"]), "").ok();
+        home.set("http.plain", "true");
+        home.set("http.listen", "\"127.0.0.1:0\"");
+        home.set("ops.listen", "\"off\"");
+        home.set("passwords.memory", "\"8MiB\"");
+        home.set("passwords.iterations", "1");
+        home
+    }
+
+    /// The same with the client `shop` and the user `alice`.
+    pub(crate) fn furnished() -> Self {
+        let home = Self::new();
+        let shop = [
+            "client",
+            "create",
+            "--id",
+            "shop",
+            "--grant",
+            "password",
+            "--grant",
+            "refresh_token",
+            "--grant",
+            "client_credentials",
+            "--scope",
+            "a b",
+            "--secret-stdin",
+        ];
+        home.run_with(&shop, SECRET).ok();
+        let alice = ["user", "create", "--username", "alice", "--password-stdin"];
+        home.run_with(&alice, PASSWORD).ok();
+        home
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// Puts a value in the place of the commented default.
+    pub(crate) fn set(&self, key: &str, value: &str) {
+        let file = self.file("remint.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let start =
+            if section.is_empty() { 0 } else { text.find(&format!("[{section}]")).unwrap() };
+        let line = |from: &str| {
+            from.find(&format!("\n# {name} = ")).or_else(|| from.find(&format!("\n{name} = ")))
+        };
+        let at = start + line(&text[start..]).unwrap_or_else(|| panic!("{key} in {text}")) + 1;
+        let end = at + text[at..].find('\n').unwrap();
+        fs::write(file, format!("{}{name} = {value}{}", &text[..at], &text[end..])).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = remint();
+        command.args(arguments).arg("--data-dir").arg(self.dir());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        run(self.command(arguments), input)
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        self.run(&[arguments, &["--json"]].concat()).ok().json()
+    }
+
+    pub(crate) fn serve(&self) -> Server {
+        self.serve_with(|_| {})
+    }
+
+    pub(crate) fn serve_with(&self, edit: impl FnOnce(&mut Command)) -> Server {
+        let mut command = self.command(&["serve"]);
+        edit(&mut command);
+        Server::start(command, &self.file("serve.log"))
+    }
+
+    /// Serves under limits of the shell, such as one on the size of files.
+    pub(crate) fn serve_in_shell(&self, limits: &str) -> Server {
+        let mut command = bare("/bin/sh");
+        let script = format!("{limits}; exec \"$0\" serve --data-dir \"$1\"");
+        command.arg("-c").arg(script).arg(REMINT).arg(self.dir());
+        Server::start(command, &self.file("serve.log"))
+    }
+
+    /// What the servers logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.file("serve.log")).unwrap()
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+    /// The first line and what followed at once.
+    pub(crate) greeting: String,
+    agent: ureq::Agent,
+}
+
+/// An answer of the token endpoint and its neighbours.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    pub(crate) fn text(&self, member: &str) -> String {
+        let json = self.json();
+        json[member].as_str().unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        self
+    }
+}
+
+impl Server {
+    /// Starts a server and waits until it says that it is ready. Its log goes to the end of a file.
+    pub(crate) fn start(mut command: Command, log: &Path) -> Self {
+        let log = File::options().append(true).create(true).open(log).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        lines.read_line(&mut greeting).unwrap();
+        let url = greeting.split(" is ready at ").nth(1).and_then(|rest| rest.split(' ').next());
+        let url = url.unwrap_or_else(|| panic!("not ready: {greeting:?}")).to_owned();
+        if greeting.contains("ready") && command.get_args().any(|a| a == "--dev") {
+            while !greeting.contains("Ctrl-C") {
+                assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "{greeting}");
+            }
+        }
+        let agent = ureq::config::Config::builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)));
+        Self { child, url, greeting, agent: agent.build().new_agent() }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for the end of a server that was told to stop.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and the orderly end that follows.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// SIGKILL: nothing in the process gets a chance to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
+    /// Sends a form with the shop's credentials; `None` where the connection broke.
+    pub(crate) fn try_post(&self, path: &str, form: &[(&str, &str)]) -> Option<Answer> {
+        self.try_post_as(&format!("shop:{SECRET}"), path, form)
+    }
+
+    pub(crate) fn try_post_as(
+        &self,
+        credentials: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Option<Answer> {
+        let basic = format!("Basic {}", STANDARD.encode(credentials));
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let response = request.header("authorization", basic).send_form(form.iter().copied());
+        let mut response = response.ok()?;
+        let mut body = String::new();
+        response.body_mut().as_reader().read_to_string(&mut body).ok()?;
+        Some(Answer { status: response.status().as_u16(), body })
+    }
+
+    pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        self.try_post(path, form).unwrap()
+    }
+
+    pub(crate) fn log_in(&self) -> Answer {
+        let form = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
+        self.post("/oauth2/token", &form)
+    }
+
+    pub(crate) fn try_refresh(&self, token: &str) -> Option<Answer> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        self.try_post("/oauth2/token", &form)
+    }
+
+    pub(crate) fn refresh(&self, token: &str) -> Answer {
+        self.try_refresh(token).unwrap()
+    }
+
+    pub(crate) fn is_active(&self, token: &str) -> bool {
+        let answer = self.post("/oauth2/introspect", &[("token", token)]).ok();
+        answer.json()["active"].as_bool().unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        let mut response = self.agent.get(format!("{}{path}", self.url)).call().unwrap();
+        let body = response.body_mut().read_to_string().unwrap();
+        Answer { status: response.status().as_u16(), body }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Tries again for as long as anything that is promised "within a second" may take on a machine
+/// that is busy with something else.
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("never: {what}");
+}

@@ -1,0 +1,110 @@
+//! `remint serve` as a process: one per data directory, an orderly end, limits.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+
+use crate::home::{Home, remint, run};
+
+#[test]
+fn a_second_server_on_the_same_data_directory_is_refused_by_name() {
+    let home = Home::furnished();
+    let server = home.serve();
+    let error = home.run(&["serve"]).failed();
+    let pid = server.pid().as_raw_nonzero();
+    assert!(error.contains(&format!("another remint serve (process {pid})")), "{error}");
+    assert!(error.contains(&home.dir().display().to_string()), "{error}");
+    server.log_in().ok();
+    server.kill();
+    home.serve().log_in().ok();
+}
+
+#[test]
+fn sigterm_lets_a_running_request_finish() {
+    let home = Home::furnished();
+    let mut server = home.serve();
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let mut slow = TcpStream::connect(&address).unwrap();
+    let body = "grant_type=client_credentials&client_id=shop&client_secret=shop-secret";
+    let (first, rest) = body.split_at(20);
+    write!(
+        slow,
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{first}",
+        body.len()
+    )
+    .unwrap();
+    // The server has begun with the request once it has answered a later one.
+    assert_eq!(server.get("/health/live").status, 200);
+    server.signal(Signal::TERM);
+    crate::home::eventually("it says that it stops", || home.log().contains("stopping"));
+    slow.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    // A post with a secret in the body needs a client that is registered for it: this one is not,
+    // and being told so is a whole answer.
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(server.wait().success());
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn ctrl_c_is_an_orderly_end_that_leaves_one_file_of_the_database() {
+    let home = Home::furnished();
+    let mut server = home.serve();
+    server.log_in().ok();
+    server.signal(Signal::INT);
+    assert!(server.wait().success());
+    assert!(!home.file("remint.db-wal").exists(), "folded into the database");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let home = Home::furnished();
+    let server = home.serve();
+    let other = Home::furnished();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let error = other.run(&["serve", "--listen", address]).failed();
+    assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
+}
+
+#[test]
+fn flags_stand_over_variables_over_the_file() {
+    let home = Home::furnished();
+    home.set("issuer", "\"https://file.example\"");
+    let issuer = |edit: &dyn Fn(&mut std::process::Command)| {
+        let server = home.serve_with(|command| edit(command));
+        server.get("/.well-known/oauth-authorization-server").text("issuer")
+    };
+    assert_eq!(issuer(&|_| {}), "https://file.example");
+    let variable = |command: &mut std::process::Command| {
+        command.env("REMINT_ISSUER", "https://variable.example");
+    };
+    assert_eq!(issuer(&variable), "https://variable.example");
+    let both = |command: &mut std::process::Command| {
+        variable(command);
+        command.args(["--issuer", "https://flag.example"]);
+    };
+    assert_eq!(issuer(&both), "https://flag.example");
+}
+
+#[test]
+fn a_database_of_something_else_is_refused() {
+    let home = Home::new();
+    let file = home.file("remint.db");
+    std::fs::remove_file(&file).unwrap();
+    let error = home.run(&["serve"]).failed();
+    assert!(error.contains("there is no database") && error.contains("remint init"), "{error}");
+    std::fs::write(&file, "this is no database, but a text that is long enough for a head")
+        .unwrap();
+    let error = home.run(&["serve"]).failed();
+    assert!(error.contains("remint.db"), "{error}");
+}
+
+#[test]
+fn the_version_is_told() {
+    let mut command = remint();
+    command.arg("--version");
+    assert_eq!(run(command, "").ok().stdout, format!("remint {}\n", env!("CARGO_PKG_VERSION")));
+}
