@@ -65,10 +65,11 @@ pub(crate) struct Registered {
     /// The scope that it may ask for, separated by spaces; also what it gets when it asks for none.
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
-    /// A resource that its tokens may be meant for (RFC 8707); repeat for more.
+    /// A resource that its tokens may be meant for (RFC 8707); repeat for more, `""` for none.
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
-    /// A resource that it serves, whose access tokens it may introspect; repeat for more.
+    /// A resource that it serves, whose access tokens it may introspect; repeat for more, `""` for
+    /// none.
     #[arg(long = "serves", value_name = "URI")]
     serves: Vec<String>,
     /// How it authenticates; repeat for more. `client_secret_basic` (the default),
@@ -175,6 +176,9 @@ struct Printed {
     scope: String,
     resources: Vec<String>,
     serves: Vec<String>,
+    /// The root key that the secret's hash depends on: it must not be removed before the next
+    /// rotation of the secret.
+    secret_kid: Option<u8>,
     #[serde(flatten)]
     overrides: Shown,
     created: String,
@@ -193,6 +197,7 @@ impl From<&Registration> for Printed {
             scope: client.scope.to_string(),
             resources: client.resources.iter().map(Into::into).collect(),
             serves: client.serves.iter().map(Into::into).collect(),
+            secret_kid: client.secret.map(|stored| stored.kid),
             overrides: (&client.overrides).into(),
             created: time(client.created_at),
             updated: time(client.updated_at),
@@ -216,7 +221,7 @@ impl Registered {
                 Scope::parse(scope).map_err(|reject| anyhow!("{}", reject.description()))?;
         }
         let resources = |uris: &[String]| {
-            Resources::parse(uris.iter().map(String::as_str))
+            Resources::parse(uris.iter().map(String::as_str).filter(|uri| !uri.is_empty()))
                 .map_err(|reject| anyhow!("{}", reject.description()))
         };
         if !self.resources.is_empty() {

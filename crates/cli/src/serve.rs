@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use remint_server::{App, keys, ops_router, router, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -150,9 +151,11 @@ async fn serve(
     let ops = ops(&config, seeded.is_some()).await?;
     let app = App::new(config, store.clone(), keys, Clock::System).await?;
     start_background(&app);
-    if let Some(tls) = &tls {
-        tokio::spawn(reload_on_hangup(Arc::clone(&app), Arc::clone(tls)));
-    }
+    // Before anyone is told that the server is ready, and may therefore send it a signal.
+    let hangups = signal(SignalKind::hangup())?;
+    let [interrupts, terminations] =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), tls.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
         let mut stopped = stopped.clone();
@@ -162,7 +165,7 @@ async fn serve(
     }
     announce(&url, seeded.as_deref(), Clock::System.now().since(started))?;
     let stopping = async move {
-        terminated().await;
+        either(interrupts, terminations).await;
         tracing::info!("stopping: running requests may finish");
         stop.send_replace(true);
     };
@@ -200,9 +203,13 @@ fn tls_files(config: &Config) -> anyhow::Result<(PathBuf, PathBuf)> {
     }
 }
 
-async fn reload_on_hangup(app: Arc<App>, tls: Tls) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+/// Always listens for the signal: unheard, it would end the process.
+async fn reload_on_hangup(mut hangups: Signal, app: Arc<App>, tls: Option<Tls>) {
     while hangups.recv().await.is_some() {
+        let Some(tls) = &tls else {
+            tracing::info!("there is no certificate to read again: http.plain is on");
+            continue;
+        };
         let read = tls_files(app.config())
             .and_then(|(certificate, key)| Ok(tls::load(&certificate, &key)?));
         match read {
@@ -237,15 +244,10 @@ fn url(config: &Config, listeners: &[TcpListener]) -> String {
     }
 }
 
-async fn terminated() {
-    let (Ok(mut interrupts), Ok(mut terminations)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+async fn either(mut one: Signal, mut other: Signal) {
     tokio::select! {
-        _ = interrupts.recv() => {}
-        _ = terminations.recv() => {}
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }
 
@@ -262,6 +264,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         if file.try_lock().is_err() {

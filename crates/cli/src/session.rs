@@ -124,8 +124,7 @@ impl Names<'_> {
         }
         let client_ended = self.clients.get(client).copied().unwrap_or_default();
         Ok(Printed {
-            session: token::seal_session(self.keys, self.keys.active(), family.id)
-                .unwrap_or_default(),
+            session: token::seal_session(self.keys, family.id).unwrap_or_default(),
             user: self.users.get(&family.user_id).cloned().unwrap_or_default(),
             client: client.to_owned(),
             scope: family.scope.to_string(),

@@ -134,6 +134,11 @@ impl Keyring {
         self.active
     }
 
+    /// The key with the lowest number.
+    pub fn oldest(&self) -> u8 {
+        self.keys.iter().map(|k| k.kid).min().unwrap_or(self.active)
+    }
+
     /// Whether this node knows the key.
     pub fn knows(&self, kid: u8) -> bool {
         self.key(kid).is_some()

@@ -7,7 +7,7 @@
 use crate::client::Client;
 use crate::family::{Family, FamilyId};
 use crate::time::Timestamp;
-use crate::token::{AccessToken, Jti, RefreshToken};
+use crate::token::{AccessToken, Jti, RefreshToken, Subject};
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Revocation {
         jti: Jti,
         /// Until when it must be remembered.
         expires_at: Timestamp,
+        /// The family that it belongs to, and that lives on.
+        family: Option<FamilyId>,
     },
 }
 
@@ -37,9 +39,16 @@ pub fn refresh_token(
 
 /// What revoking an access token does.
 pub fn access_token(caller: &Client, token: &AccessToken, now: Timestamp) -> Option<Revocation> {
+    let family = match token.subject {
+        Subject::Client => None,
+        Subject::User { family, .. } => Some(family),
+    };
     // RFC 7009 §2.1: the token must have been issued to the client that asks.
-    (token.client_id == caller.id && now < token.expires_at)
-        .then_some(Revocation::Access { jti: token.jti, expires_at: token.expires_at })
+    (token.client_id == caller.id && now < token.expires_at).then_some(Revocation::Access {
+        jti: token.jti,
+        expires_at: token.expires_at,
+        family,
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +57,6 @@ mod tests {
     use crate::client::tests::client;
     use crate::resource::Resources;
     use crate::scope::Scope;
-    use crate::token::Subject;
 
     #[test]
     fn checklist_69_a_client_ends_only_its_own_access_tokens() {

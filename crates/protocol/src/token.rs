@@ -201,9 +201,9 @@ fn read_access(reader: &mut Reader<'_>) -> Option<AccessToken> {
 }
 
 /// The public id of a session, for logs, listings and APIs: a family's id is never shown itself.
-/// Always sealed under the key `kid` of the caller's choice, so that it can stay the same.
-pub fn seal_session(keys: &Keyring, kid: u8, family: FamilyId) -> Option<String> {
-    let sealed = seal(keys, kid, Kind::Session, "", &family.0)?;
+/// Sealed under the oldest key, so that it stays the same when a newer key becomes active.
+pub fn seal_session(keys: &Keyring, family: FamilyId) -> Option<String> {
+    let sealed = seal(keys, keys.oldest(), Kind::Session, "", &family.0)?;
     Some(format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
 }
 
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(open_refresh(&keys, KNOWN_REFRESH, &demo()), Ok(refresh(3)));
         assert_eq!(seal_access(&keys, &access()).unwrap(), KNOWN_ACCESS);
         assert_eq!(open_access(&keys, KNOWN_ACCESS), Ok(access()));
-        assert_eq!(seal_session(&keys, 1, FamilyId([1; 16])).unwrap(), KNOWN_SESSION);
+        assert_eq!(seal_session(&keys, FamilyId([1; 16])).unwrap(), KNOWN_SESSION);
         assert_eq!(open_session(&keys, KNOWN_SESSION), Ok(FamilyId([1; 16])));
     }
 

@@ -80,8 +80,9 @@ sections! {
         /// The directory of the database and of the self-signed certificate. Relative to the
         /// configuration file.
         data_dir: PathBuf = ".";
-        /// The file of the root keys. Whoever reads it and holds a token can forge; keep it at mode 0600
-        /// and back it up apart from the database. Relative to the configuration file.
+        /// The file of the root keys. Whoever reads it can forge access tokens, and, with a session's
+        /// refresh token at hand, that session's later ones; keep it at mode 0600 and back it up apart
+        /// from the database. Relative to the configuration file.
         key_file: PathBuf = "remint.keys";
     }
 
@@ -219,12 +220,42 @@ impl Config {
                 sources.fault("http.plain", "write it without http.certificate, or leave it out")
             );
         }
+        self.check_bounds(sources)?;
         // Tokens must not cross a network in clear (RFC 6749 §3.2).
         if self.http.plain && !self.http.listen.is_loopback() {
             return Err(sources.fault(
                 "http.plain",
                 "listen on a loopback address, for example http.listen = \"127.0.0.1:9763\", or give a certificate",
             ));
+        }
+        Ok(())
+    }
+
+    /// What the machine would fail at later, one connection or one password at a time.
+    fn check_bounds(&self, sources: &Sources) -> Result<(), ConfigError> {
+        let hour = Duration::from_hours(1);
+        let moment = Duration::from_millis(100);
+        let (http, passwords) = (&self.http, &self.passwords);
+        for (key, value, least) in [
+            ("http.header_timeout", http.header_timeout, moment),
+            ("http.body_timeout", http.body_timeout, moment),
+            ("http.drain_timeout", http.drain_timeout, Duration::ZERO),
+        ] {
+            if !(least..=hour).contains(&value) {
+                let advice = format!("write a time from {} to \"1h\"", least.show());
+                return Err(sources.fault(key, &advice));
+            }
+        }
+        for (key, value, least, most) in [
+            ("http.max_connections", http.max_connections, 1, 1_000_000),
+            ("passwords.iterations", passwords.iterations, 1, 100),
+            ("passwords.workers", passwords.workers, 0, 1_000),
+            ("passwords.queue", passwords.queue, 0, 100_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                let advice = format!("write a number from {least} to {most}");
+                return Err(sources.fault(key, &advice));
+            }
         }
         Ok(())
     }

@@ -145,18 +145,25 @@ fn status(reject: Reject) -> StatusCode {
     }
 }
 
-/// What the telemetry layer reads off an answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome(pub(crate) &'static str);
+/// What is told of a refusal once its request id is at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// The error code that the client sees.
+    pub(crate) error: &'static str,
+    /// The exact cause.
+    pub(crate) cause: &'static str,
+    /// What an operator must know; only where it is the server's own fault.
+    pub(crate) fault: Option<String>,
+}
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let shape = self.shape();
-        match &self {
-            Self::Store(error) => tracing::error!(%error, "a request failed"),
-            Self::Internal(fault) => tracing::error!(fault, "a request failed"),
-            _ => {}
-        }
+        let fault = match &self {
+            Self::Store(error) => Some(error.to_string()),
+            Self::Internal(fault) => Some((*fault).to_owned()),
+            _ => None,
+        };
         let body =
             serde_json::json!({ "error": shape.error, "error_description": shape.description });
         let mut response = (shape.status, json(body.to_string())).into_response();
@@ -168,8 +175,8 @@ impl IntoResponse for Failure {
         if let Some(seconds) = shape.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
-        response.extensions_mut().insert(Outcome(shape.error));
-        tracing::debug!(cause = self.name(), "refused");
+        let told = Told { error: shape.error, cause: self.name(), fault };
+        response.extensions_mut().insert(told);
         response
     }
 }

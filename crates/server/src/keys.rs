@@ -75,8 +75,9 @@ struct Entry {
     secret: String,
 }
 
-const HEAD: &str = "# The root keys of this Remint. Whoever reads this file and holds a token can forge tokens.\n\
-    # Without it nobody stays logged in: back it up, apart from the database.\n";
+const HEAD: &str = "# The root keys of this Remint. Whoever reads this file can forge access tokens, and, with a\n\
+    # session's refresh token at hand, that session's later ones. Without it nobody stays logged in:\n\
+    # back it up, apart from the database.\n";
 
 /// Makes a key file with one fresh key. Refuses to overwrite.
 ///

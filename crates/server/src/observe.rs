@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use crate::App;
 use crate::clock::stopwatch;
-use crate::failure::Outcome;
+use crate::failure::Told;
 use crate::telemetry::Endpoint;
 
 /// Names a request in its answer's `X-Request-Id` and in every log line about it.
@@ -57,8 +57,13 @@ pub(crate) async fn observe(
     request.extensions_mut().insert(id);
     let endpoint = Endpoint::of(request.uri().path());
     let mut response = next.run(request).await;
-    let outcome = match response.extensions().get::<Outcome>() {
-        Some(Outcome(error)) => error,
+    let told = response.extensions().get::<Told>();
+    if let Some(fault) = told.and_then(|told| told.fault.as_ref()) {
+        tracing::error!(event = "request.failed", fault, endpoint = ?endpoint, request_id = %id);
+    }
+    let cause = told.map_or("", |told| told.cause);
+    let outcome = match told {
+        Some(told) => told.error,
         None if response.status().is_success() => "ok",
         None => by_status(response.status()),
     };
@@ -69,6 +74,7 @@ pub(crate) async fn observe(
         endpoint = ?endpoint,
         status = response.status().as_u16(),
         outcome,
+        cause,
         micros = took.as_micros().try_into().unwrap_or(u64::MAX),
         request_id = %id,
     );

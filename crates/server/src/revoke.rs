@@ -47,8 +47,10 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
             event = "token.revoked",
             client_id = %caller.client().id,
             session = match revocation {
-                Revocation::Family(id) => app.session_id(id),
-                Revocation::Access { .. } => String::new(),
+                Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {
+                    app.session_id(id)
+                }
+                Revocation::Access { family: None, .. } => String::new(),
             },
             request_id = %RequestId::of(&received.head.extensions),
         );
@@ -60,7 +62,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
 async fn carry_out(app: &App, revocation: Revocation, now: Timestamp) -> Result<(), Failure> {
     match revocation {
         Revocation::Family(id) => app.store.revoke_family(id, RevokeReason::Client, now).await?,
-        Revocation::Access { jti, expires_at } => {
+        Revocation::Access { jti, expires_at, .. } => {
             app.store.revoke_access_token(jti, expires_at).await?
         }
     };

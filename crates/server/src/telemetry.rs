@@ -18,6 +18,7 @@ use remint_store::{GROUP_BUCKETS, Store};
 
 type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
+type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// The endpoints, as labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +62,10 @@ impl Endpoint {
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
-    /// By the position in `Endpoint::ALL`: the hot path looks nothing up.
+    /// Successes, by the position in `Endpoint::ALL`: the hot path looks nothing up.
     ok: Vec<Counter>,
-    durations: Vec<Histogram>,
+    ok_durations: Vec<Histogram>,
+    durations: Durations,
     refreshes: Vec<Counter>,
     rejects: Family<Label, Counter>,
     pub(crate) generation_distance: Histogram,
@@ -88,14 +90,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("remint");
         let requests = Family::<Labels, Counter>::default();
         registry.register("http_requests", "Requests by endpoint and outcome", requests.clone());
-        let latency = Family::<Label, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-            Histogram::new(LATENCY)
-        });
+        let durations = Durations::new_with_constructor(|| Histogram::new(LATENCY));
         registry.register_with_unit(
             "http_request_duration",
             "Time from the head of a request to its answer",
             Unit::Seconds,
-            latency.clone(),
+            durations.clone(),
         );
         let refreshes = Family::<Label, Counter>::default();
         registry.register("refreshes", "Refreshes by row of the decision table", refreshes.clone());
@@ -130,14 +130,11 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build", "The version that runs", build);
         registry.register_collector(Box::new(StoreMetrics(store.clone())));
-        let each = |e: Endpoint| {
-            requests.get_or_create(&[("endpoint", e.name()), ("outcome", "ok")]).clone()
-        };
+        let ok = |e: Endpoint| [("endpoint", e.name()), ("outcome", "ok")];
         Self {
-            ok: Endpoint::ALL.map(each).to_vec(),
-            durations: Endpoint::ALL
-                .map(|e| latency.get_or_create(&[("endpoint", e.name())]).clone())
-                .to_vec(),
+            ok: Endpoint::ALL.map(|e| requests.get_or_create(&ok(e)).clone()).to_vec(),
+            ok_durations: Endpoint::ALL.map(|e| durations.get_or_create(&ok(e)).clone()).to_vec(),
+            durations,
             refreshes: Row::ALL
                 .iter()
                 .map(|r| refreshes.get_or_create(&[("row", r.name())]).clone())
@@ -154,15 +151,16 @@ impl Metrics {
 
     pub(crate) fn request(&self, endpoint: Endpoint, outcome: &'static str, took: Duration) {
         let at = Endpoint::ALL.iter().position(|e| *e == endpoint).unwrap_or_default();
-        match self.ok.get(at) {
-            Some(counter) if outcome == "ok" => counter.inc(),
+        match (self.ok.get(at), self.ok_durations.get(at)) {
+            (Some(counter), Some(histogram)) if outcome == "ok" => {
+                counter.inc();
+                histogram.observe(took.as_secs_f64());
+            }
             _ => {
                 let labels = [("endpoint", endpoint.name()), ("outcome", outcome)];
-                self.requests.get_or_create(&labels).inc()
+                self.requests.get_or_create(&labels).inc();
+                self.durations.get_or_create(&labels).observe(took.as_secs_f64());
             }
-        };
-        if let Some(histogram) = self.durations.get(at) {
-            histogram.observe(took.as_secs_f64());
         }
     }
 

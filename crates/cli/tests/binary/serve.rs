@@ -60,6 +60,17 @@ fn ctrl_c_is_an_orderly_end_that_leaves_one_file_of_the_database() {
 }
 
 #[test]
+fn sighup_without_a_certificate_ends_nothing() {
+    let home = Home::furnished();
+    let server = home.serve();
+    server.signal(Signal::HUP);
+    crate::home::eventually("the log tells", || {
+        home.log().contains("no certificate to read again")
+    });
+    server.log_in().ok();
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let home = Home::furnished();
     let server = home.serve();

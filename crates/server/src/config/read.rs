@@ -56,12 +56,18 @@ struct Written {
 pub struct Sources {
     base: PathBuf,
     written: Vec<Written>,
+    /// A variable whose name is nearly one of ours.
+    misspelt: Option<ConfigError>,
 }
+
+/// How many letters of a variable's name may be wrong to be taken for a typo. Others that begin
+/// with `REMINT_` are let be: Kubernetes makes some for a service of that name.
+const TYPO: usize = 3;
 
 impl Sources {
     /// No file: every key has its default, relative paths start from `base`.
     pub fn without_file(base: &Path) -> Self {
-        Self { base: base.to_owned(), written: Vec::new() }
+        Self { base: base.to_owned(), ..Self::default() }
     }
 
     /// Takes the text of a file; relative paths in it start from the file's directory.
@@ -78,7 +84,7 @@ impl Sources {
             message: format!("this is not TOML: {}", e.message()),
         })?;
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        let mut sources = Self { base, written: Vec::new() };
+        let mut sources = Self { base, ..Self::default() };
         sources.take_table("", table.get_ref(), &at)?;
         Ok(sources)
     }
@@ -123,6 +129,8 @@ impl Sources {
             if let Some(key) = keys().find(|key| variable(key.name) == name) {
                 let origin = Origin::Variable(name);
                 self.written.push(Written { key: key.name.to_owned(), text, origin });
+            } else if name.starts_with("REMINT_") {
+                self.misspelt = self.misspelt.or_else(|| misspelt(name));
             }
         }
         self
@@ -168,9 +176,21 @@ impl Sources {
     }
 
     pub(super) fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
+        if let Some(error) = &self.misspelt {
+            return Err(error.clone());
+        }
         let stranger = self.written.iter().find(|w| !keys().any(|k| k.name == w.key));
         stranger.map_or(Ok(()), |w| Err(unknown(&w.key, w.origin.clone())))
     }
+}
+
+fn misspelt(name: String) -> Option<ConfigError> {
+    let nearest = keys()
+        .map(|key| variable(key.name))
+        .min_by_key(|known| strsim::damerau_levenshtein(known, &name))?;
+    let is_typo = strsim::damerau_levenshtein(&nearest, &name) <= TYPO;
+    let message = format!("there is no such variable; did you mean {nearest}?");
+    is_typo.then_some(ConfigError { origin: Origin::Variable(name), message })
 }
 
 fn unknown(key: &str, origin: Origin) -> ConfigError {
@@ -253,6 +273,11 @@ mod tests {
             ("[tokens]\nrefresh_token_lifetime = \"400d\"", "refresh_token_max_lifetime"),
             ("[tokens]\non_reuse = \"explode\"", "\"revoke_family\" or \"deny\""),
             ("[passwords]\nmemory = \"1MiB\"", "write memory from"),
+            ("[passwords]\niterations = 0", "write a number from 1 to 100"),
+            ("[http]\nmax_connections = 0", "write a number from 1 to 1000000"),
+            ("[http]\nheader_timeout = \"0s\"", "write a time from \"100ms\" to \"1h\""),
+            ("[http]\nbody_timeout = 18446744073709551615", "write a time from"),
+            ("[http]\ndrain_timeout = \"2h\"", "write a time from \"0s\" to \"1h\""),
             ("a = ", ":1: this is not TOML"),
             ("[tokens]\naccess_token_lifetime = -1", "write a time such as"),
         ] {
@@ -268,6 +293,22 @@ mod tests {
         let policy = config.unwrap().policy();
         assert_eq!(policy.refresh_token_lifetime.as_secs(), 84_600);
         assert!(!policy.renew_refresh_token);
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_refused_and_one_of_somebody_else_is_not() {
+        let with = |name: &str| {
+            let sources = Sources::default().with_variables([(name.into(), "60s".into())]);
+            Config::resolve(&sources).map_err(|e| e.to_string())
+        };
+        let error = with("REMINT_TOKENS_GRACE_PEROID").unwrap_err();
+        assert_eq!(
+            error,
+            "REMINT_TOKENS_GRACE_PEROID: there is no such variable; did you mean REMINT_TOKENS_GRACE_PERIOD?"
+        );
+        for foreign in ["REMINT_PORT", "REMINT_SERVICE_HOST", "REMINT_PORT_9443_TCP_ADDR", "HOME"] {
+            assert!(with(foreign).is_ok(), "{foreign}");
+        }
     }
 
     #[test]

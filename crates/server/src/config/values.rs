@@ -308,6 +308,32 @@ impl fmt::Display for ListenAddress {
     }
 }
 
+/// A basic string of TOML, on one line.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.escape_default())
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_reads_back_as_toml() {
+        for text in ["", "/etc/remint/müller's \"keys\"", "C:\\x", "a\nb\t\u{7f}\u{85}"] {
+            let line = format!("x = {}", quoted(text));
+            let table: toml::Table = line.parse().unwrap();
+            assert_eq!(table["x"].as_str(), Some(text), "{line}");
+            assert_eq!(line.lines().count(), 1);
+        }
+    }
 }

@@ -168,6 +168,6 @@ impl Event<'_> {
 impl crate::App {
     /// How a family is named in logs.
     pub(crate) fn session_id(&self, family: FamilyId) -> String {
-        token::seal_session(&self.keys, self.keys.active(), family).unwrap_or_default()
+        token::seal_session(&self.keys, family).unwrap_or_default()
     }
 }

@@ -58,6 +58,14 @@ fn metrics_are_for_operators_only() {
 }
 
 #[test]
+fn checklist_82_the_operators_plain_listener_serves_no_tokens() {
+    let site = Site::new();
+    for path in ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"] {
+        assert_eq!(site.get_ops(path).status, 404, "{path}");
+    }
+}
+
+#[test]
 fn metrics_count_requests_rows_retries_and_commits() {
     let site = Site::with("tokens.grace_period=60s");
     let first = site.tokens();
@@ -74,7 +82,7 @@ fn metrics_count_requests_rows_retries_and_commits() {
         ("remint_rejects_total{cause=\"refresh_garbage\"}", 1.0),
         ("remint_refresh_generation_distance_sum", 1.0),
         ("remint_refresh_retry_age_seconds_sum", 5.0),
-        ("remint_http_request_duration_seconds_count{endpoint=\"token\"}", 4.0),
+        ("remint_http_request_duration_seconds_count{endpoint=\"token\",outcome=\"ok\"}", 3.0),
         ("remint_passwords_busy", 0.0),
         ("remint_store_queued", 0.0),
     ] {
