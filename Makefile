@@ -17,6 +17,9 @@ test: prerequisites ## Run every test, real clients included
 	$(CARGO) test --workspace
 	clients/run
 
+clients: prerequisites ## Let real OAuth clients refresh against a development server
+	clients/run
+
 lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -30,12 +33,14 @@ bench: ## Measure speed and size beside a bare HTTP server
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	@for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
+	@failed=""; \
+	for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
 	  echo "fuzzing $$target"; \
 	  mkdir -p fuzz/corpus/$$target; \
 	  (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target corpus/$$target seeds/$$target -- \
-	    -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
-	done
+	    -max_total_time=$(FUZZ_SECONDS)) || failed="$$failed $$target"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 deny: ## Check licences and advisories of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
