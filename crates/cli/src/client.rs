@@ -15,8 +15,8 @@ use remint_store::{Outcome, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use crate::install::{Installation, Location, block_on, now};
-use crate::output::{Output, time};
+use crate::install::{Common, Installation, block_on, now};
+use crate::output::time;
 use crate::overrides::{OverrideFlags, Shown};
 use crate::secret;
 
@@ -35,14 +35,6 @@ pub(crate) enum Client {
     RotateSecret(RotateSecret),
     /// Delete a client and all its sessions
     Delete(Named),
-}
-
-#[derive(Args)]
-pub(crate) struct Common {
-    #[command(flatten)]
-    location: Location,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Args)]

@@ -1,10 +1,9 @@
 //! `remint config`.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 
-use crate::install::Location;
-use crate::output::Output;
+use crate::install::Common;
 use remint_server::config::Config as Resolved;
 
 /// Check and show the configuration.
@@ -14,14 +13,6 @@ pub(crate) enum Config {
     Check(Common),
     /// Show every setting, its value and where it comes from
     Show(Common),
-}
-
-#[derive(Args)]
-pub(crate) struct Common {
-    #[command(flatten)]
-    location: Location,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Serialize)]
@@ -40,36 +31,33 @@ struct Shown {
 impl Config {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Check(common) => common.check(),
-            Self::Show(common) => common.show(),
+            Self::Check(common) => check(&common),
+            Self::Show(common) => show(&common),
         }
     }
 }
 
-impl Common {
-    fn check(&self) -> anyhow::Result<()> {
-        let config = self.location.config()?;
-        remint_server::keys::read(&config.key_file())?;
-        if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key)
-        {
-            remint_server::tls::load(&config.path(certificate), &config.path(key))?;
-        }
-        let warnings = config.warnings();
-        if self.output.json {
-            return self.output.one(&Checked { config: "good", warnings });
-        }
-        let lines: String = warnings.iter().map(|w| format!("note: {w}\n")).collect();
-        crate::output::print(&format!("The configuration is good.\n{lines}"))
+fn check(at: &Common) -> anyhow::Result<()> {
+    let config = at.location.config()?;
+    remint_server::keys::read(&config.key_file())?;
+    if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key) {
+        remint_server::tls::load(&config.path(certificate), &config.path(key))?;
     }
+    let warnings = config.warnings();
+    if at.output.json {
+        return at.output.one(&Checked { config: "good", warnings });
+    }
+    let lines: String = warnings.iter().map(|w| format!("note: {w}\n")).collect();
+    crate::output::print(&format!("The configuration is good.\n{lines}"))
+}
 
-    fn show(&self) -> anyhow::Result<()> {
-        let sources = self.location.sources()?;
-        let config = Resolved::resolve(&sources)?;
-        let all: Vec<_> = config
-            .show()
-            .into_iter()
-            .map(|(key, value)| Shown { key, value, origin: sources.origin(key).to_string() })
-            .collect();
-        self.output.many(&all, &["key", "value", "origin"])
-    }
+fn show(at: &Common) -> anyhow::Result<()> {
+    let sources = at.location.sources()?;
+    let config = Resolved::resolve(&sources)?;
+    let all: Vec<_> = config
+        .show()
+        .into_iter()
+        .map(|(key, value)| Shown { key, value, origin: sources.origin(key).to_string() })
+        .collect();
+    at.output.many(&all, &["key", "value", "origin"])
 }

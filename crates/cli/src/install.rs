@@ -10,6 +10,8 @@ use remint_server::config::{Config, Sources};
 use remint_server::keys;
 use remint_store::Store;
 
+use crate::output::Output;
+
 /// The name of the configuration in a data directory.
 pub(crate) const CONFIG_FILE: &str = "remint.toml";
 
@@ -62,6 +64,15 @@ impl Location {
         }
         Ok(file)
     }
+}
+
+/// What commands on an installation have in common.
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) location: Location,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {

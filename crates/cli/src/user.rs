@@ -9,8 +9,8 @@ use remint_store::{Outcome, Store, User as Stored};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::install::{Installation, Location, block_on, now};
-use crate::output::{Output, time};
+use crate::install::{Common, Installation, block_on, now};
+use crate::output::time;
 use crate::secret;
 
 /// Create and change users.
@@ -30,14 +30,6 @@ pub(crate) enum User {
     Enable(Named),
     /// Delete a user and all their sessions
     Delete(Named),
-}
-
-#[derive(Args)]
-pub(crate) struct Common {
-    #[command(flatten)]
-    location: Location,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Args)]
