@@ -218,6 +218,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn checklist_42_an_unknown_users_password_is_hashed_too() {
+        let pool = pool(1, 8);
+        assert!(pool.hasher.lock().is_empty());
+        assert_eq!(pool.check("x".into(), None).await, Ok(Checked::Wrong));
+        assert_eq!(pool.hasher.lock().len(), 1, "the memory of one hash was used");
+    }
+
+    #[tokio::test]
     async fn a_hash_made_with_other_parameters_is_made_anew() {
         let stored = pool(1, 8).hash(&"wonderland".into()).unwrap();
         let checked = pool(2, 8).check("wonderland".into(), Some(stored)).await;

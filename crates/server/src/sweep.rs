@@ -14,7 +14,7 @@ use crate::App;
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// How often all families are walked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How many families one piece has, and the pause after it.
+/// How many rows one piece has, and the pause after it.
 const PIECE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -63,9 +63,22 @@ async fn walk(app: &App) -> Result<(), Error> {
         sleep(PAUSE).await;
     }
     app.metrics.families_live.set(live.try_into().unwrap_or(i64::MAX));
-    app.store.delete_expired_access_tokens(app.clock.now()).await?;
-    app.store.delete_forgotten_guesses(app.clock.now()).await?;
-    Ok(())
+    forget(app).await
+}
+
+/// Forgets access tokens that were revoked and have expired, and guesses that mean nothing any more.
+async fn forget(app: &App) -> Result<(), Error> {
+    while app.store.delete_expired_access_tokens(app.clock.now()).await? {
+        sleep(PAUSE).await;
+    }
+    let mut after = None;
+    loop {
+        after = app.store.delete_forgotten_guesses(after, PIECE, app.clock.now()).await?;
+        if after.is_none() {
+            return Ok(());
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 /// How long the access token of any client lives at most, and an hour for clocks that differ.

@@ -40,14 +40,17 @@ const INSERT: Statement = Statement::new(
      ?20, ?21, ?22, ?23, ?24) ON CONFLICT (id) DO NOTHING",
 );
 
-/// Guarded by the time of the last change, so that two operators do not overwrite each other.
+/// Guarded by the time of the last change, so that two operators do not overwrite each other. Ended
+/// sessions stay ended: ending them is no change in this sense, and what is saved may have been read
+/// before it.
 const UPDATE: Statement = Statement::new(
     "UPDATE clients SET name = ?2, auth_methods = ?3, secret_kid = ?4, secret_hash = ?5, \
      previous_secret_kid = ?6, previous_secret_hash = ?7, previous_secret_expires_at = ?8, \
      grants = ?9, scope = ?10, resources = ?11, serves = ?12, access_token_lifetime = ?13, \
      refresh_token_lifetime = ?14, renew_refresh_token = ?15, extend_on_renewal = ?16, \
      refresh_token_max_lifetime = ?17, grace_period = ?18, on_reuse = ?19, \
-     revoke_access_token_on_refresh = ?20, disabled_at = ?21, not_before = ?22, updated_at = ?24 \
+     revoke_access_token_on_refresh = ?20, disabled_at = ?21, updated_at = ?24, \
+     not_before = CASE WHEN not_before < ?22 THEN ?22 ELSE not_before END \
      WHERE id = ?1 AND created_at = ?23 AND updated_at = ?25",
 );
 

@@ -51,6 +51,11 @@ const REVOKE: Statement = Statement::new(
     "UPDATE families SET revoked_at = ?2, revoke_reason = ?3 WHERE id = ?1 AND revoked_at IS NULL",
 );
 
+const REVOKE_SEEN: Statement = Statement::new(
+    "UPDATE families SET revoked_at = ?2, revoke_reason = ?3 WHERE id = ?1 AND generation = ?4 \
+     AND revoked_at IS NULL",
+);
+
 const LIST: Statement = Statement::new(select!("WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"));
 const LIST_BY_USER: Statement =
     Statement::new(select!("WHERE f.user_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
@@ -67,6 +72,7 @@ pub(crate) const HOT: &[&Statement] = &[
     &ROTATE,
     &CONFIRM,
     &REVOKE,
+    &REVOKE_SEEN,
     &LIST,
     &LIST_BY_USER,
     &LIST_BY_CLIENT,
@@ -173,6 +179,20 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![id.0.into(), now.into(), reason.code().into()];
         self.commit(vec![Write::any(&REVOKE, values)]).await
+    }
+
+    /// Ends a family, if it still has the generation that was decided upon.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revoke_family_seen_at(
+        &self,
+        (id, generation): (FamilyId, u32),
+        reason: RevokeReason,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![id.0.into(), now.into(), reason.code().into(), generation.into()];
+        self.commit(vec![Write::one(&REVOKE_SEEN, values)]).await
     }
 
     /// Lists at most `limit` families after `after`.

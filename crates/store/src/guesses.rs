@@ -4,7 +4,7 @@ use remint_protocol::guess::{BucketKey, FORGET_AFTER, Guesses};
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};
-use crate::row::{Columns, Row};
+use crate::row::{Columns, Row, Value};
 use crate::{Error, Store};
 
 pub(crate) type Key = BucketKey;
@@ -17,7 +17,7 @@ const LOAD: Statement = Statement::new(
 const FAIL: Statement = Statement::new(
     "INSERT INTO guesses (bucket, failures, last_at, trusted_until) VALUES (?1, 1, ?2, 0) \
      ON CONFLICT (bucket) DO UPDATE SET last_at = ?2, failures = CASE \
-     WHEN guesses.last_at < ?3 THEN 1 ELSE guesses.failures + 1 END",
+     WHEN guesses.last_at <= ?3 THEN 1 ELSE guesses.failures + 1 END",
 );
 
 const TRUST: Statement = Statement::new(
@@ -25,15 +25,18 @@ const TRUST: Statement = Statement::new(
      ON CONFLICT (bucket) DO UPDATE SET failures = 0, trusted_until = ?2",
 );
 
+const LIST: Statement = Statement::new(
+    "SELECT bucket, failures, last_at, trusted_until FROM guesses WHERE bucket > ?1 \
+     ORDER BY bucket LIMIT ?2",
+);
+
+/// As `DELETE_EXPIRED` of families: the piece bounds how long the writer is busy with it.
 const DELETE_FORGOTTEN: Statement = Statement::new(
-    "DELETE FROM guesses WHERE bucket IN (SELECT bucket FROM guesses \
-     WHERE last_at < ?1 AND trusted_until < ?2 LIMIT 1000)",
+    "DELETE FROM guesses WHERE bucket > ?1 AND bucket <= ?2 AND last_at < ?3 AND trusted_until < ?4",
 );
 
 #[cfg(test)]
-pub(crate) const HOT: &[&Statement] = &[&LOAD, &FAIL, &TRUST];
-#[cfg(test)]
-pub(crate) const COLD: &[&Statement] = &[&DELETE_FORGOTTEN];
+pub(crate) const HOT: &[&Statement] = &[&LOAD, &FAIL, &TRUST, &LIST, &DELETE_FORGOTTEN];
 
 pub(crate) fn trust(bucket: Key, until: Timestamp) -> Write {
     Write::one(&TRUST, vec![bucket.into(), until.into()])
@@ -67,13 +70,29 @@ impl Store {
         self.commit(buckets.iter().map(fail).collect()).await
     }
 
-    /// Removes some of the buckets that mean nothing any more.
+    /// Looks at no more than `limit` buckets after `after`, and removes those that mean nothing any
+    /// more. Gives where the next piece starts; `None` after the last one.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn delete_forgotten_guesses(&self, now: Timestamp) -> Result<Outcome, Error> {
-        let values = vec![now.before(FORGET_AFTER).into(), now.into()];
-        self.commit(vec![Write::any(&DELETE_FORGOTTEN, values)]).await
+    pub async fn delete_forgotten_guesses(
+        &self,
+        after: Option<BucketKey>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Option<BucketKey>, Error> {
+        // Every key is greater than no bytes at all.
+        let start = after.map_or_else(|| Value::Blob(Vec::new()), Value::from);
+        let rows = self.read(&LIST, &[start.clone(), limit.into()]).await?;
+        let piece = rows.into_iter().map(guesses).collect::<Result<Vec<_>, _>>()?;
+        let Some((last, _)) = piece.last() else { return Ok(None) };
+        let forgotten = now.before(FORGET_AFTER);
+        if piece.iter().any(|(_, g)| g.last_at < forgotten && g.trusted_until < now) {
+            let values = vec![start, (*last).into(), forgotten.into(), now.into()];
+            self.commit(vec![Write::any(&DELETE_FORGOTTEN, values)]).await?;
+        }
+        let is_full = u32::try_from(piece.len()).is_ok_and(|found| found == limit);
+        Ok(Some(*last).filter(|_| is_full))
     }
 }
 

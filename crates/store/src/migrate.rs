@@ -44,9 +44,12 @@ pub enum MigrateError {
 /// Brings the schema up to date.
 pub(crate) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     let known = MIGRATIONS.last().map_or(0, |m| m.version);
-    if version(db)? == known {
+    // In one transaction, so that what is read was never half of another process' work.
+    let seen = db.transaction()?;
+    if version(&seen)? == known {
         return Ok(());
     }
+    seen.finish()?;
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&tx)?;
     if found > known {

@@ -13,6 +13,7 @@ mod checkpoint;
 mod readers;
 mod writer;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
@@ -31,7 +32,7 @@ use crate::migrate::{MigrateError, migrate};
 use crate::row::{Row, Value};
 
 use checkpoint::Checkpoint;
-use readers::{Reader, Readers};
+use readers::Readers;
 use writer::{Job, Writer};
 
 /// The most batches that may wait; further ones are refused at once.
@@ -93,8 +94,11 @@ impl Sqlite {
     pub(crate) fn open(file: &Path) -> Result<Self, OpenError> {
         let engine = |reason| OpenError::Engine { file: file.to_owned(), reason };
         let mut db = connect(file, false).map_err(engine)?;
+        // First of all, so that a database which is refused is left as it was.
         migrate(&mut db).map_err(|reason| OpenError::Migrate { file: file.to_owned(), reason })?;
+        write_ahead(&db).map_err(engine)?;
         let checkpointer = connect(file, false).map_err(engine)?;
+        write_ahead(&checkpointer).map_err(engine)?;
         let stats = Arc::new(Stats::default());
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let log_pages = Arc::new(AtomicU32::new(0));
@@ -130,22 +134,11 @@ impl Sqlite {
         statement: &'static Statement,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        let newest = self.readers.commits.load(Ordering::Acquire);
-        let mut reader = match self.readers.lock().pop() {
-            Some(reader) => reader,
-            None => Reader::open(&self.file).map_err(|e| unavailable(&e))?,
-        };
-        let rows = reader.query(statement.sql, values, newest);
-        // A connection that failed is not used again: its state is unknown.
-        if rows.is_ok() {
-            self.readers.lock().push(reader);
-        }
-        rows.map_err(|e| unavailable(&e))
+        self.readers.query(&self.file, statement.sql, values)
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
         let overloaded = || Error::Unavailable { cause: "too many writes are waiting".into() };
-        let closed = || Error::Unavailable { cause: "the store is closing".into() };
         let (done, outcome) = oneshot::channel();
         let queue = self.queue.upgrade().ok_or_else(closed)?;
         let sent = queue.try_send(Job { batch, done });
@@ -164,7 +157,7 @@ impl Sqlite {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            self.readers.lock().clear();
+            self.readers.close();
             if thread.join().is_err() {
                 tracing::error!("the store's writer panicked");
             }
@@ -184,18 +177,34 @@ fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
     };
+    if !read_only {
+        // For its owner alone; the log and its index get the mode of the database. What is wrong
+        // with the path, the engine says better.
+        let _ = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file);
+    }
     let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     // A plan that depended on the values would be made anew for each of them.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    if !read_only {
-        db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        db.pragma_update(None, "synchronous", "full")?;
-        db.pragma_update(None, "wal_autocheckpoint", 0)?;
-        db.pragma_update(None, "cache_size", -8_192)?;
-    }
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+/// Prepares a connection for writing. The mode of the journal stays with the file.
+fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    const STEP: Duration = Duration::from_millis(50);
+    let mut waited = Duration::ZERO;
+    // Changing the mode does not heed the busy timeout.
+    while let Err(error) = db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())) {
+        if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || waited >= BUSY {
+            return Err(error);
+        }
+        std::thread::sleep(STEP);
+        waited += STEP;
+    }
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "cache_size", -8_192)
 }
 
 fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
@@ -207,6 +216,10 @@ fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<R
         rows.push((0..width).map(|i| row.get_ref(i).map(Value::from)).collect::<Result<_, _>>()?);
     }
     Ok(rows)
+}
+
+fn closed() -> Error {
+    Error::Unavailable { cause: "the store is closing".into() }
 }
 
 fn unavailable(error: &rusqlite::Error) -> Error {
@@ -232,5 +245,22 @@ impl ToSql for Value {
             Self::Text(v) => ValueRef::Text(v.as_bytes()),
             Self::Blob(v) => ValueRef::Blob(v),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test can cut the power, so this one looks at what decides what is left then.
+    #[test]
+    fn the_log_is_on_disk_before_a_commit_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = connect(&dir.path().join("remint.db"), false).unwrap();
+        db.pragma_update(None, "synchronous", "off").unwrap();
+        write_ahead(&db).unwrap();
+        let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let full: i64 = db.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!((mode.as_str(), full), ("wal", 2));
     }
 }

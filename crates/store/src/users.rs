@@ -26,8 +26,10 @@ const INSERT: Statement = Statement::new(
      VALUES (?1, ?2, ?3, 0, ?4, ?4) ON CONFLICT DO NOTHING",
 );
 
+/// A clock that went backwards must not bring ended sessions back.
 const SET_PASSWORD: Statement = Statement::new(
-    "UPDATE users SET password_hash = ?2, not_before = ?3, updated_at = ?3 WHERE id = ?1",
+    "UPDATE users SET password_hash = ?2, updated_at = ?3, \
+     not_before = CASE WHEN not_before < ?3 THEN ?3 ELSE not_before END WHERE id = ?1",
 );
 const REPLACE_HASH: Statement =
     Statement::new("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2");

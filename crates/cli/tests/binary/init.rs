@@ -10,6 +10,7 @@ fn init_makes_a_configuration_keys_and_a_database_that_others_can_not_read() {
     let home = Home::new();
     let mode = |name| fs::metadata(home.file(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("remint.keys"), 0o600);
+    assert_eq!(mode("remint.db"), 0o600);
     assert_eq!(mode("remint.toml"), 0o640);
     assert_eq!(mode(""), 0o700);
     assert!(home.file("remint.db").exists());

@@ -3,7 +3,7 @@
 //! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
 //! error: the loser reads again and the table serves it.
 
-use remint_protocol::family::{FamilyId, Loaded};
+use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
 use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
 use remint_protocol::reject::Why;
 use remint_protocol::token::{self, RefreshToken, Unopened};
@@ -90,13 +90,29 @@ impl Event<'_> {
                 return Err(refusal.reject.into());
             }
             Decision::Revoke { reason, reject, .. } => {
-                app.store.revoke_family(self.presented.family, reason, self.request.now).await?;
+                if self.revoke(reason).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
                 self.tell(row, Some(reject.why));
                 return Err(reject.into());
             }
         };
         self.tell(row, None);
         Ok(Some(response))
+    }
+
+    async fn revoke(&self, reason: RevokeReason) -> Result<Outcome, Failure> {
+        let (store, now, id) = (&self.request.app.store, self.request.now, self.presented.family);
+        let seen = self.loaded.map(|l| l.family.generation);
+        Ok(match (reason, seen) {
+            // A row that has moved on since it was read may have caught up with the token: another
+            // reader may have seen, and answered from, a commit that this one did not see yet.
+            (RevokeReason::Forgery, Some(generation)) => {
+                store.revoke_family_seen_at((id, generation), reason, now).await?
+            }
+            // A row only moves forward, away from a token that is older.
+            _ => store.revoke_family(id, reason, now).await?,
+        })
     }
 
     fn mint(&self, access: Access, refresh: Option<String>) -> Result<TokenResponse, Failure> {

@@ -67,6 +67,19 @@ fn checklist_88_strangers_can_not_lock_out_a_source_that_signed_in_before() {
 }
 
 #[test]
+fn checklist_88_the_slips_of_a_known_source_count_against_itself_alone() {
+    let site = behind_a_proxy();
+    log_in(&site, "1.1.1.1", "alice", PASSWORD).ok();
+    for _ in 0..60 {
+        log_in(&site, "1.1.1.1", "alice", "wrong").expect(400, "invalid_grant");
+        site.wait(15 * 60);
+    }
+    log_in(&site, "1.1.1.1", "alice", "wrong").expect(400, "invalid_grant");
+    log_in(&site, "2.2.2.2", "alice", PASSWORD).ok();
+    log_in(&site, "1.1.1.1", "alice", PASSWORD).expect(429, "temporarily_unavailable");
+}
+
+#[test]
 fn checklist_88_wrong_guesses_are_remembered_over_a_restart() {
     let site = Site::new();
     let guess = |site: &Site, password| {

@@ -402,6 +402,26 @@ fn a_client_may_move_from_one_registered_method_to_another_between_refreshes() {
 }
 
 #[test]
+fn the_sweep_removes_sessions_that_are_over_and_no_others() {
+    let site = Site::new();
+    let over = site.tokens();
+    site.wait(DAY / 2);
+    let living: Tokens = site.log_in(DEMO, &[]).ok().into();
+    // An access token may outlive its refresh token by an hour, and clocks differ by another.
+    site.wait(DAY / 2 + 2 * 3600);
+    let site = site.restarted();
+    site.let_the_sweep_end();
+    assert_eq!(site.families().len(), 2, "just about needed");
+    site.wait(1);
+    let site = site.restarted();
+    site.let_the_sweep_end();
+    assert_eq!(site.families().len(), 1);
+    assert!((site.metric("remint_families_live") - 1.0).abs() < 0.5);
+    site.refresh(&over.refresh).expect(400, "invalid_grant");
+    site.refresh(&living.refresh).ok();
+}
+
+#[test]
 fn sessions_survive_a_restart() {
     let site = Site::new();
     let tokens = site.tokens();

@@ -140,13 +140,13 @@ impl Site {
 
     /// The same with more settings.
     pub(crate) fn with(settings: &str) -> Self {
-        let site = Self::open(tempfile::tempdir().unwrap(), settings);
+        let site = Self::open(tempfile::tempdir().unwrap(), settings, START * 1000);
         site.register("demo", |_| {});
         site.create_user("alice");
         site
     }
 
-    fn open(dir: TempDir, settings: &str) -> Self {
+    fn open(dir: TempDir, settings: &str, millis: i64) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
@@ -156,7 +156,7 @@ impl Site {
         }
         let keys = keys::read(&config.key_file()).unwrap();
         let store = Store::open(&config.database()).unwrap();
-        let clock = Clock::Manual((START * 1000).into());
+        let clock = Clock::Manual(millis.into());
         let (stop, stopped) = watch::channel(false);
         let (app, address, ops) = runtime.block_on(async {
             let app = App::new(config, store.clone(), keys.clone(), clock).await.unwrap();
@@ -176,11 +176,8 @@ impl Site {
     /// Stops the server and starts another one on the same data.
     pub(crate) fn restarted(mut self) -> Self {
         self.stop();
-        let now = self.now();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        let site = Self::open(dir, &self.settings);
-        site.set_clock(now.as_millis());
-        site
+        Self::open(dir, &self.settings, self.now().as_millis())
     }
 
     /// The same, with a second root key that seals from now on.
@@ -250,17 +247,14 @@ impl Site {
         self.let_changes_be_seen();
     }
 
-    /// Waits for what a server does by itself within a second.
+    /// Waits until the server has seen the change of a registration.
     pub(crate) fn let_changes_be_seen(&self) {
-        let is_seen = || self.block_on(self.app.is_up_to_date()).unwrap();
-        // Longer than a second, for machines that are busy with something else.
-        for _ in 0..1_000 {
-            if is_seen() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the server does not see the change");
+        eventually(|| self.block_on(self.app.is_up_to_date()).unwrap());
+    }
+
+    /// Waits for the sweep that every server begins with. It tells of living sessions at its end.
+    pub(crate) fn let_the_sweep_end(&self) {
+        eventually(|| self.metric("remint_families_live") > 0.5);
     }
 
     /// Registers a client without a secret.
@@ -360,6 +354,18 @@ impl Site {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
+}
+
+/// Waits for what a server does by itself within a second; longer on a machine that is busy with
+/// something else.
+fn eventually(holds: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never happens");
 }
 
 impl Drop for Site {

@@ -1,49 +1,110 @@
 //! The connections that read. Reads between two commits share one snapshot.
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{connect, query};
+use super::{closed, connect, query, unavailable};
+use crate::Error;
 use crate::row::{Row, Value};
 
-/// The connections that read, and the number of commits so far.
+/// How long closing waits for a read at most: longer than any takes that waits for another process.
+const READ_MAX: Duration = Duration::from_secs(10);
+
+/// The connections that read, and how often what they read may have changed.
 #[derive(Default)]
 pub(super) struct Readers {
-    idle: Mutex<Vec<Reader>>,
+    pool: Mutex<Pool>,
+    is_back: Condvar,
+    /// Commits here, and moments at which another process may have committed.
     pub(super) commits: AtomicU64,
 }
 
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Reader>,
+    lent: usize,
+    is_closed: bool,
+}
+
 impl Readers {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives up all snapshots that are not in use at this moment.
+    /// Reads with an idle connection, or a new one.
+    pub(super) fn query(
+        &self,
+        file: &Path,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let newest = self.commits.load(Ordering::Acquire);
+        // Opened and used outside of the lock.
+        let idle = self.lend()?;
+        let (reader, rows) = match idle.map_or_else(|| Reader::open(file), Ok) {
+            Err(error) => (None, Err(error)),
+            Ok(mut reader) => {
+                let rows = reader.query(sql, values, newest);
+                // A connection that failed is not used again: its state is unknown.
+                (Some(reader).filter(|_| rows.is_ok()), rows)
+            }
+        };
+        self.take_back(reader);
+        rows.map_err(|error| unavailable(&error))
+    }
+
+    fn lend(&self) -> Result<Option<Reader>, Error> {
+        let mut pool = self.lock();
+        if pool.is_closed {
+            return Err(closed());
+        }
+        pool.lent += 1;
+        Ok(pool.idle.pop())
+    }
+
+    fn take_back(&self, reader: Option<Reader>) {
+        let mut pool = self.lock();
+        pool.lent -= 1;
+        if pool.is_closed {
+            drop(reader);
+            self.is_back.notify_all();
+        } else {
+            pool.idle.extend(reader);
+        }
+    }
+
+    /// Closes all connections, so that the writer's is the last one and tidies up.
+    pub(super) fn close(&self) {
+        let mut pool = self.lock();
+        pool.is_closed = true;
+        pool.idle.clear();
+        let ended = self.is_back.wait_timeout_while(pool, READ_MAX, |pool| pool.lent > 0);
+        drop(ended);
+    }
+
+    /// Gives up all snapshots: idle ones now, one that is in use at this moment before its next read.
     pub(super) fn end_snapshots(&self) {
-        self.lock().retain_mut(|reader| reader.end_snapshot().is_ok());
+        self.commits.fetch_add(1, Ordering::Release);
+        self.lock().idle.retain_mut(|reader| reader.end_snapshot().is_ok());
     }
 }
 
-pub(super) struct Reader {
+struct Reader {
     db: Connection,
     /// How many commits the open snapshot shows at least; `None` without a snapshot.
     snapshot: Option<u64>,
 }
 
 impl Reader {
-    pub(super) fn open(file: &Path) -> rusqlite::Result<Self> {
+    fn open(file: &Path) -> rusqlite::Result<Self> {
         Ok(Self { db: connect(file, true)?, snapshot: None })
     }
 
-    pub(super) fn query(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        newest: u64,
-    ) -> rusqlite::Result<Vec<Row>> {
+    fn query(&mut self, sql: &str, values: &[Value], newest: u64) -> rusqlite::Result<Vec<Row>> {
         if self.snapshot != Some(newest) {
             self.end_snapshot()?;
             // The snapshot is taken by the first read, and so after `newest` was.
@@ -58,5 +119,31 @@ impl Reader {
             self.db.prepare_cached("COMMIT")?.execute(())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::write_ahead;
+
+    #[test]
+    fn a_snapshot_that_was_in_use_when_all_were_given_up_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("remint.db");
+        let other = connect(&file, false).unwrap();
+        write_ahead(&other).unwrap();
+        other.execute_batch("CREATE TABLE t (a)").unwrap();
+        let readers = Readers::default();
+        let mut reader = Reader::open(&file).unwrap();
+        let mut count = || {
+            let newest = readers.commits.load(Ordering::Acquire);
+            reader.query("SELECT count(*) FROM t", &[], newest).unwrap()
+        };
+        assert_eq!(count(), [[Value::Int(0)]]);
+        other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        assert_eq!(count(), [[Value::Int(0)]], "reads between two commits share one snapshot");
+        readers.end_snapshots();
+        assert_eq!(count(), [[Value::Int(1)]]);
     }
 }

@@ -114,3 +114,40 @@ fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: rusqlite::Result<Vec<Outcome
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Statement, Write};
+    use crate::row::Value;
+    use crate::sqlite::{connect, write_ahead};
+
+    const INSERT: Statement = Statement::new("INSERT INTO t VALUES (?1)");
+
+    fn count(db: &Connection) -> i64 {
+        db.query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap()
+    }
+
+    fn group(batches: u8) -> Vec<Job> {
+        let write = |n| Write::one(&INSERT, vec![Value::Blob(vec![n; 3_000])]);
+        (0..batches).map(|n| Job { batch: vec![write(n)], done: oneshot::channel().0 }).collect()
+    }
+
+    /// A bound on the pages of the database gives the very error that a full disk gives.
+    #[test]
+    fn a_group_that_finds_the_disk_full_leaves_nothing_and_succeeds_once_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = connect(&dir.path().join("remint.db"), false).unwrap();
+        write_ahead(&db).unwrap();
+        db.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert_eq!(commit_group(&db, &group(1)).unwrap(), [Outcome::Done]);
+        db.pragma_update_and_check(None, "max_page_count", 8, |_| Ok(())).unwrap();
+        let error = commit_group(&db, &group(20)).unwrap_err();
+        assert_eq!(error.to_string(), "database or disk is full");
+        assert!(db.is_autocommit(), "the transaction is over");
+        assert_eq!(count(&db), 1);
+        db.pragma_update_and_check(None, "max_page_count", 1_000, |_| Ok(())).unwrap();
+        assert_eq!(commit_group(&db, &group(20)).unwrap(), [Outcome::Done; 20]);
+        assert_eq!(count(&db), 21);
+    }
+}

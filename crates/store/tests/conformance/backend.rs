@@ -1,0 +1,164 @@
+//! Where the stores of the tests live. A second backend is one more [`Backend`] in [`EVERY`].
+
+use std::future::{Future, poll_fn};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::Poll;
+use std::thread::panicking;
+
+use remint_protocol::family::FamilyId;
+use remint_store::Store;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+/// An engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Sqlite,
+}
+
+const EVERY: &[Backend] = &[Backend::Sqlite];
+
+/// A fresh database, which goes away with this.
+pub(crate) struct Place {
+    backend: Backend,
+    dir: TempDir,
+}
+
+/// The rows of a table with all their columns, as text that can only be compared.
+pub(crate) type Dump = Vec<String>;
+
+impl Place {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self { backend, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A second fresh database of the same kind.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.backend)
+    }
+
+    /// A handle of its own, like another process would have.
+    #[expect(clippy::unused_async, reason = "a second backend is opened over a network")]
+    pub(crate) async fn open(&self) -> Store {
+        match self.backend {
+            Backend::Sqlite => Store::open(&self.file()).unwrap(),
+        }
+    }
+
+    /// Everything that is in a table, read past the store, in the order of the keys.
+    #[expect(clippy::unused_async, reason = "a second backend is read over a network")]
+    pub(crate) async fn dump(&self, table: &str) -> Dump {
+        match self.backend {
+            Backend::Sqlite => dump(&self.connect(), table, ()),
+        }
+    }
+
+    /// One row of `families` with all its columns.
+    #[expect(clippy::unused_async, reason = "a second backend is read over a network")]
+    pub(crate) async fn dump_family(&self, id: FamilyId) -> Dump {
+        match self.backend {
+            Backend::Sqlite => dump(&self.connect(), "families WHERE id = ?1", [id.0]),
+        }
+    }
+
+    /// The database file of SQLite.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir.path().join("remint.db")
+    }
+
+    /// A connection to SQLite that the store does not know of.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.file()).unwrap()
+    }
+}
+
+fn dump(db: &Connection, of: &str, values: impl Params) -> Dump {
+    let mut rows = db.prepare(&format!("SELECT * FROM {of} ORDER BY 1")).unwrap();
+    let width = rows.column_count();
+    let row = |row: &rusqlite::Row<'_>| {
+        (0..width).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()
+    };
+    rows.query_map(values, row).unwrap().map(|row| format!("{:?}", row.unwrap())).collect()
+}
+
+/// Says which backend a test failed on.
+struct Announce(Backend);
+
+impl Drop for Announce {
+    fn drop(&mut self) {
+        if panicking() {
+            eprintln!("the backend was {:?}", self.0);
+        }
+    }
+}
+
+/// Runs a test on each backend.
+pub(crate) fn on_every_backend(test: impl AsyncFn(Place)) {
+    on_every_backend_by_hand(|place, runtime| runtime.block_on(test(place)));
+}
+
+/// Runs a test on each backend that says itself when it waits.
+pub(crate) fn on_every_backend_by_hand(test: impl Fn(Place, Runtime)) {
+    for backend in EVERY {
+        let _announce = Announce(*backend);
+        test(Place::new(*backend), runtime());
+    }
+}
+
+/// Runs a test that speaks of files or locks.
+pub(crate) fn on_sqlite(test: impl AsyncFn(Place)) {
+    runtime().block_on(test(Place::new(Backend::Sqlite)));
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap()
+}
+
+/// Futures that were all begun, in their order, before the first of them is waited for.
+pub(crate) struct Together<F: Future> {
+    waiting: Vec<Begun<F>>,
+}
+
+/// A future, and its output once it is there.
+type Begun<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
+
+impl<F: Future> Together<F> {
+    /// Begins all of them.
+    pub(crate) async fn begin(futures: impl IntoIterator<Item = F>) -> Self {
+        let waiting = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+        let mut all = Self { waiting };
+        all.poll_once().await;
+        all
+    }
+
+    /// Looks at each once, and gives how many are not answered yet.
+    pub(crate) async fn poll_once(&mut self) -> usize {
+        poll_fn(|context| {
+            for (future, output) in self.waiting.iter_mut().filter(|(_, output)| output.is_none()) {
+                if let Poll::Ready(done) = future.as_mut().poll(context) {
+                    *output = Some(done);
+                }
+            }
+            Poll::Ready(self.waiting.iter().filter(|(_, output)| output.is_none()).count())
+        })
+        .await
+    }
+
+    /// Waits for all of them.
+    pub(crate) async fn finish(mut self) -> Vec<F::Output> {
+        for (future, output) in &mut self.waiting {
+            if output.is_none() {
+                *output = Some(future.as_mut().await);
+            }
+        }
+        self.waiting.into_iter().map(|(_, output)| output.unwrap()).collect()
+    }
+}
+
+/// Begins all futures in their order, and waits for all of them.
+pub(crate) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    Together::begin(futures).await.finish().await
+}

@@ -1,0 +1,267 @@
+//! Clients.
+
+use std::time::Duration;
+
+use remint_protocol::client::{AuthMethod, Client, GrantType};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_store::Outcome;
+
+use crate::backend::on_every_backend;
+use crate::samples::{USER, at, client, family, register, resources, secret, sign_in};
+
+/// Each setting departed from, once alone and once with all others.
+fn every_override() -> Vec<Overrides> {
+    let none = Overrides::default;
+    let minutes = |n| Some(Duration::from_mins(n));
+    let mut all = vec![none()];
+    for flag in [true, false] {
+        let renew_refresh_token = Some(flag);
+        all.push(Overrides { renew_refresh_token, ..none() });
+        all.push(Overrides { extend_on_renewal: Some(flag), ..none() });
+        all.push(Overrides { revoke_access_token_on_refresh: Some(flag), ..none() });
+    }
+    for on_reuse in [OnReuse::Deny, OnReuse::RevokeFamily] {
+        all.push(Overrides { on_reuse: Some(on_reuse), ..none() });
+    }
+    let longest = Duration::from_millis(i64::MAX.unsigned_abs());
+    for max in [MaxLifetime::Endless, MaxLifetime::Of(Duration::ZERO), MaxLifetime::Of(longest)] {
+        all.push(Overrides { refresh_token_max_lifetime: Some(max), ..none() });
+    }
+    all.push(Overrides { access_token_lifetime: minutes(1), ..none() });
+    all.push(Overrides { refresh_token_lifetime: minutes(2), ..none() });
+    all.push(Overrides { grace_period: Some(Duration::from_millis(1)), ..none() });
+    all.push(Overrides {
+        access_token_lifetime: minutes(1),
+        refresh_token_lifetime: minutes(2),
+        renew_refresh_token: Some(false),
+        extend_on_renewal: Some(true),
+        refresh_token_max_lifetime: Some(MaxLifetime::Of(Duration::from_mins(3))),
+        grace_period: Some(Duration::ZERO),
+        on_reuse: Some(OnReuse::Deny),
+        revoke_access_token_on_refresh: Some(true),
+    });
+    all
+}
+
+fn every_shape() -> Vec<Client> {
+    let mut all: Vec<_> = every_override()
+        .into_iter()
+        .map(|overrides| Client { overrides, ..client("shop") })
+        .collect();
+    let methods = vec![AuthMethod::ClientSecretPost, AuthMethod::ClientSecretBasic];
+    let grants = vec![GrantType::RefreshToken, GrantType::ClientCredentials];
+    let serves = resources("https://c.example");
+    let previous_secret = Some((secret(255), at(60)));
+    all.push(Client { auth_methods: methods, grants, serves, ..client("shop") });
+    all.push(Client { previous_secret, not_before: at(5), enabled: false, ..client("shop") });
+    all.push(Client {
+        name: String::new(),
+        auth_methods: vec![AuthMethod::None],
+        secret: None,
+        grants: vec![],
+        scope: Scope::default(),
+        resources: Resources::default(),
+        ..client("shop")
+    });
+    all
+}
+
+#[test]
+fn a_client_reads_back_with_every_field_after_create_and_after_update() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        for (n, shape) in (0..).zip(every_shape()) {
+            let id = client(&format!("created-{n}")).id;
+            let created = Client { id, ..shape.clone() };
+            assert_eq!(store.create_client(&created).await.unwrap(), Outcome::Done);
+            assert_eq!(store.find_client(created.id.as_str()).await.unwrap().unwrap(), created);
+
+            let first = client(&format!("updated-{n}"));
+            store.create_client(&first).await.unwrap();
+            let updated = Client { id: first.id.clone(), updated_at: at(1), ..shape };
+            let outcome = store.update_client(&updated, first.updated_at).await.unwrap();
+            assert_eq!(outcome, Outcome::Done);
+            assert_eq!(store.find_client(first.id.as_str()).await.unwrap().unwrap(), updated);
+        }
+    });
+}
+
+#[test]
+fn a_taken_id_is_a_conflict_and_changes_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        store.create_client(&client("shop")).await.unwrap();
+        let before = (place.dump("clients").await, place.dump("meta").await);
+        let other = Client { name: "Another".into(), secret: None, ..client("shop") };
+        assert_eq!(store.create_client(&other).await.unwrap(), Outcome::Conflict);
+        assert_eq!((place.dump("clients").await, place.dump("meta").await), before);
+    });
+}
+
+#[test]
+fn ids_are_compared_byte_for_byte() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        store.create_client(&client("shop")).await.unwrap();
+        for other in ["Shop", "shop ", "sho", "shop1", "", "s%", "sh_p"] {
+            assert_eq!(store.find_client(other).await.unwrap(), None, "{other:?}");
+        }
+        assert_eq!(store.create_client(&client("Shop")).await.unwrap(), Outcome::Done);
+    });
+}
+
+#[test]
+fn of_two_who_change_a_client_at_once_the_second_is_refused_and_changes_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        // The first one's clock may be behind.
+        for (id, first_at) in [("shop", at(1)), ("other", at(-5_000))] {
+            let seen = client(id);
+            store.create_client(&seen).await.unwrap();
+            let first = Client { name: "First".into(), updated_at: first_at, ..seen.clone() };
+            let second = Client { name: "Second".into(), updated_at: at(2), ..seen.clone() };
+            let update = async |client, seen: &Client| {
+                store.update_client(client, seen.updated_at).await.unwrap()
+            };
+            assert_eq!(update(&first, &seen).await, Outcome::Done);
+            let before = (place.dump("clients").await, place.dump("meta").await);
+            assert_eq!(update(&second, &seen).await, Outcome::Conflict);
+            assert_eq!((place.dump("clients").await, place.dump("meta").await), before);
+            assert_eq!(update(&second, &first).await, Outcome::Done);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_was_registered_anew_is_not_overwritten_by_what_was_read_before() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let old = client("shop");
+        store.create_client(&old).await.unwrap();
+        store.delete_client(&old.id).await.unwrap();
+        let new = Client { created_at: at(1), ..old.clone() };
+        store.create_client(&new).await.unwrap();
+        assert_eq!(store.update_client(&old, old.updated_at).await.unwrap(), Outcome::Conflict);
+        assert_eq!(store.find_client("shop").await.unwrap().unwrap(), new);
+    });
+}
+
+#[test]
+fn clients_are_listed_page_by_page_in_the_order_of_their_ids() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let ids = ["c", "B", "a2", "d-", "a10", "_", "~", "0"];
+        for id in ids {
+            store.create_client(&client(id)).await.unwrap();
+        }
+        let mut sorted = ids.to_vec();
+        sorted.sort_unstable();
+        for limit in [1, 3, 8, 9] {
+            let (mut listed, mut after) = (Vec::new(), String::new());
+            loop {
+                let page = store.list_clients(&after, limit).await.unwrap();
+                assert!(page.len() <= limit as usize);
+                let Some(last) = page.last() else { break };
+                after = last.id.to_string();
+                listed.extend(page);
+            }
+            let expected: Vec<_> = sorted.iter().map(|id| client(id)).collect();
+            assert_eq!(listed, expected, "in pages of {limit}");
+        }
+    });
+}
+
+#[test]
+fn every_change_of_a_client_raises_the_revision() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let mut seen = store.revision().await.unwrap();
+        let mut rises = async |what: &str| {
+            let now = store.revision().await.unwrap();
+            assert!(now > seen, "{what} did not raise the revision");
+            seen = now;
+        };
+        let shop = client("shop");
+        store.create_client(&shop).await.unwrap();
+        rises("create").await;
+        let changed = Client { updated_at: at(1), ..shop.clone() };
+        store.update_client(&changed, shop.updated_at).await.unwrap();
+        rises("update").await;
+        store.end_client_sessions(&shop.id, at(2)).await.unwrap();
+        rises("ending its sessions").await;
+        store.end_all_sessions(at(3)).await.unwrap();
+        rises("ending all sessions").await;
+        store.delete_client(&shop.id).await.unwrap();
+        rises("delete").await;
+    });
+}
+
+#[test]
+fn an_unknown_client_is_neither_found_nor_updated_nor_deleted() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let ghost = client("ghost");
+        let before = place.dump("meta").await;
+        assert_eq!(store.find_client("ghost").await.unwrap(), None);
+        assert_eq!(store.update_client(&ghost, ghost.updated_at).await.unwrap(), Outcome::Conflict);
+        assert_eq!(store.delete_client(&ghost.id).await.unwrap(), Outcome::Conflict);
+        assert_eq!(place.dump("clients").await.len(), 0);
+        assert_eq!(place.dump("meta").await, before, "nothing changed, so no cache is stale");
+    });
+}
+
+#[test]
+fn deleting_a_client_deletes_its_families_and_no_others() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let other = client("other");
+        store.create_client(&other).await.unwrap();
+        let families = sign_in(&store, &shop, 3).await;
+        let kept = family(9, &other, USER);
+        store.insert_family(&kept, None).await.unwrap();
+        assert_eq!(store.delete_client(&shop.id).await.unwrap(), Outcome::Done);
+        assert_eq!(store.find_client("shop").await.unwrap(), None);
+        for family in families {
+            assert_eq!(store.load_family(family.id).await.unwrap(), None);
+        }
+        assert_eq!(store.load_family(kept.id).await.unwrap().unwrap().family, kept);
+        assert_eq!(place.dump("families").await.len(), 1);
+    });
+}
+
+#[test]
+fn ending_the_sessions_of_a_client_never_brings_ended_ones_back() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let (shop, other) = (client("shop"), client("other"));
+        store.create_client(&shop).await.unwrap();
+        store.create_client(&other).await.unwrap();
+        let ends =
+            async |id: &str| store.find_client(id).await.unwrap().unwrap().not_before.as_millis();
+        store.end_client_sessions(&shop.id, at(10)).await.unwrap();
+        assert_eq!(ends("shop").await, at(10).as_millis());
+        assert_eq!(ends("other").await, 0);
+        store.end_client_sessions(&shop.id, at(5)).await.unwrap();
+        assert_eq!(ends("shop").await, at(10).as_millis(), "a clock went backwards");
+        store.end_all_sessions(at(7)).await.unwrap();
+        assert_eq!(ends("shop").await, at(10).as_millis());
+        assert_eq!(ends("other").await, at(7).as_millis());
+    });
+}
+
+#[test]
+fn sessions_that_ended_while_a_client_was_edited_stay_ended() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let read = client("shop");
+        store.create_client(&read).await.unwrap();
+        store.end_client_sessions(&read.id, at(10)).await.unwrap();
+        let edited = Client { name: "Edited".into(), updated_at: at(11), ..read.clone() };
+        assert_eq!(store.update_client(&edited, read.updated_at).await.unwrap(), Outcome::Done);
+        let saved = store.find_client("shop").await.unwrap().unwrap();
+        assert_eq!(saved, Client { not_before: at(10), ..edited });
+    });
+}

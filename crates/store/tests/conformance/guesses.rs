@@ -1,0 +1,149 @@
+//! Wrong guesses.
+
+use std::time::Duration;
+
+use remint_protocol::guess::{BucketKey, FORGET_AFTER, Guesses, TRUST_FOR};
+use remint_protocol::time::Timestamp;
+use remint_store::{Outcome, Store};
+
+use crate::backend::on_every_backend;
+use crate::samples::{USER, at, bytes, family, register};
+
+fn key(number: u32) -> BucketKey {
+    bytes(number)
+}
+
+async fn holds(store: &Store, bucket: BucketKey) -> Guesses {
+    store.load_guesses([bucket; 3]).await.unwrap()[0]
+}
+
+#[test]
+fn a_wrong_guess_counts_in_each_of_its_buckets_and_in_no_other() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
+        store.count_wrong_guess(&[key(2), key(3)], at(2)).await.unwrap();
+        let found = store.load_guesses([key(3), key(1), key(2)]).await.unwrap();
+        let expect = |failures, last_at| Guesses { failures, last_at, ..Guesses::default() };
+        assert_eq!(found, [expect(1, at(2)), expect(1, at(1)), expect(2, at(2))]);
+        assert_eq!(holds(&store, key(4)).await, Guesses::default());
+    });
+}
+
+#[test]
+fn guesses_made_at_once_all_count() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let guess = |n: u32| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.count_wrong_guess(&[key(0), key(1 + n % 4)], at(0)).await.unwrap()
+            })
+        };
+        let tasks: Vec<_> = (0..128).map(guess).collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), Outcome::Done);
+        }
+        assert_eq!(holds(&store, key(0)).await.failures, 128);
+        for n in 1..=4 {
+            assert_eq!(holds(&store, key(n)).await.failures, 32);
+        }
+    });
+}
+
+/// The rule is `Guesses::failed`; the store carries it out in place.
+#[test]
+fn a_bucket_counts_and_forgets_as_the_rule_says() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let millisecond = Duration::from_millis(1);
+        let waits = [
+            Duration::ZERO,
+            Duration::from_secs(5),
+            FORGET_AFTER.checked_sub(millisecond).unwrap(),
+            FORGET_AFTER,
+            millisecond,
+            FORGET_AFTER + millisecond,
+            FORGET_AFTER * 3,
+            Duration::ZERO,
+        ];
+        let (mut now, mut expected) = (at(0), Guesses::default());
+        for wait in waits {
+            now = now.after(wait);
+            expected = expected.failed(now);
+            store.count_wrong_guess(&[key(1)], now).await.unwrap();
+            assert_eq!(holds(&store, key(1)).await, expected, "after {wait:?}");
+        }
+        // A clock that went backwards.
+        now = now.before(FORGET_AFTER * 2);
+        store.count_wrong_guess(&[key(1)], now).await.unwrap();
+        assert_eq!(holds(&store, key(1)).await, expected.failed(now));
+    });
+}
+
+#[test]
+fn a_proven_password_resets_its_bucket_and_makes_it_trusted() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        for _ in 0..5 {
+            store.count_wrong_guess(&[key(1), key(2)], at(0)).await.unwrap();
+        }
+        let trusted_until = at(1).after(TRUST_FOR);
+        for (number, bucket) in [(1, key(1)), (2, key(3))] {
+            let trust = Some((bucket, trusted_until));
+            let begun = store.insert_family(&family(number, &shop, USER), trust).await.unwrap();
+            assert_eq!(begun, Outcome::Done);
+        }
+        let proven = holds(&store, key(1)).await;
+        assert_eq!((proven.failures, proven.trusted_until), (0, trusted_until));
+        assert!(holds(&store, key(3)).await.is_trusted(at(2)), "a source that never guessed wrong");
+        assert_eq!(holds(&store, key(2)).await.failures, 5, "other buckets stay as they are");
+        // Trust outlives a wrong guess.
+        store.count_wrong_guess(&[key(1)], at(2)).await.unwrap();
+        let expected = Guesses { failures: 1, last_at: at(2), trusted_until };
+        assert_eq!(holds(&store, key(1)).await, expected);
+    });
+}
+
+#[test]
+fn a_family_that_did_not_begin_makes_nothing_trusted() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        store.count_wrong_guess(&[key(1)], at(0)).await.unwrap();
+        store.set_user_enabled(USER, false, at(0)).await.unwrap();
+        let before = place.dump("guesses").await;
+        let trust = Some((key(1), at(9)));
+        let begun = store.insert_family(&family(1, &shop, USER), trust).await.unwrap();
+        assert_eq!(begun, Outcome::Conflict);
+        assert_eq!(place.dump("guesses").await, before);
+    });
+}
+
+#[test]
+fn what_a_bucket_holds_is_kept_as_long_as_it_means_something() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let now = at(0).after(FORGET_AFTER * 2);
+        let late = |by: u64| now.before(FORGET_AFTER + Duration::from_millis(by));
+        store.count_wrong_guess(&[key(1)], late(1)).await.unwrap();
+        store.count_wrong_guess(&[key(2)], now.before(Duration::from_secs(1))).await.unwrap();
+        let trust = |until: Timestamp, bucket| Some((key(bucket), until));
+        let trusted = now.after(Duration::from_millis(1));
+        store.insert_family(&family(1, &shop, USER), trust(trusted, 3)).await.unwrap();
+        store.insert_family(&family(2, &shop, USER), trust(late(1), 4)).await.unwrap();
+        let mut after = None;
+        for _ in 0..2 {
+            after = store.delete_forgotten_guesses(after, 2, now).await.unwrap();
+            assert!(after.is_some(), "four buckets are two full pieces");
+        }
+        assert_eq!(store.delete_forgotten_guesses(after, 2, now).await.unwrap(), None);
+        assert_eq!(holds(&store, key(1)).await, Guesses::default(), "forgotten");
+        assert_eq!(holds(&store, key(2)).await.failures, 1, "recent");
+        assert!(holds(&store, key(3)).await.is_trusted(now));
+        assert_eq!(holds(&store, key(4)).await, Guesses::default(), "no longer trusted");
+        assert_eq!(place.dump("guesses").await.len(), 2);
+    });
+}

@@ -1,0 +1,31 @@
+//! What every backend of the store must do: each test runs on each backend.
+//!
+//! `backend` opens the stores, `samples` makes what is put into them. `durability`, `faults` and
+//! `full_disk` speak of files and locks, and so of SQLite alone.
+
+#[cfg(test)]
+mod access_tokens;
+#[cfg(test)]
+mod backend;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod families;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod guesses;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod listings;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod users;

@@ -1,0 +1,139 @@
+//! What the tests put into a store.
+
+use std::time::Duration;
+
+use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType, StoredSecret};
+use remint_protocol::family::{Family, FamilyId, Rotation};
+use remint_protocol::policy::Overrides;
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::secret::{FamilySecret, SecretHash};
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::{UserId, Username};
+use remint_store::{Outcome, Store};
+
+pub(crate) fn at(secs: i64) -> Timestamp {
+    Timestamp::from_millis((1_700_000_000 + secs) * 1000)
+}
+
+/// The 16 bytes of an id; greater numbers have greater ids.
+pub(crate) fn bytes(number: u32) -> [u8; 16] {
+    let mut bytes = [0x5a; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+pub(crate) fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+pub(crate) fn scope(text: &str) -> Scope {
+    Scope::parse(text).unwrap()
+}
+
+pub(crate) fn resources(text: &str) -> Resources {
+    Resources::parse(text.split_ascii_whitespace()).unwrap()
+}
+
+pub(crate) fn secret(byte: u8) -> StoredSecret {
+    StoredSecret { kid: byte, hash: SecretHash([byte; 32]) }
+}
+
+pub(crate) fn client(id: &str) -> Client {
+    Client {
+        id: ClientId::parse(id).unwrap(),
+        name: format!("The {id} of Zoë"),
+        auth_methods: vec![AuthMethod::ClientSecretBasic],
+        secret: Some(secret(1)),
+        previous_secret: None,
+        grants: GrantType::ALL.to_vec(),
+        scope: scope("read write"),
+        resources: resources("https://a.example https://b.example"),
+        serves: Resources::default(),
+        overrides: Overrides::default(),
+        enabled: true,
+        not_before: Timestamp::default(),
+        created_at: at(-1_000),
+        updated_at: at(-1_000),
+    }
+}
+
+/// A family that began at second 0.
+pub(crate) fn family(number: u32, client: &Client, user: UserId) -> Family {
+    Family {
+        id: FamilyId(bytes(number)),
+        secret_hash: FamilySecret::new(bytes(number)).hash(),
+        client_id: client.id.clone(),
+        user_id: user,
+        scope: scope("read"),
+        resources: resources("https://a.example"),
+        auth_time: at(-10),
+        created_at: at(0),
+        max_expires_at: at(1_000_000),
+        generation: 0,
+        grace_floor: 0,
+        epoch: 0,
+        kid: 1,
+        rotated_at: at(0),
+        expires_at: at(10_000),
+        confirmed: false,
+        revoked: None,
+    }
+}
+
+/// The rotation of a family from one generation to the next.
+pub(crate) fn rotation(family: FamilyId, from: u32) -> Rotation {
+    let secs = i64::from(from) + 1;
+    Rotation {
+        family,
+        from,
+        to: from + 1,
+        epoch: 3,
+        kid: 2,
+        at: at(secs),
+        expires_at: at(secs).after(Duration::from_hours(1)),
+    }
+}
+
+/// A family as a rotation leaves it.
+pub(crate) fn rotated(family: &Family, rotation: &Rotation) -> Family {
+    Family {
+        generation: rotation.to,
+        epoch: rotation.epoch,
+        kid: rotation.kid,
+        rotated_at: rotation.at,
+        expires_at: rotation.expires_at,
+        confirmed: false,
+        ..family.clone()
+    }
+}
+
+pub(crate) const USER: UserId = UserId([7; 16]);
+
+/// A client `shop` and a user `alice` whose id is [`USER`].
+pub(crate) async fn register(store: &Store) -> Client {
+    let client = client("shop");
+    assert_eq!(store.create_client(&client).await.unwrap(), Outcome::Done);
+    create_user(store, USER, "alice").await;
+    client
+}
+
+pub(crate) async fn create_user(store: &Store, id: UserId, text: &str) {
+    let created = store.create_user(id, &name(text), "hash", at(-1_000)).await.unwrap();
+    assert_eq!(created, Outcome::Done);
+}
+
+/// So many families of `shop` and `alice`.
+pub(crate) async fn sign_in(store: &Store, client: &Client, numbers: u32) -> Vec<Family> {
+    let mut families = Vec::new();
+    for number in 0..numbers {
+        let family = family(number, client, USER);
+        assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+        families.push(family);
+    }
+    families
+}
+
+pub(crate) async fn load(store: &Store, id: FamilyId) -> Family {
+    store.load_family(id).await.unwrap().unwrap().family
+}

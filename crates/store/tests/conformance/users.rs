@@ -1,0 +1,244 @@
+//! Users.
+
+use remint_protocol::user::{UserId, UserStanding};
+use remint_store::{Outcome, User};
+
+use crate::backend::on_every_backend;
+use crate::samples::{USER, at, bytes, create_user, family, name, register, sign_in};
+
+fn alice() -> User {
+    User {
+        id: USER,
+        username: name("alice"),
+        password_hash: "hash".into(),
+        disabled_at: None,
+        not_before: remint_protocol::time::Timestamp::default(),
+        created_at: at(-1_000),
+        updated_at: at(-1_000),
+    }
+}
+
+#[test]
+fn a_user_is_found_by_name_and_loaded_by_id() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        assert_eq!(store.find_user(&name("alice")).await.unwrap(), Some(alice()));
+        assert_eq!(store.load_user(USER).await.unwrap(), Some(alice()));
+        assert_eq!(store.find_user(&name("Alice")).await.unwrap(), None, "compared byte for byte");
+        assert_eq!(store.load_user(UserId([8; 16])).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_taken_name_and_a_taken_id_are_conflicts_and_change_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        let before = place.dump("users").await;
+        let other = UserId([8; 16]);
+        let same_name = store.create_user(other, &name("alice"), "x", at(0)).await.unwrap();
+        let same_id = store.create_user(USER, &name("bob"), "x", at(0)).await.unwrap();
+        assert_eq!((same_name, same_id), (Outcome::Conflict, Outcome::Conflict));
+        assert_eq!(place.dump("users").await, before);
+    });
+}
+
+#[test]
+fn users_are_listed_page_by_page_in_the_order_of_their_names() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let names = ["zoe", "Ünal Ö.", "alice", "Alice", "bob", "a b", "10", "9"];
+        for (n, text) in (0..).zip(names) {
+            create_user(&store, UserId(bytes(100 - n)), text).await;
+        }
+        let mut sorted = names.to_vec();
+        sorted.sort_unstable();
+        for limit in [1, 3, 8, 9] {
+            let (mut listed, mut after) = (Vec::new(), String::new());
+            loop {
+                let page = store.list_users(&after, limit).await.unwrap();
+                assert!(page.len() <= limit as usize);
+                let Some(last) = page.last() else { break };
+                after = last.username.as_str().to_owned();
+                listed.extend(page.into_iter().map(|user| user.username.as_str().to_owned()));
+            }
+            assert_eq!(listed, sorted, "in pages of {limit}");
+        }
+    });
+}
+
+#[test]
+fn a_new_password_ends_the_users_sessions() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let family = sign_in(&store, &shop, 1).await.remove(0);
+        assert_eq!(store.set_password(USER, "new", at(100)).await.unwrap(), Outcome::Done);
+        let expected = User {
+            password_hash: "new".into(),
+            not_before: at(100),
+            updated_at: at(100),
+            ..alice()
+        };
+        assert_eq!(store.load_user(USER).await.unwrap(), Some(expected));
+        let loaded = store.load_family(family.id).await.unwrap().unwrap();
+        assert_eq!(loaded.user, Some(UserStanding { enabled: true, not_before: at(100) }));
+        assert!(!loaded.is_alive(shop.not_before, at(1)));
+    });
+}
+
+#[test]
+fn a_new_password_does_not_enable_a_disabled_user() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        store.set_user_enabled(USER, false, at(1)).await.unwrap();
+        store.set_password(USER, "new", at(2)).await.unwrap();
+        store.replace_password_hash(USER, "new", "stronger").await.unwrap();
+        store.end_user_sessions(USER, at(3)).await.unwrap();
+        assert_eq!(store.load_user(USER).await.unwrap().unwrap().disabled_at, Some(at(1)));
+    });
+}
+
+#[test]
+fn a_new_password_under_a_clock_that_went_backwards_brings_no_ended_session_back() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        store.end_user_sessions(USER, at(10)).await.unwrap();
+        store.set_password(USER, "new", at(5)).await.unwrap();
+        let user = store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!(user.not_before, at(10));
+        assert_eq!(user.password_hash, "new");
+    });
+}
+
+#[test]
+fn a_stronger_hash_of_the_same_password_leaves_sessions_alone() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        let replaced = store.replace_password_hash(USER, "hash", "stronger").await.unwrap();
+        assert_eq!(replaced, Outcome::Done);
+        let expected = User { password_hash: "stronger".into(), ..alice() };
+        assert_eq!(store.load_user(USER).await.unwrap(), Some(expected.clone()));
+        // The password was changed since the old hash was read.
+        let late = store.replace_password_hash(USER, "hash", "other").await.unwrap();
+        assert_eq!(late, Outcome::Conflict);
+        assert_eq!(store.load_user(USER).await.unwrap(), Some(expected));
+    });
+}
+
+#[test]
+fn a_disabled_user_shows_in_their_families_until_they_are_enabled_again() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let family = sign_in(&store, &shop, 1).await.remove(0);
+        let enabled = async || {
+            store.load_family(family.id).await.unwrap().unwrap().user.is_some_and(|u| u.enabled)
+        };
+        assert!(enabled().await);
+        assert_eq!(store.set_user_enabled(USER, false, at(1)).await.unwrap(), Outcome::Done);
+        assert!(!enabled().await);
+        let user = store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!((user.disabled_at, user.updated_at), (Some(at(1)), at(1)));
+        assert_eq!(store.set_user_enabled(USER, true, at(2)).await.unwrap(), Outcome::Done);
+        assert!(enabled().await);
+        let user = store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!((user.disabled_at, user.updated_at), (None, at(2)));
+    });
+}
+
+#[test]
+fn ending_the_sessions_of_a_user_touches_no_other_and_never_brings_ended_ones_back() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let bob = UserId([8; 16]);
+        create_user(&store, USER, "alice").await;
+        create_user(&store, bob, "bob").await;
+        let ends = async |id| store.load_user(id).await.unwrap().unwrap().not_before.as_millis();
+        store.end_user_sessions(USER, at(10)).await.unwrap();
+        store.end_user_sessions(USER, at(5)).await.unwrap();
+        assert_eq!(ends(USER).await, at(10).as_millis());
+        assert_eq!(ends(bob).await, 0);
+    });
+}
+
+#[test]
+fn nothing_happens_to_an_unknown_user() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        let before = place.dump("users").await;
+        let ghost = UserId([8; 16]);
+        let outcomes = [
+            store.set_password(ghost, "new", at(1)).await.unwrap(),
+            store.replace_password_hash(ghost, "hash", "new").await.unwrap(),
+            store.set_user_enabled(ghost, false, at(1)).await.unwrap(),
+            store.set_user_enabled(ghost, true, at(1)).await.unwrap(),
+            store.delete_user(ghost).await.unwrap(),
+        ];
+        assert_eq!(outcomes, [Outcome::Conflict; 5]);
+        assert_eq!(place.dump("users").await, before);
+    });
+}
+
+#[test]
+fn deleting_a_user_deletes_their_families_and_no_others() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        sign_in(&store, &shop, 3).await;
+        let bob = UserId([8; 16]);
+        create_user(&store, bob, "bob").await;
+        let kept = family(9, &shop, bob);
+        store.insert_family(&kept, None).await.unwrap();
+        assert_eq!(store.delete_user(USER).await.unwrap(), Outcome::Done);
+        assert_eq!(store.load_user(USER).await.unwrap(), None);
+        assert_eq!(place.dump("families").await.len(), 1);
+        assert_eq!(store.load_family(kept.id).await.unwrap().unwrap().family, kept);
+    });
+}
+
+#[test]
+fn checklist_61_a_user_who_is_deleted_and_created_again_under_the_same_name_is_another_user() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let old = sign_in(&store, &shop, 1).await.remove(0);
+        store.delete_user(USER).await.unwrap();
+        let again = UserId([8; 16]);
+        create_user(&store, again, "alice").await;
+        assert_eq!(store.find_user(&name("alice")).await.unwrap().unwrap().id, again);
+        assert_eq!(store.load_user(USER).await.unwrap(), None);
+        assert_eq!(store.load_family(old.id).await.unwrap(), None, "no old session is theirs");
+        // Nor does one that was authorized before the deletion and is written after it.
+        let late = family(2, &shop, USER);
+        assert_eq!(store.insert_family(&late, None).await.unwrap(), Outcome::Conflict);
+        assert_eq!(place.dump("families").await.len(), 0);
+    });
+}
+
+/// The other ends of a session that line 61 names are in these tests: a password change in
+/// `a_new_password_ends_the_users_sessions`, a logout in `ending_the_sessions_of_a_user…`.
+#[test]
+fn checklist_61_a_disabled_or_signed_out_user_has_no_living_family() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        let family = sign_in(&store, &shop, 1).await.remove(0);
+        let alive = async || {
+            let loaded = store.load_family(family.id).await.unwrap().unwrap();
+            loaded.is_alive(shop.not_before, at(1))
+        };
+        assert!(alive().await);
+        store.set_user_enabled(USER, false, at(1)).await.unwrap();
+        assert!(!alive().await);
+        store.set_user_enabled(USER, true, at(2)).await.unwrap();
+        assert!(alive().await);
+        store.end_user_sessions(USER, at(2)).await.unwrap();
+        assert!(!alive().await);
+    });
+}
