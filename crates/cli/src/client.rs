@@ -257,7 +257,8 @@ pub(crate) fn blank(id: &str) -> anyhow::Result<Registration> {
         serves: Resources::default(),
         overrides: Overrides::default(),
         enabled: true,
-        not_before: remint_protocol::time::Timestamp::default(),
+        // Tokens of another client that had this id before are not this one's.
+        not_before: at.before(Duration::from_millis(1)),
         created_at: at,
         updated_at: at,
     })

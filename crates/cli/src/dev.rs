@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use remint_protocol::client::{AuthMethod, GrantType};
@@ -18,7 +18,7 @@ use remint_server::{entropy, keys};
 use remint_store::Store;
 
 use crate::client::blank;
-use crate::install::{absolute, now};
+use crate::install::{CONFIG_FILE, absolute, now};
 
 const CLIENT: &str = "demo";
 const CLIENT_SECRET: &str = "demo-secret";
@@ -39,6 +39,12 @@ impl Dev {
             Some(dir) => {
                 std::fs::create_dir_all(dir)
                     .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+                if dir.join(CONFIG_FILE).exists() {
+                    bail!(
+                        "{} is a real installation: --dev would put known passwords into it",
+                        dir.display()
+                    );
+                }
                 (absolute(dir)?, None)
             }
             None => {

@@ -57,7 +57,11 @@ impl Serve {
             Some(_) if self.location.config.is_some() => {
                 bail!("--dev has its own configuration; leave out --config")
             }
-            Some(dev) => Sources::without_file(dev.dir()).with_variables(std::env::vars()),
+            // Wherever a variable says that the data is: a development server has its own.
+            Some(dev) => Sources::without_file(dev.dir())
+                .with_variables(std::env::vars())
+                .with_flag("data_dir", "dev", Some(".".into()))
+                .with_flag("key_file", "dev", Some("remint.keys".into())),
             None => self.location.sources()?,
         };
         let config = self.resolve(sources)?;
@@ -153,8 +157,7 @@ async fn serve(
     start_background(&app);
     // Before anyone is told that the server is ready, and may therefore send it a signal.
     let hangups = signal(SignalKind::hangup())?;
-    let [interrupts, terminations] =
-        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let [first, impatient] = [Ends::listen()?, Ends::listen()?];
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), tls.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
@@ -165,11 +168,14 @@ async fn serve(
     }
     announce(&url, seeded.as_deref(), Clock::System.now().since(started))?;
     let stopping = async move {
-        either(interrupts, terminations).await;
-        tracing::info!("stopping: running requests may finish");
+        first.recv(1).await;
+        tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
-    run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
+    tokio::select! {
+        () = run(Arc::clone(&app), router(&app), listeners, tls, stopping) => {}
+        () = impatient.recv(2) => tracing::warn!("running requests were ended"),
+    }
     store.close();
     Ok(())
 }
@@ -244,10 +250,26 @@ fn url(config: &Config, listeners: &[TcpListener]) -> String {
     }
 }
 
-async fn either(mut one: Signal, mut other: Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+/// The signals that end a server.
+struct Ends {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Ends {
+    fn listen() -> anyhow::Result<Self> {
+        let interrupts = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupts, terminations: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves at the `nth` signal.
+    async fn recv(mut self, nth: u32) {
+        for _ in 0..nth {
+            tokio::select! {
+                _ = self.interrupts.recv() => {}
+                _ = self.terminations.recv() => {}
+            }
+        }
     }
 }
 

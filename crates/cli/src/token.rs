@@ -133,9 +133,14 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
         Some(family) => at.store.load_user(family.user_id).await?,
         None => None,
     };
+    let would = if client.enabled {
+        outcome(&decision)
+    } else {
+        "not be looked at: its client is disabled, and refused as invalid_client".into()
+    };
     Ok(Explanation {
         row: decision.row().name(),
-        would: outcome(&decision),
+        would,
         cause: cause(&decision),
         client: Some(client.id.to_string()),
         session: token::seal_session(&at.keys, token.family),

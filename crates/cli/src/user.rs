@@ -116,6 +116,14 @@ pub(crate) async fn find(store: &Store, name: &str) -> anyhow::Result<Stored> {
     found.with_context(|| format!("there is no user {name}"))
 }
 
+/// Somebody else may have deleted the user since they were found.
+fn still_there(outcome: Outcome, name: &str) -> anyhow::Result<()> {
+    if outcome == Outcome::Conflict {
+        bail!("there is no user {name} any more");
+    }
+    Ok(())
+}
+
 impl Create {
     fn run(self) -> anyhow::Result<()> {
         let username = username(&self.username)?;
@@ -162,14 +170,16 @@ impl Named {
 
     fn set_enabled(&self, enabled: bool) -> anyhow::Result<()> {
         let (at, user) = self.open()?;
-        block_on(async { Ok(at.store.set_user_enabled(user.id, enabled, now()).await?) })?;
+        let changed = async { Ok(at.store.set_user_enabled(user.id, enabled, now()).await?) };
+        still_there(block_on(changed)?, &self.username)?;
         let state = if enabled { "enabled" } else { "disabled" };
         self.common.output.done(&format!("user {} is {state}", self.username))
     }
 
     fn delete(&self) -> anyhow::Result<()> {
         let (at, user) = self.open()?;
-        block_on(async { Ok(at.store.delete_user(user.id).await?) })?;
+        let deleted = block_on(async { Ok(at.store.delete_user(user.id).await?) })?;
+        still_there(deleted, &self.username)?;
         self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
     }
 }
@@ -179,7 +189,8 @@ impl SetPassword {
         let at = Installation::open(&self.common.location)?;
         let user = block_on(find(&at.store, &self.username))?;
         let hash = Passwords::new(&at.config.passwords)?.hash(&password(self.password_stdin)?)?;
-        block_on(async { Ok(at.store.set_password(user.id, &hash, now()).await?) })?;
+        let changed = async { Ok(at.store.set_password(user.id, &hash, now()).await?) };
+        still_there(block_on(changed)?, &self.username)?;
         self.common
             .output
             .done(&format!("user {} has a new password; their sessions ended", self.username))

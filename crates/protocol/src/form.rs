@@ -5,6 +5,7 @@
 //! value counts as absent (RFC 6749 §3.1).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use percent_encoding::percent_decode;
 
@@ -14,8 +15,15 @@ use crate::reject::{Reject, Why};
 pub const MAX_PARAMETERS: usize = 64;
 
 /// The parameters of one request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl fmt::Debug for Form<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values are passwords and tokens.
+        f.debug_list().entries(self.names()).finish()
+    }
+}
 
 impl<'a> Form<'a> {
     /// Parses a request body or a query.

@@ -86,7 +86,9 @@ impl Bucket<'_> {
     pub const fn limit(self) -> Limit {
         let (free, max_wait) = match self {
             Self::AccountFrom(..) => (5, 15 * 60),
-            Self::Account(_) => (50, 15 * 60),
+            // Short, because anyone can fill it for everyone. Each source that does so waits longer
+            // in its own bucket, so holding an account's door shut takes many of them.
+            Self::Account(_) => (50, 30),
             Self::Source(_) => (100, 60),
             Self::ClientFrom(..) => (20, 5 * 60),
         };
@@ -100,7 +102,8 @@ impl Limit {
     pub fn wait(self, guesses: &Guesses, now: Timestamp) -> Option<Duration> {
         let over = guesses.failures.checked_sub(self.free)?;
         let since = now.since(guesses.last_at);
-        if since >= FORGET_AFTER {
+        // A last guess far in the future was made under a clock that was wrong.
+        if since >= FORGET_AFTER || guesses.last_at > now.after(self.max_wait) {
             return None;
         }
         let doubled = self.first_wait.saturating_mul(1u32.checked_shl(over).unwrap_or(u32::MAX));
@@ -161,6 +164,13 @@ mod tests {
         assert_eq!((wait(5), wait(6), wait(7)), (Some(1), Some(2), Some(4)));
         assert_eq!(wait(u32::MAX), Some(15 * 60), "the wait is bounded");
         assert_eq!(limit.wait(&guesses(6, false), at(1002)), None, "and it ends");
+    }
+
+    #[test]
+    fn a_guess_that_a_wrong_clock_dated_into_the_future_holds_nobody_up() {
+        let limit = Bucket::AccountFrom("alice", HERE).limit();
+        assert_eq!(limit.wait(&guesses(9, false), at(99)), None);
+        assert!(limit.wait(&guesses(9, false), at(990)).is_some(), "a small step back does");
     }
 
     #[test]

@@ -290,13 +290,16 @@ impl Table<'_> {
 
     /// What the new access token may do: the requested part of the grant, less what the client has
     /// since lost. The grant itself stays as it is (RFC 6749 §6). An answer names a scope that came
-    /// out smaller but not the resources, so asking for a lost resource is refused.
+    /// out smaller, but not one that came out empty nor the resources, so these are refused.
     fn check_extent(&self, family: &Family) -> Result<(Scope, Resources), Refusal> {
-        let scope = match &self.request.scope {
-            None => family.scope.intersect(&self.client.scope),
-            Some(asked) if asked.is_subset(&family.scope) => asked.intersect(&self.client.scope),
-            Some(_) => return Err(refusal(Row::Denied, Why::ScopeNotGranted)),
-        };
+        let asked = self.request.scope.as_ref().unwrap_or(&family.scope);
+        if !asked.is_subset(&family.scope) {
+            return Err(refusal(Row::Denied, Why::ScopeNotGranted));
+        }
+        let scope = asked.intersect(&self.client.scope);
+        if scope.is_empty() && !asked.is_empty() {
+            return Err(refusal(Row::Denied, Why::ScopeLost));
+        }
         let allowed = family.resources.intersect(&self.client.resources);
         let resources = Resources::grant(self.request.resources.as_ref(), &allowed)
             .map_err(|reject| Refusal { row: Row::Denied, reject })?;
@@ -752,6 +755,14 @@ mod tests {
         for asked in ["c", "a c", "ab", "z"] {
             let case = with(presented(5), |c| c.scope = Some(scope(asked)));
             assert_eq!(case.refused(), (Row::Denied, Why::ScopeNotGranted), "{asked}");
+        }
+        for (asked, registered) in [(None, "x"), (Some("a"), "b")] {
+            let case = with(presented(5), |c| {
+                c.scope = asked.map(scope);
+                c.client.scope = scope(registered);
+            });
+            // An answer could not tell that nothing is left (RFC 6749 §3.3).
+            assert_eq!(case.refused(), (Row::Denied, Why::ScopeLost));
         }
     }
 

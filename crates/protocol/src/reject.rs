@@ -186,6 +186,8 @@ causes! {
     /// A user's scope in a grant without a user.
     ScopeNeedsUser = "scope_needs_user", InvalidScope,
         "This grant type has no user, so it can not have scopes about one.";
+    /// The client has lost every part of the scope that it asks for.
+    ScopeLost = "scope_lost", InvalidScope, "Nothing of the scope is left that the client is registered for.";
     /// More than the original grant (RFC 6749 §6).
     ScopeNotGranted = "scope_not_granted", InvalidScope, "The scope exceeds the scope of the original grant.";
     /// More than the client is registered for.

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use remint_protocol::client::Client;
-use remint_protocol::client_auth::{self, Credentials};
+use remint_protocol::client_auth;
 use remint_protocol::guess::{Bucket, BucketKey, Guesses};
 use remint_protocol::policy::Policy;
 use remint_protocol::reject::Why;
@@ -46,7 +46,7 @@ impl Caller {
 
 /// The most registrations that are kept.
 const CACHE_MAX: usize = 10_000;
-/// The most pairs of client and source whose wrong guesses are remembered in memory.
+/// The most pairs of client and source whose wrong guesses are remembered in memory, of each kind.
 const SUSPECTS_MAX: usize = 10_000;
 
 /// The cache of registrations.
@@ -67,12 +67,13 @@ impl Clients {
         if cached.is_some() {
             return Ok(cached);
         }
-        let revision = self.revision.load(Ordering::Acquire);
-        let Some(client) = store.find_client(id).await? else { return Ok(None) };
+        let found = store.find_client_with_revision(id).await?;
+        let Some((client, revision)) = found else { return Ok(None) };
         let registered = Arc::new(Registered { policy: server.of(&client), client });
         let mut cache = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        // What was read before a change must not be kept after it.
-        if cache.len() < CACHE_MAX && self.revision.load(Ordering::Acquire) == revision {
+        // Not what was read before a change that has been seen: two reads can be of different
+        // moments, and the later one need not show the later moment.
+        if cache.len() < CACHE_MAX && self.seen_revision() == revision {
             cache.insert(id.to_owned(), Arc::clone(&registered));
         }
         Ok(Some(registered))
@@ -96,30 +97,46 @@ impl Clients {
 #[derive(Debug, Default)]
 pub(crate) struct Suspects {
     count: AtomicUsize,
-    guesses: Mutex<HashMap<BucketKey, Guesses>>,
+    guesses: Mutex<Guessed>,
+}
+
+/// Apart, so that a flood of ids that were made up does not push real clients out.
+#[derive(Debug, Default)]
+struct Guessed {
+    clients: HashMap<BucketKey, Guesses>,
+    made_up: HashMap<BucketKey, Guesses>,
 }
 
 impl Suspects {
+    fn lock(&self) -> MutexGuard<'_, Guessed> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn find(&self, bucket: Bucket<'_>) -> Option<Guesses> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).get(&bucket.key()).copied()
+        let (key, all) = (bucket.key(), self.lock());
+        all.clients.get(&key).or_else(|| all.made_up.get(&key)).copied()
     }
 
-    fn put(&self, key: BucketKey, guesses: Option<Guesses>) {
-        let mut all = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
-        match guesses {
-            None => drop(all.remove(&key)),
-            Some(guesses) => {
-                // A flood of made-up ids must not grow memory; the store remembers real clients.
-                if all.len() >= SUSPECTS_MAX {
-                    all.clear();
-                }
-                all.insert(key, guesses);
-            }
+    fn forgive(&self, key: BucketKey) {
+        let mut all = self.lock();
+        all.clients.remove(&key);
+        self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
+    }
+
+    /// Counts a wrong guess on top of those in memory, or else of those `before`.
+    fn count(&self, key: BucketKey, exists: bool, before: Guesses, now: Timestamp) {
+        let mut all = self.lock();
+        let kind = if exists { &mut all.clients } else { &mut all.made_up };
+        // Memory is bounded; the store remembers what was guessed at real clients.
+        if kind.len() >= SUSPECTS_MAX && !kind.contains_key(&key) {
+            kind.clear();
         }
-        self.count.store(all.len(), Ordering::Release);
+        let held = kind.entry(key).or_insert(before);
+        *held = held.failed(now);
+        self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
     }
 }
 
@@ -144,40 +161,25 @@ pub(crate) async fn authenticate(
     match (judged, registered) {
         (Ok(()), Some(registered)) => {
             if suspect.is_some() {
-                app.suspects.put(bucket.key(), None);
+                app.suspects.forgive(bucket.key());
             }
             Ok(Caller { registered, source })
         }
         (Err(reject), registered) => {
-            if matches!(reject.why, Why::ClientSecretWrong | Why::ClientUnknown) {
-                count_wrong_secret(app, &credentials, source, registered.is_some(), now).await;
-            }
+            // Whatever the reason: one that did not count would tell who exists.
+            count_wrong_guess(app, bucket.key(), registered.is_some(), now).await;
             Err(reject.into())
         }
         (Ok(()), None) => Err(Why::ClientUnknown.into()),
     }
 }
 
-/// Counts a wrong secret in memory, and for clients that exist in the store as well, so that a
-/// restart does not forgive. An id that was made up costs no row.
-async fn count_wrong_secret(
-    app: &App,
-    credentials: &Credentials,
-    source: IpAddr,
-    exists: bool,
-    now: Timestamp,
-) {
-    let key = Bucket::ClientFrom(&credentials.client_id, source).key();
-    let known = app.suspects.find(Bucket::ClientFrom(&credentials.client_id, source));
-    let before = match known {
-        Some(guesses) => guesses,
-        None if exists => {
-            let stored = app.store.load_guesses([key; 3]).await;
-            stored.map(|[first, ..]| first).unwrap_or_default()
-        }
-        None => Guesses::default(),
-    };
-    app.suspects.put(key, Some(before.failed(now)));
+/// Counts a wrong guess in memory, and for clients that exist in the store as well, so that a restart
+/// does not forgive. An id that was made up costs no row.
+async fn count_wrong_guess(app: &App, key: BucketKey, exists: bool, now: Timestamp) {
+    let stored = app.store.load_guesses([key; 3]).await;
+    let before = stored.map(|[first, ..]| first).unwrap_or_default();
+    app.suspects.count(key, exists, before, now);
     if exists {
         let store = app.store.clone();
         // In the background, so that the time of the answer does not tell who exists.
@@ -186,5 +188,73 @@ async fn count_wrong_secret(
                 tracing::warn!(%error, "a wrong client secret was not counted");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use remint_protocol::client::{AuthMethod, ClientId};
+    use remint_protocol::policy::Overrides;
+    use remint_protocol::resource::Resources;
+    use remint_protocol::scope::Scope;
+
+    use super::*;
+
+    fn client() -> Client {
+        Client {
+            id: ClientId::parse("shop").unwrap(),
+            name: String::new(),
+            auth_methods: vec![AuthMethod::None],
+            secret: None,
+            previous_secret: None,
+            grants: Vec::new(),
+            scope: Scope::default(),
+            resources: Resources::default(),
+            serves: Resources::default(),
+            overrides: Overrides::default(),
+            enabled: true,
+            not_before: Timestamp::default(),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registration_of_another_revision_than_the_seen_one_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("remint.db")).unwrap();
+        store.create_client(&client()).await.unwrap();
+        let (clients, policy) = (Clients::default(), Policy::default());
+        let is_enabled = async || {
+            let found = clients.find("shop", &store, &policy).await.unwrap();
+            found.unwrap().client.enabled
+        };
+        // The change was seen before the reading of the client was up to date.
+        clients.see_revision(store.revision().await.unwrap() + 1);
+        assert!(is_enabled().await);
+        let later = Timestamp::default().after(Duration::from_secs(1));
+        let disabled = Client { enabled: false, updated_at: later, ..client() };
+        store.update_client(&disabled, Timestamp::default()).await.unwrap();
+        assert!(!is_enabled().await, "the old one was not kept");
+        assert_eq!(clients.cached.read().unwrap().len(), 1, "and the new one is");
+    }
+
+    #[test]
+    fn checklist_43_a_flood_of_made_up_ids_lets_no_guesser_of_a_real_client_off() {
+        let suspects = Suspects::default();
+        let source = IpAddr::from([127, 0, 0, 1]);
+        let shop = Bucket::ClientFrom("shop", source);
+        let now = Timestamp::from_millis(1_000);
+        suspects.count(shop.key(), true, Guesses::default(), now);
+        for i in 0..=SUSPECTS_MAX {
+            let made_up = Bucket::ClientFrom(&i.to_string(), source).key();
+            suspects.count(made_up, false, Guesses::default(), now);
+        }
+        assert_eq!(suspects.find(shop).map(|guesses| guesses.failures), Some(1));
+        assert!(suspects.lock().made_up.len() <= SUSPECTS_MAX);
+        suspects.forgive(shop.key());
+        assert_eq!(suspects.find(shop), None);
     }
 }

@@ -300,6 +300,13 @@ impl Config {
                     .into(),
             );
         }
+        if self.http.plain && self.http.trusted_proxies.is_empty() {
+            warnings.push(
+                "http.plain is on and http.trusted_proxies is empty: behind a proxy all clients come from one \
+                 address, and one that guesses passwords slows down everyone"
+                    .into(),
+            );
+        }
         if self.server.issuer.as_str().starts_with("http://") {
             warnings.push("issuer is a plain http URL: fine on this machine, not beyond it".into());
         }

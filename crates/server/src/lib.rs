@@ -137,6 +137,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/revoke", post(revoke::revoke))
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))

@@ -2,13 +2,27 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use remint_protocol::client::{AuthMethod, GrantType};
 use serde_json::json;
 
 use crate::App;
+
+/// RFC 8414 §3.1: the path of an issuer that has one stands behind the well-known part.
+pub(crate) async fn metadata_of_path(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+) -> Response {
+    let issuer = app.config.server.issuer.as_str();
+    let own = issuer.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    if own.is_some_and(|(_, own)| own == path) {
+        metadata(State(app)).await.into_response()
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
 
 pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
     let issuer = app.config.server.issuer.as_str();

@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Passwords as Settings;
 use crate::entropy;
@@ -23,6 +23,14 @@ pub struct Passwords {
     /// Running.
     workers: Arc<Semaphore>,
     capacity: usize,
+}
+
+/// A worker of the pool, held until it is dropped. Whoever counts wrong guesses holds it until the
+/// count is written, so that guesses made at once do not all go by the count before.
+pub struct Turn {
+    hasher: Hasher,
+    decoy: String,
+    _held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 /// Why a password was not checked.
@@ -90,37 +98,46 @@ impl Passwords {
         self.hasher.hash(password)
     }
 
-    /// Checks a password against a stored hash; `None` for a user that does not exist, which takes
-    /// as long.
+    /// Waits for a turn to check a password.
     ///
     /// # Errors
-    /// [`PasswordError`].
-    pub async fn check(
-        &self,
-        password: SecretString,
-        stored: Option<String>,
-    ) -> Result<Checked, PasswordError> {
+    /// [`PasswordError::Overloaded`] at once when too many wait already.
+    pub async fn turn(&self) -> Result<Turn, PasswordError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| PasswordError::Overloaded)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await;
         let worker = worker.map_err(|_| PasswordError::Failed)?;
-        let hasher = self.hasher.clone();
-        let decoy = self.decoy.clone();
-        let work = move || {
-            // Held by the work, not by the request: a client that hangs up does not make room for
-            // the next one while its password is still being checked.
-            let _held = (place, worker);
-            match stored {
-                Some(stored) => hasher.check(&password, &stored),
-                None => hasher.check(&password, &decoy).map(|_| Checked::Wrong),
-            }
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
+        let (hasher, decoy) = (self.hasher.clone(), self.decoy.clone());
+        Ok(Turn { hasher, decoy, _held: (place, worker) })
     }
 
     /// How many are running or waiting.
     pub fn busy(&self) -> usize {
         self.capacity.saturating_sub(self.places.available_permits())
+    }
+}
+
+impl Turn {
+    /// Checks a password against a stored hash; `None` for a user that does not exist, which takes
+    /// as long.
+    ///
+    /// # Errors
+    /// [`PasswordError::Failed`].
+    pub async fn check(
+        self,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<(Self, Checked), PasswordError> {
+        // The turn goes with the work, not with the request: a client that hangs up does not make
+        // room for the next one while its password is still being checked.
+        let work = move || {
+            let checked = match stored {
+                Some(stored) => self.hasher.check(&password, &stored),
+                None => self.hasher.check(&password, &self.decoy).map(|_| Checked::Wrong),
+            };
+            checked.map(|checked| (self, checked))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
     }
 }
 
@@ -161,6 +178,7 @@ impl Hasher {
         self.fill(&params, password, salt.as_ref(), &mut out)?;
         // Compared in constant time by the library.
         if Output::new(&out).map_err(|_| PasswordError::Failed)? != *expected {
+            self.even_out(&params, password, salt.as_ref(), &mut out)?;
             return Ok(Checked::Wrong);
         }
         let is_current =
@@ -170,6 +188,23 @@ impl Hasher {
         } else {
             self.hash(password).map(|new| Checked::Right(Some(new)))
         }
+    }
+
+    /// Does the work that a hash with weaker parameters than today's saved, so that time does not
+    /// tell an account that has not signed in since they were raised from one that does not exist.
+    fn even_out(
+        &self,
+        stored: &Params,
+        password: &SecretString,
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), PasswordError> {
+        let cost = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let memory = self.params.m_cost();
+        let passes = cost(&self.params).saturating_sub(cost(stored)).div_ceil(memory.into());
+        let Ok(passes @ 1..) = u32::try_from(passes) else { return Ok(()) };
+        let missing = Params::new(memory, passes, 1, Some(out.len()));
+        self.fill(&missing.map_err(|_| PasswordError::Failed)?, password, salt, out)
     }
 
     fn fill(
@@ -203,55 +238,78 @@ mod tests {
         Passwords::new(&Settings { memory, iterations, workers: 1, queue }).unwrap()
     }
 
+    async fn check(
+        pool: &Passwords,
+        password: &str,
+        stored: Option<&str>,
+    ) -> Result<Checked, PasswordError> {
+        let stored = stored.map(ToOwned::to_owned);
+        let (_turn, checked) = pool.turn().await?.check(password.into(), stored).await?;
+        Ok(checked)
+    }
+
     #[tokio::test]
     async fn a_password_is_right_or_wrong_and_an_unknown_user_is_wrong() {
         let pool = pool(1, 8);
         let stored = pool.hash(&"wonderland".into()).unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=8192,t=1,p=1$"), "{stored}");
-        assert_eq!(
-            pool.check("wonderland".into(), Some(stored.clone())).await,
-            Ok(Checked::Right(None))
-        );
-        assert_eq!(pool.check("Wonderland".into(), Some(stored)).await, Ok(Checked::Wrong));
-        assert_eq!(pool.check("wonderland".into(), None).await, Ok(Checked::Wrong));
-        assert_eq!(pool.check("x".into(), Some("plain".into())).await, Err(PasswordError::Failed));
+        let stored = Some(stored.as_str());
+        assert_eq!(check(&pool, "wonderland", stored).await, Ok(Checked::Right(None)));
+        assert_eq!(check(&pool, "Wonderland", stored).await, Ok(Checked::Wrong));
+        assert_eq!(check(&pool, "wonderland", None).await, Ok(Checked::Wrong));
+        assert_eq!(check(&pool, "x", Some("plain")).await, Err(PasswordError::Failed));
     }
 
     #[tokio::test]
     async fn checklist_42_an_unknown_users_password_is_hashed_too() {
         let pool = pool(1, 8);
         assert!(pool.hasher.lock().is_empty());
-        assert_eq!(pool.check("x".into(), None).await, Ok(Checked::Wrong));
+        assert_eq!(check(&pool, "x", None).await, Ok(Checked::Wrong));
         assert_eq!(pool.hasher.lock().len(), 1, "the memory of one hash was used");
+    }
+
+    #[tokio::test]
+    async fn checklist_42_a_wrong_password_costs_what_it_costs_today() {
+        let old = pool(1, 8).hash(&"wonderland".into()).unwrap();
+        let memory = Argon2Memory(16 * 1024);
+        let today = Settings { memory, iterations: 1, workers: 1, queue: 0 };
+        let pool = Passwords::new(&today).unwrap();
+        assert_eq!(check(&pool, "x", Some(&old)).await, Ok(Checked::Wrong));
+        assert_eq!(pool.hasher.lock()[0].len(), 16 * 1024, "the blocks of today's memory");
     }
 
     #[tokio::test]
     async fn a_hash_made_with_other_parameters_is_made_anew() {
         let stored = pool(1, 8).hash(&"wonderland".into()).unwrap();
-        let checked = pool(2, 8).check("wonderland".into(), Some(stored)).await;
+        let checked = check(&pool(2, 8), "wonderland", Some(&stored)).await;
         assert!(matches!(checked, Ok(Checked::Right(Some(new))) if new.contains("t=2")));
     }
 
     #[tokio::test]
     async fn a_full_pool_refuses_at_once() {
         let pool = pool(1, 0);
-        let _taken = pool.places.try_acquire().unwrap();
+        let turn = pool.turn().await.unwrap();
         assert_eq!(pool.busy(), 1);
-        assert_eq!(pool.check("x".into(), None).await, Err(PasswordError::Overloaded));
+        assert_eq!(check(&pool, "x", None).await, Err(PasswordError::Overloaded));
+        let (turn, _) = turn.check("x".into(), None).await.unwrap();
+        assert_eq!(pool.busy(), 1, "until what follows the check is done as well");
+        drop(turn);
+        assert_eq!(pool.busy(), 0);
     }
 
     #[tokio::test]
     async fn a_client_that_hangs_up_makes_no_room_while_its_password_is_still_checked() {
         let pool = pool(4, 0);
+        let turn = pool.turn().await.unwrap();
         {
-            let mut check = std::pin::pin!(pool.check("x".into(), None));
+            let mut checking = std::pin::pin!(turn.check("x".into(), None));
             // One poll starts the work; then the request is dropped.
             assert!(
-                std::future::poll_fn(|cx| std::task::Poll::Ready(check.as_mut().poll(cx)))
+                std::future::poll_fn(|cx| std::task::Poll::Ready(checking.as_mut().poll(cx)))
                     .await
                     .is_pending()
             );
         }
-        assert_eq!(pool.check("x".into(), None).await, Err(PasswordError::Overloaded));
+        assert_eq!(check(&pool, "x", None).await, Err(PasswordError::Overloaded));
     }
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
@@ -27,6 +28,9 @@ use crate::{App, sweep};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most memory for the head of a request, and for what is read or written at once.
+const BUFFER_MAX: usize = 16 * 1024;
 
 /// The TLS configuration, which can be replaced while connections are open.
 pub type Tls = Arc<ArcSwap<ServerConfig>>;
@@ -71,6 +75,7 @@ pub async fn run(
         router,
         tls,
         header_timeout: http.header_timeout,
+        write_timeout: http.body_timeout,
         connections: Arc::new(Semaphore::new(http.max_connections as usize)),
     });
     let open = GracefulShutdown::new();
@@ -139,6 +144,7 @@ struct Server {
     router: Router,
     tls: Option<Tls>,
     header_timeout: Duration,
+    write_timeout: Duration,
     connections: Arc<Semaphore>,
 }
 
@@ -148,6 +154,9 @@ impl Server {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Answers are small and must not wait for more.
         let _ = stream.set_nodelay(true);
+        // A client that takes no answer must not keep its place.
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        stream.as_mut().set_write_timeout_pinned(Some(self.write_timeout));
         let Some(tls) = &self.tls else {
             return self.http(stream, peer, watcher).await;
         };
@@ -171,6 +180,7 @@ impl Server {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
+            .max_buf_size(BUFFER_MAX)
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, %peer, "connection ended");

@@ -22,10 +22,14 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ip
     let values: Vec<&str> =
         headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
     let hops = values.into_iter().rev().flat_map(|list| list.rsplit(','));
-    hops.map_while(|hop| hop.trim().parse().ok())
-        .map(|hop: IpAddr| hop.to_canonical())
-        .find(|hop| !trusted.contains(hop))
-        .unwrap_or(peer)
+    hops.map_while(|hop| address(hop.trim())).find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+}
+
+/// Some proxies write the port, too.
+fn address(hop: &str) -> Option<IpAddr> {
+    let ip = hop.parse().or_else(|_| hop.parse().map(|socket: SocketAddr| socket.ip()));
+    let bare = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    ip.ok().or_else(bare).map(|ip: IpAddr| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -59,6 +63,9 @@ mod tests {
             "whatever stands left of it"
         );
         assert_eq!(from("::ffff:127.0.0.1", &["::ffff:1.1.1.1"]), "1.1.1.1");
+        assert_eq!(from("127.0.0.1", &["1.1.1.1:4711"]), "1.1.1.1");
+        assert_eq!(from("127.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+        assert_eq!(from("127.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
         assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
     }
 }

@@ -14,6 +14,8 @@ use crate::App;
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// How often all families are walked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How far the clocks of nodes, or of one node before and after a correction, may be apart.
+const CLOCKS_DIFFER: Duration = Duration::from_hours(1);
 /// How many rows one piece has, and the pause after it.
 const PIECE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -34,8 +36,11 @@ pub(crate) async fn watch_revision(app: Arc<App>) {
 /// Walks all families again and again.
 pub(crate) async fn sweep(app: Arc<App>) {
     loop {
-        if let Err(error) = walk(&app).await {
-            tracing::warn!(%error, "the sweep stopped; it starts over in a minute");
+        // Apart, so that a broken row among the sessions does not keep the others from going.
+        for ended in [forget(&app).await, walk(&app).await] {
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the sweep stopped; it starts over in a minute");
+            }
         }
         sleep(SWEEP_EVERY).await;
     }
@@ -63,12 +68,12 @@ async fn walk(app: &App) -> Result<(), Error> {
         sleep(PAUSE).await;
     }
     app.metrics.families_live.set(live.try_into().unwrap_or(i64::MAX));
-    forget(app).await
+    Ok(())
 }
 
 /// Forgets access tokens that were revoked and have expired, and guesses that mean nothing any more.
 async fn forget(app: &App) -> Result<(), Error> {
-    while app.store.delete_expired_access_tokens(app.clock.now()).await? {
+    while app.store.delete_expired_access_tokens(app.clock.now().before(CLOCKS_DIFFER)).await? {
         sleep(PAUSE).await;
     }
     let mut after = None;
@@ -81,7 +86,7 @@ async fn forget(app: &App) -> Result<(), Error> {
     }
 }
 
-/// How long the access token of any client lives at most, and an hour for clocks that differ.
+/// How long the access token of any client lives at most, as any clock sees it.
 async fn longest_access_token(app: &App) -> Result<Duration, Error> {
     let mut longest = app.policy.access_token_lifetime;
     let mut after = String::new();
@@ -91,7 +96,7 @@ async fn longest_access_token(app: &App) -> Result<Duration, Error> {
         longest = longest.max(own.unwrap_or_default());
         match clients.last() {
             Some(last) => last.id.as_str().clone_into(&mut after),
-            None => return Ok(longest + Duration::from_hours(1)),
+            None => return Ok(longest + CLOCKS_DIFFER),
         }
     }
 }

@@ -14,31 +14,37 @@ use crate::meta::raise_revision;
 use crate::row::{Columns, Row, Value};
 use crate::{Error, Store};
 
+macro_rules! columns {
+    () => {
+        "id, name, auth_methods, secret_kid, secret_hash, previous_secret_kid, \
+         previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
+         access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
+         refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
+         disabled_at, not_before, created_at, updated_at"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, name, auth_methods, secret_kid, secret_hash, previous_secret_kid, \
-             previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
-             access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
-             refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
-             disabled_at, not_before, created_at, updated_at FROM clients ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM clients ", $rest)
     };
 }
 
 const FIND: Statement = Statement::new(select!("WHERE id = ?1"));
+/// The client and the revision in one statement, and so of one moment.
+const FIND_WITH_REVISION: Statement = Statement::new(concat!(
+    "SELECT (SELECT value FROM meta WHERE name = 'revision'), ",
+    columns!(),
+    " FROM clients WHERE id = ?1"
+));
 const LIST: Statement = Statement::new(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"));
 
-const INSERT: Statement = Statement::new(
-    "INSERT INTO clients (id, name, auth_methods, secret_kid, secret_hash, previous_secret_kid, \
-     previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
-     access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
-     refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
-     disabled_at, not_before, created_at, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+const INSERT: Statement = Statement::new(concat!(
+    "INSERT INTO clients (",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
      ?20, ?21, ?22, ?23, ?24) ON CONFLICT (id) DO NOTHING",
-);
+));
 
 /// Guarded by the time of the last change, so that two operators do not overwrite each other. Ended
 /// sessions stay ended: ending them is no change in this sense, and what is saved may have been read
@@ -59,11 +65,10 @@ const END_SESSIONS: Statement =
 const END_ALL_SESSIONS: Statement =
     Statement::new("UPDATE clients SET not_before = ?1 WHERE not_before < ?1");
 const DELETE: Statement = Statement::new("DELETE FROM clients WHERE id = ?1");
-const DELETE_FAMILIES: Statement = Statement::new("DELETE FROM families WHERE client_id = ?1");
 
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] =
-    &[&FIND, &LIST, &INSERT, &UPDATE, &END_SESSIONS, &DELETE, &DELETE_FAMILIES];
+    &[&FIND, &FIND_WITH_REVISION, &LIST, &INSERT, &UPDATE, &END_SESSIONS, &DELETE];
 #[cfg(test)]
 pub(crate) const COLD: &[&Statement] = &[&END_ALL_SESSIONS];
 
@@ -74,6 +79,22 @@ impl Store {
     /// [`Error`].
     pub async fn find_client(&self, id: &str) -> Result<Option<Client>, Error> {
         self.read_one(&FIND, &[id.into()]).await?.map(client).transpose()
+    }
+
+    /// Finds a client, and says at which revision: a cache that has seen another one must not keep it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn find_client_with_revision(
+        &self,
+        id: &str,
+    ) -> Result<Option<(Client, i64)>, Error> {
+        let Some(mut row) = self.read_one(&FIND_WITH_REVISION, &[id.into()]).await? else {
+            return Ok(None);
+        };
+        let rest = row.split_off(1);
+        let revision = Columns::new("meta", row).take("revision")?;
+        Ok(Some((client(rest)?, revision)))
     }
 
     /// Lists at most `limit` clients after an id, in the order of their ids.
@@ -128,16 +149,17 @@ impl Store {
         self.commit(vec![Write::any(&END_ALL_SESSIONS, vec![now.into()]), raise_revision()]).await
     }
 
-    /// Deletes a client and all its sessions.
+    /// Deletes a client, which ends all its sessions at once, and then their rows.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn delete_client(&self, id: &ClientId) -> Result<Outcome, Error> {
-        let of = |statement| vec![Write::any(statement, vec![id.as_str().into()])];
-        let mut batch = vec![Write::one(&DELETE, vec![id.as_str().into()])];
-        batch.extend(of(&DELETE_FAMILIES));
-        batch.push(raise_revision());
-        self.commit(batch).await
+        let delete = Write::one(&DELETE, vec![id.as_str().into()]);
+        let outcome = self.commit(vec![delete, raise_revision()]).await?;
+        if outcome == Outcome::Done {
+            self.delete_families_of_client(id).await?;
+        }
+        Ok(outcome)
     }
 }
 

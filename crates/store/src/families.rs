@@ -62,6 +62,14 @@ const LIST_BY_USER: Statement =
 const LIST_BY_CLIENT: Statement =
     Statement::new(select!("WHERE f.client_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
 
+/// In pieces, so that the writer is not busy with one deletion while requests wait.
+const DELETE_SOME_OF_USER: Statement = Statement::new(
+    "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE user_id = ?1 LIMIT 500)",
+);
+const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
+    "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE client_id = ?1 LIMIT 500)",
+);
+
 const DELETE_EXPIRED: Statement =
     Statement::new("DELETE FROM families WHERE id > ?1 AND id <= ?2 AND expires_at < ?3");
 
@@ -76,6 +84,8 @@ pub(crate) const HOT: &[&Statement] = &[
     &LIST,
     &LIST_BY_USER,
     &LIST_BY_CLIENT,
+    &DELETE_SOME_OF_USER,
+    &DELETE_SOME_OF_CLIENT,
     &DELETE_EXPIRED,
 ];
 
@@ -217,6 +227,28 @@ impl Store {
         let is_full = u32::try_from(families.len()).is_ok_and(|found| found == limit);
         let next = families.last().filter(|_| is_full).map(|last| last.family.id);
         Ok(Page { families, next })
+    }
+
+    /// Removes all families of a user who is no more.
+    pub(crate) async fn delete_families_of_user(&self, id: UserId) -> Result<(), Error> {
+        self.delete_families(Filter::User(id), &DELETE_SOME_OF_USER, id.0.into()).await
+    }
+
+    /// Removes all families of a client that is no more.
+    pub(crate) async fn delete_families_of_client(&self, id: &ClientId) -> Result<(), Error> {
+        self.delete_families(Filter::Client(id), &DELETE_SOME_OF_CLIENT, id.as_str().into()).await
+    }
+
+    async fn delete_families(
+        &self,
+        of: Filter<'_>,
+        statement: &'static Statement,
+        whose: Value,
+    ) -> Result<(), Error> {
+        while !self.list_families(of, None, 1).await?.families.is_empty() {
+            self.commit(vec![Write::any(statement, vec![whose.clone()])]).await?;
+        }
+        Ok(())
     }
 
     /// Removes the families between two ids that expired before `before`. The sweep calls this for

@@ -154,13 +154,12 @@ impl Sqlite {
     }
 
     pub(crate) fn close(&self) {
+        // Before the writer, which otherwise would not be the last one and leave its log behind.
+        self.readers.close();
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            self.readers.close();
-            if thread.join().is_err() {
-                tracing::error!("the store's writer panicked");
-            }
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer panicked");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::fmt;
+
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, Username};
 
@@ -40,7 +42,6 @@ const ENABLE: Statement =
 const END_SESSIONS: Statement =
     Statement::new("UPDATE users SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
 const DELETE: Statement = Statement::new("DELETE FROM users WHERE id = ?1");
-const DELETE_FAMILIES: Statement = Statement::new("DELETE FROM families WHERE user_id = ?1");
 
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] = &[
@@ -54,11 +55,10 @@ pub(crate) const HOT: &[&Statement] = &[
     &ENABLE,
     &END_SESSIONS,
     &DELETE,
-    &DELETE_FAMILIES,
 ];
 
 /// A user as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Never used again, not even for the same name.
     pub id: UserId,
@@ -74,6 +74,13 @@ pub struct User {
     pub created_at: Timestamp,
     /// When they were last changed.
     pub updated_at: Timestamp,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A password's hash is what a guesser wants.
+        write!(f, "User({}, {:?})", self.id, self.username)
+    }
 }
 
 impl Store {
@@ -167,13 +174,16 @@ impl Store {
         self.commit(vec![Write::any(&END_SESSIONS, vec![id.0.into(), now.into()])]).await
     }
 
-    /// Deletes a user and all their sessions.
+    /// Deletes a user, which ends all their sessions at once, and then their rows.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn delete_user(&self, id: UserId) -> Result<Outcome, Error> {
-        let families = Write::any(&DELETE_FAMILIES, vec![id.0.into()]);
-        self.commit(vec![Write::one(&DELETE, vec![id.0.into()]), families]).await
+        let outcome = self.commit(vec![Write::one(&DELETE, vec![id.0.into()])]).await?;
+        if outcome == Outcome::Done {
+            self.delete_families_of_user(id).await?;
+        }
+        Ok(outcome)
     }
 }
 

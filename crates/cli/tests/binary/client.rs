@@ -134,6 +134,25 @@ fn a_rotated_secret_leaves_the_old_one_as_long_as_told() {
 }
 
 #[test]
+fn a_client_made_again_under_the_same_id_has_nothing_of_the_old_one() {
+    let home = Home::furnished();
+    let server = home.serve();
+    let session = server.log_in().ok();
+    let own = server.post("/oauth2/token", &[("grant_type", "client_credentials")]).ok();
+    home.run(&["client", "delete", "shop"]).ok();
+    let again = ["client", "create", "--id", "shop", "--grant", "password", "--secret-stdin"];
+    home.run_with(&again, "another-secret").ok();
+    let seen = |token: &str| {
+        let form = [("token", token)];
+        server.try_post_as("shop:another-secret", "/oauth2/introspect", &form).unwrap()
+    };
+    eventually("the new client is known", || seen("x").status == 200);
+    for token in [own.text("access_token"), session.text("access_token")] {
+        assert_eq!(seen(&token).body, r#"{"active":false}"#);
+    }
+}
+
+#[test]
 fn a_command_line_that_can_not_be_read_says_how() {
     let home = Home::new();
     let ran = home.run(&["client", "update", "shop", "--grace-period", "soon"]);

@@ -83,3 +83,17 @@ fn known_passwords_are_for_loopback_only() {
     command.args(["serve", "--dev", "--config"]).arg(home.file("remint.toml"));
     assert!(run(command, "").failed().contains("leave out --config"));
 }
+
+#[test]
+fn known_passwords_do_not_get_into_a_real_installation() {
+    let home = Home::new();
+    let mut command = remint();
+    command.args(["serve", "--dev", "--data-dir"]).arg(home.dir());
+    let error = run(command, "").failed();
+    assert!(error.contains("is a real installation"), "{error}");
+    let (server, _dir) = dev(|command| {
+        command.env("REMINT_DATA_DIR", home.dir()).env("REMINT_KEY_FILE", home.file("remint.keys"));
+    });
+    server.stop();
+    assert!(home.json(&["user", "list"]).as_array().unwrap().is_empty());
+}

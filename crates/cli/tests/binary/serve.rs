@@ -30,13 +30,15 @@ fn sigterm_lets_a_running_request_finish() {
     let (first, rest) = body.split_at(20);
     write!(
         slow,
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{first}",
         body.len()
     )
     .unwrap();
-    // The server has begun with the request once it has answered a later one.
-    assert_eq!(server.get("/health/live").status, 200);
+    // Said once the server waits for the rest of the body.
+    let mut go_on = [0; 25];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.signal(Signal::TERM);
     crate::home::eventually("it says that it stops", || home.log().contains("stopping"));
     slow.write_all(rest.as_bytes()).unwrap();
@@ -47,6 +49,21 @@ fn sigterm_lets_a_running_request_finish() {
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     assert!(server.wait().success());
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_second_signal_ends_what_is_still_running() {
+    let home = Home::furnished();
+    home.set("http.drain_timeout", "\"1h\"");
+    let mut server = home.serve();
+    let mut slow = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(slow, "POST /oauth2/token HTTP/1.1\r\n").unwrap();
+    assert_eq!(server.get("/health/live").status, 200);
+    server.signal(Signal::INT);
+    crate::home::eventually("it says that it stops", || home.log().contains("stopping"));
+    server.signal(Signal::INT);
+    assert!(server.wait().success());
+    assert!(!home.file("remint.db-wal").exists(), "in an orderly way all the same");
 }
 
 #[test]

@@ -74,6 +74,9 @@ fn a_token_is_explained_without_being_used() {
     assert_eq!(explain(&home, &first)["row"], "retry");
     home.run(&["client", "update", "shop", "--renew-refresh-token", "false"]).ok();
     assert_eq!(explain(&home, &next)["row"], "kept");
+    home.run(&["client", "update", "shop", "--enabled", "false"]).ok();
+    let would = explain(&home, &next)["would"].clone();
+    assert!(would.as_str().unwrap().contains("its client is disabled"), "{would}");
     home.run(&["session", "revoke", "--user", "alice"]).ok();
     assert_eq!(explain(&home, &next)["row"], "dead");
     assert_eq!(explain(&home, "rmrt_nonsense")["row"], "garbage");

@@ -243,9 +243,12 @@ fn registered(world: &World) -> (Bits, Bits) {
 
 fn is_sound(world: &World, ask: Ask) -> bool {
     let exceeds = |asked: Option<Bits>, allowed: Bits| asked.unwrap_or(0) & !allowed != 0;
+    let (scope, resources) = registered(world);
+    let asked = ask.scope.unwrap_or(GRANTED);
     world.client.may_use(GrantType::RefreshToken)
         && !exceeds(ask.scope, GRANTED)
-        && !exceeds(ask.resources, registered(world).1)
+        && (asked == 0 || asked & scope != 0)
+        && !exceeds(ask.resources, resources)
 }
 
 /// Laws of every decision, told from the notes.

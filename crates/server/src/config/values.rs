@@ -119,7 +119,10 @@ impl Setting for Vec<IpAddr> {
     const EXPECTS: &'static str = "IP addresses, for example [\"127.0.0.1\", \"::1\"]";
 
     fn read(text: &str) -> Option<Self> {
-        text.split([' ', ',']).filter(|part| !part.is_empty()).map(|ip| ip.parse().ok()).collect()
+        text.split([' ', ','])
+            .filter(|part| !part.is_empty())
+            .map(|ip| ip.parse().map(|ip: IpAddr| ip.to_canonical()).ok())
+            .collect()
     }
 
     fn show(&self) -> String {

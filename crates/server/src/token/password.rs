@@ -58,8 +58,19 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             );
             Ok(response)
         }
-        // The user or the client was disabled, deleted or signed out while the password was checked.
-        Outcome::Conflict => Err(Why::UserDisabled.into()),
+        // The user or the client was disabled, deleted or signed out while the password was checked;
+        // or a clock that was ahead dated such an end into the future.
+        Outcome::Conflict => {
+            tracing::warn!(
+                event = "login.failed",
+                cause = "ended_meanwhile",
+                sub = %user.id,
+                client_id = %client.id,
+                %source,
+                request_id = %request.request_id,
+            );
+            Err(Why::UserDisabled.into())
+        }
     }
 }
 
@@ -72,18 +83,18 @@ async fn prove(
 ) -> Result<User, Failure> {
     let app = request.app;
     let buckets = Buckets::of(username, source);
-    let held = app.store.load_guesses(buckets.keys()).await?;
-    if let Some(wait) = buckets.wait(&held, request.now) {
-        tracing::info!(event = "login.throttled", %source, request_id = %request.request_id);
-        return Err(Failure::Throttled(wait));
-    }
+    // Before a turn, so that who must wait anyway does not fill the queue; and again with it, because
+    // guesses that were made at once have been counted meanwhile.
+    judge(request, &buckets).await?;
+    let turn = app.passwords.turn().await.map_err(failure)?;
+    let held = judge(request, &buckets).await?;
     let user = match Username::parse(username) {
         Some(name) => app.store.find_user(&name).await?,
         None => None,
     };
     let stored = user.as_ref().map(|u| u.password_hash.clone());
-    let checked = app.passwords.check(password.into(), stored).await;
-    let why = match (checked.map_err(failure)?, user) {
+    let (_turn, checked) = turn.check(password.into(), stored).await.map_err(failure)?;
+    let why = match (checked, user) {
         (Checked::Right(rehashed), Some(user)) if user.disabled_at.is_none() => {
             if let Some(new) = rehashed {
                 keep_hash(app, &user, &new).await;
@@ -94,9 +105,8 @@ async fn prove(
         (_, None) => Why::UserUnknown,
         (Checked::Wrong, Some(_)) => Why::PasswordWrong,
     };
-    if why != Why::UserDisabled {
-        app.store.count_wrong_guess(buckets.to_count(&held, request.now), request.now).await?;
-    }
+    // A disabled user's password counts as wrong, or that it never has to wait would tell.
+    app.store.count_wrong_guess(buckets.to_count(&held, request.now), request.now).await?;
     tracing::info!(
         event = "login.failed",
         cause = why.name(),
@@ -104,6 +114,18 @@ async fn prove(
         request_id = %request.request_id,
     );
     Err(why.into())
+}
+
+/// Refuses a guess that must wait; gives what the buckets hold.
+async fn judge(request: &TokenRequest<'_>, buckets: &Buckets<'_>) -> Result<[Guesses; 3], Failure> {
+    let held = request.app.store.load_guesses(buckets.keys()).await?;
+    let Some(wait) = buckets.wait(&held, request.now) else { return Ok(held) };
+    tracing::info!(
+        event = "login.throttled",
+        source = %request.caller.source,
+        request_id = %request.request_id,
+    );
+    Err(Failure::Throttled(wait))
 }
 
 const fn failure(error: PasswordError) -> Failure {

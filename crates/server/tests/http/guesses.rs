@@ -62,8 +62,19 @@ fn checklist_88_strangers_can_not_lock_out_a_source_that_signed_in_before() {
     }
     log_in(&site, "9.9.200.9", "alice", PASSWORD).expect(429, "temporarily_unavailable");
     log_in(&site, "1.1.1.1", "alice", PASSWORD).ok();
-    site.wait(15 * 60);
+    site.wait(30);
     log_in(&site, "9.9.200.9", "alice", PASSWORD).ok();
+}
+
+#[test]
+fn checklist_88_a_disabled_users_password_counts_as_wrong() {
+    let site = Site::new();
+    let id = site.user("alice").id;
+    site.block_on(site.store.set_user_enabled(id, false, site.now())).unwrap();
+    for _ in 0..5 {
+        site.log_in(DEMO, &[]).expect(400, "invalid_grant");
+    }
+    site.log_in(DEMO, &[]).expect(429, "temporarily_unavailable");
 }
 
 #[test]
@@ -107,6 +118,36 @@ fn checklist_43_client_secrets_are_guessed_ever_more_slowly_but_not_from_elsewhe
     site.token(As::Client("other"), &credentials).ok();
     site.wait(1);
     site.token(DEMO, &credentials).ok();
+}
+
+#[test]
+fn checklist_88_guesses_made_at_once_all_count() {
+    let site = Site::with("passwords.workers=1");
+    let wrong = [("grant_type", "password"), ("username", "alice"), ("password", "wrong")];
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let all: Vec<_> =
+            (0..30).map(|_| scope.spawn(|| site.token(DEMO, &wrong).status)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let looked_at = statuses.iter().filter(|status| **status == 400).count();
+    assert_eq!(looked_at, 5, "no more than the free ones: {statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 400 | 429)), "{statuses:?}");
+}
+
+#[test]
+fn checklist_42_requests_without_a_secret_do_not_tell_who_exists() {
+    let site = Site::new();
+    site.change("demo", |client| client.enabled = false);
+    site.register("other", |_| {});
+    let ask = |id| {
+        let form = [("grant_type", "client_credentials"), ("client_id", id)];
+        site.token(As::Nobody, &form).status
+    };
+    let pattern = |id| (0..25).map(|_| ask(id)).collect::<Vec<_>>();
+    let unknown = pattern("nobody");
+    assert!(unknown.contains(&401) && unknown.contains(&429), "{unknown:?}");
+    assert_eq!(pattern("other"), unknown);
+    assert_eq!(pattern("demo"), unknown, "disabled");
 }
 
 #[test]

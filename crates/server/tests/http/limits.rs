@@ -1,6 +1,6 @@
 //! Slow, endless and broken connections: bounded in time and memory.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 
 use crate::site::{As, Site};
@@ -76,15 +76,33 @@ fn an_endless_chunked_body_is_cut_off_at_64_kib() {
 }
 
 #[test]
-fn a_head_of_a_megabyte_is_refused() {
+fn a_head_of_more_than_16_kib_is_refused() {
     let site = Site::new();
-    let long = "x".repeat(1024 * 1024);
-    let answer = site.send_raw(format!("{HEAD}X-Long: {long}\r\n\r\n").as_bytes());
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    for length in [17 * 1024, 1024 * 1024] {
+        let long = "x".repeat(length);
+        let answer = site.send_raw(format!("{HEAD}X-Long: {long}\r\n\r\n").as_bytes());
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
     let many: String = (0..10_000).map(|i| format!("X-{i}: x\r\n")).collect();
     let answer = site.send_raw(format!("{HEAD}{many}\r\n").as_bytes());
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     site.tokens();
+}
+
+#[test]
+fn a_client_that_takes_no_answers_is_cut_off() {
+    let site = impatient();
+    let mut stream = site.connect();
+    stream.set_write_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let requests = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    // Until the server, whose answers nobody reads, takes no more requests, and then closes.
+    let error = loop {
+        if let Err(error) = stream.write_all(requests.as_bytes()) {
+            break error;
+        }
+    };
+    let kind = error.kind();
+    assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }
 
 #[test]

@@ -37,6 +37,18 @@ fn metadata_lists_exactly_what_is_there() {
 }
 
 #[test]
+fn the_metadata_of_an_issuer_with_a_path_stands_where_rfc_8414_says() {
+    let site = Site::with("issuer=https://example.com/id/one");
+    let well_known = "/.well-known/oauth-authorization-server";
+    let answer = site.get(&format!("{well_known}/id/one")).ok();
+    assert_eq!(answer.text("issuer"), "https://example.com/id/one");
+    for elsewhere in ["/id", "/id/one/two", "/other"] {
+        assert_eq!(site.get(&format!("{well_known}{elsewhere}")).status, 404, "{elsewhere}");
+    }
+    assert_eq!(Site::new().get(&format!("{well_known}/id")).status, 404);
+}
+
+#[test]
 fn health_tells_alive_from_ready() {
     let site = Site::new();
     for path in ["/health/live", "/health/ready"] {

@@ -284,6 +284,19 @@ fn checklist_60_what_a_client_has_lost_its_sessions_have_lost() {
 }
 
 #[test]
+fn checklist_60_a_client_that_lost_all_of_a_sessions_scope_is_told_so() {
+    let site = Site::new();
+    let tokens = site.tokens();
+    site.change("demo", |client| client.scope = Scope::parse("z").unwrap());
+    let before = the_family(&site);
+    site.refresh(&tokens.refresh).expect(400, "invalid_scope");
+    site.refresh_as(DEMO, &tokens.refresh, &[("scope", "a")]).expect(400, "invalid_scope");
+    assert_eq!(the_family(&site), before);
+    site.change("demo", |client| client.scope = Scope::parse("a z").unwrap());
+    assert_eq!(site.refresh(&tokens.refresh).ok().text("scope"), "a");
+}
+
+#[test]
 fn checklist_61_password_change_and_sign_out_end_the_sessions_of_the_user() {
     let site = Site::new();
     let tokens = site.tokens();
