@@ -18,6 +18,7 @@ use remint_server::{entropy, keys};
 use remint_store::Store;
 
 use crate::client::blank;
+use crate::init::write_new;
 use crate::install::{CONFIG_FILE, absolute, now};
 
 const CLIENT: &str = "demo";
@@ -25,6 +26,8 @@ const CLIENT_SECRET: &str = "demo-secret";
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
 const SCOPE: &str = "read write";
+/// How the configuration of a development server begins.
+const MARK: &str = "# Made by `remint serve --dev`: known passwords. Not for production.\n";
 
 /// The data directory of a development server.
 pub(crate) struct Dev {
@@ -39,12 +42,6 @@ impl Dev {
             Some(dir) => {
                 std::fs::create_dir_all(dir)
                     .with_context(|| format!("cannot make the directory {}", dir.display()))?;
-                if dir.join(CONFIG_FILE).exists() {
-                    bail!(
-                        "{} is a real installation: --dev would put known passwords into it",
-                        dir.display()
-                    );
-                }
                 (absolute(dir)?, None)
             }
             None => {
@@ -52,6 +49,7 @@ impl Dev {
                 (temporary.path().to_owned(), Some(temporary))
             }
         };
+        mark(&dir)?;
         let key_file = dir.join("remint.keys");
         if !key_file.exists() {
             keys::create(&key_file)?;
@@ -81,6 +79,19 @@ impl Dev {
         let kept = self.temporary.is_none();
         Ok(guide(config.server.issuer.as_str(), &refresh, kept.then_some(&*self.dir)))
     }
+}
+
+/// Leaves a configuration, so that commands work on the directory as on any other, and refuses one
+/// that another hand wrote.
+fn mark(dir: &Path) -> anyhow::Result<()> {
+    let file = dir.join(CONFIG_FILE);
+    if !file.exists() {
+        return write_new(&file, MARK);
+    }
+    if !std::fs::read_to_string(&file)?.starts_with(MARK) {
+        bail!("{} is a real installation: --dev would put known passwords into it", dir.display());
+    }
+    Ok(())
 }
 
 async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {

@@ -70,6 +70,10 @@ fn the_temporary_directory_goes_away_at_exit_and_a_kept_one_stays() {
     });
     let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
     server.try_post_as("demo:demo-secret", "/oauth2/token", &form).unwrap().ok();
+    let mut command = remint();
+    command.args(["session", "list", "--json", "--data-dir"]).arg(&kept);
+    let sessions = run(command, "").ok().json();
+    assert_eq!(sessions.as_array().unwrap().len(), 2, "commands work on it as on any other");
 }
 
 #[test]
