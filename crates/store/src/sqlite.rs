@@ -48,9 +48,10 @@ pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 /// What the writer did, for metrics.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Commits by the number of batches in them: one counter for each of [`GROUP_BUCKETS`].
+    /// Commits by the number of batches in them, counted when they begin: one counter for each of
+    /// [`GROUP_BUCKETS`].
     pub groups: [AtomicU64; GROUP_BUCKETS.len()],
-    /// Batches committed.
+    /// Batches in them.
     pub batches: AtomicU64,
     /// Commits that failed.
     pub failures: AtomicU64,

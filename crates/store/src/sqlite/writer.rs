@@ -33,9 +33,10 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn run(mut self) {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
-        while self.queue.blocking_recv_many(&mut jobs, GROUP_MAX) > 0 {
+        while self.gather(&mut jobs) {
+            self.count(jobs.len());
             let outcomes = commit_group(&self.db, &jobs);
-            self.count(jobs.len(), outcomes.is_ok());
+            self.stats.failures.fetch_add(u64::from(outcomes.is_err()), Ordering::Relaxed);
             // Before the answers, so that whoever has one reads what it says.
             self.readers.commits.fetch_add(1, Ordering::Release);
             answer(jobs.drain(..), outcomes);
@@ -45,14 +46,29 @@ impl Writer {
         self.checkpoint.stop();
     }
 
-    fn count(&self, size: usize, ok: bool) {
+    /// Takes what is queued, once something is. False when nothing will be any more.
+    fn gather(&mut self, jobs: &mut Vec<Job>) -> bool {
+        let Some(first) = self.queue.blocking_recv() else { return false };
+        jobs.push(first);
+        // This is no waiting: where a core is idle it goes on at once. Where requests compete for the
+        // only one, the first of them woke this thread, which would take the core from the others
+        // and commit that one alone. So they go first, and share the commit.
+        std::thread::yield_now();
+        while jobs.len() < GROUP_MAX
+            && let Ok(job) = self.queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        true
+    }
+
+    fn count(&self, size: usize) {
         let size = size as u64;
         let bucket = GROUP_BUCKETS.iter().position(|bound| size <= *bound);
         if let Some(counter) = bucket.and_then(|i| self.stats.groups.get(i)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.stats.batches.fetch_add(size, Ordering::Relaxed);
-        self.stats.failures.fetch_add(u64::from(!ok), Ordering::Relaxed);
     }
 }
 

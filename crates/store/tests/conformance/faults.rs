@@ -96,8 +96,7 @@ fn a_failed_write_takes_its_whole_group_with_it_and_no_other() {
                 .collect();
             // The lock keeps the first one in a group of its own and gathers the others behind it.
             let lock = Lock::take(&other);
-            let first = Together::begin([store.rotate(&rotations[0])]).await;
-            until_taken(&store).await;
+            let first = begin_alone(&store, store.rotate(&rotations[0])).await;
             let rest = Together::begin(rotations[1..].iter().map(|r| store.rotate(r))).await;
             lock.release();
             let mut answers = first.finish().await;
@@ -237,11 +236,16 @@ impl<'a> Lock<'a> {
     }
 }
 
-/// Waits until the writer has taken all that is queued, and so waits for the lock.
-async fn until_taken(store: &Store) {
-    while store.queued().unwrap() > 0 {
+/// Begins a write and waits until the writer has, too: now it waits for the lock, and whatever comes
+/// later is of another group.
+async fn begin_alone<F: Future>(store: &Store, write: F) -> Together<F> {
+    let begun = || store.stats().groups.iter().map(|g| g.load(Ordering::Relaxed)).sum::<u64>();
+    let before = begun();
+    let alone = Together::begin([write]).await;
+    while begun() == before {
         tokio::task::yield_now().await;
     }
+    alone
 }
 
 #[test]
@@ -255,8 +259,7 @@ fn nothing_is_answered_before_its_commit_and_what_waited_shares_few_commits() {
         let before = counted();
         let other = place.connect();
         let lock = Lock::take(&other);
-        let mut first = Together::begin([store.rotate(&rotations[0])]).await;
-        until_taken(&store).await;
+        let mut first = begin_alone(&store, store.rotate(&rotations[0])).await;
         let mut rest = Together::begin(rotations[1..].iter().map(|r| store.rotate(r))).await;
         assert_eq!(store.queued(), Some(599));
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -302,8 +305,7 @@ fn more_writes_than_may_wait_are_refused_at_once_and_the_others_land() {
         let id = sign_in(&store, &shop, 1).await[0].id;
         let other = place.connect();
         let lock = Lock::take(&other);
-        let first = Together::begin([store.confirm(id, 0)]).await;
-        until_taken(&store).await;
+        let first = begin_alone(&store, store.confirm(id, 0)).await;
         let mut flood = Together::begin((0..17_000).map(|_| store.confirm(id, 0))).await;
         let waiting = flood.poll_once().await;
         assert_eq!(Some(waiting), store.queued(), "the others are answered already");
