@@ -1,5 +1,7 @@
 //! `remint serve --dev`: a client, a user and a session to try things with.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -45,7 +47,9 @@ impl Dev {
                 (absolute(dir)?, None)
             }
             None => {
-                let temporary = tempfile::Builder::new().prefix("remint-dev-").tempdir()?;
+                let private = Permissions::from_mode(0o700);
+                let mut builder = tempfile::Builder::new();
+                let temporary = builder.prefix("remint-dev-").permissions(private).tempdir()?;
                 (temporary.path().to_owned(), Some(temporary))
             }
         };

@@ -1,5 +1,6 @@
 //! `remint serve --dev`.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::home::{Home, Server, remint, run};
@@ -53,6 +54,11 @@ fn the_temporary_directory_goes_away_at_exit_and_a_kept_one_stays() {
         all.filter(|name| name.to_string_lossy().starts_with("remint-dev-")).count()
     };
     assert_eq!(made(), 1);
+    let is_private = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).all(|one| {
+        let is_dir = one.file_type().unwrap().is_dir();
+        !is_dir || one.metadata().unwrap().permissions().mode() & 0o777 == 0o700
+    });
+    assert!(is_private, "nobody else can look into it");
     assert!(server.stop().success());
     assert_eq!(made(), 0);
 
