@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use remint_protocol::client::{AuthMethod, Client as Registration, ClientId, GrantType};
 use remint_protocol::keyring::Keyring;
-use remint_protocol::policy::{Overrides, Policy};
+use remint_protocol::policy::Policy;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_server::config::Setting as _;
@@ -244,24 +244,7 @@ pub(crate) fn blank(id: &str) -> anyhow::Result<Registration> {
     let id = ClientId::parse(id).with_context(|| {
         format!("`{id}` can not be a client id: write 1 to 128 visible ASCII characters without a colon, not beginning with `usr_`")
     })?;
-    let at = now();
-    Ok(Registration {
-        id,
-        name: String::new(),
-        auth_methods: vec![AuthMethod::ClientSecretBasic],
-        secret: None,
-        previous_secret: None,
-        grants: Vec::new(),
-        scope: Scope::default(),
-        resources: Resources::default(),
-        serves: Resources::default(),
-        overrides: Overrides::default(),
-        enabled: true,
-        // Tokens of another client that had this id before are not this one's.
-        not_before: at.before(Duration::from_millis(1)),
-        created_at: at,
-        updated_at: at,
-    })
+    Ok(Registration::new(id, now()))
 }
 
 /// A secret that was given, or a new one; whether it must be printed.

@@ -2,6 +2,7 @@
 //! RFC 7591 §2 for the names).
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::policy::Overrides;
 use crate::resource::Resources;
@@ -140,6 +141,27 @@ impl Client {
     /// The most bytes that scope and resources have together.
     pub const MAX_EXTENT: usize = 8192;
 
+    /// A registration with nothing in it but its id: a confidential client that may do nothing yet.
+    /// What was issued to another client that had this id before `at` is not its own.
+    pub fn new(id: ClientId, at: Timestamp) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            auth_methods: vec![AuthMethod::ClientSecretBasic],
+            secret: None,
+            previous_secret: None,
+            grants: Vec::new(),
+            scope: Scope::default(),
+            resources: Resources::default(),
+            serves: Resources::default(),
+            overrides: Overrides::default(),
+            enabled: true,
+            not_before: at.before(Duration::from_millis(1)),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
     /// Whether this client has no way to prove who it is (RFC 6749 §2.1).
     pub fn is_public(&self) -> bool {
         self.auth_methods.contains(&AuthMethod::None)
@@ -220,20 +242,9 @@ pub(crate) mod tests {
 
     pub(crate) fn client(id: &str) -> Client {
         Client {
-            id: ClientId::parse(id).unwrap(),
-            name: String::new(),
-            auth_methods: vec![AuthMethod::ClientSecretBasic],
-            secret: None,
-            previous_secret: None,
             grants: GrantType::ALL.to_vec(),
             scope: Scope::parse("a b c").unwrap(),
-            resources: Resources::default(),
-            serves: Resources::default(),
-            overrides: Overrides::default(),
-            enabled: true,
-            not_before: Timestamp::default(),
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
+            ..Client::new(ClientId::parse(id).unwrap(), Timestamp::default())
         }
     }
 

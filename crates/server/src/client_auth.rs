@@ -195,30 +195,12 @@ async fn count_wrong_guess(app: &App, key: BucketKey, exists: bool, now: Timesta
 mod tests {
     use std::time::Duration;
 
-    use remint_protocol::client::{AuthMethod, ClientId};
-    use remint_protocol::policy::Overrides;
-    use remint_protocol::resource::Resources;
-    use remint_protocol::scope::Scope;
+    use remint_protocol::client::ClientId;
 
     use super::*;
 
     fn client() -> Client {
-        Client {
-            id: ClientId::parse("shop").unwrap(),
-            name: String::new(),
-            auth_methods: vec![AuthMethod::None],
-            secret: None,
-            previous_secret: None,
-            grants: Vec::new(),
-            scope: Scope::default(),
-            resources: Resources::default(),
-            serves: Resources::default(),
-            overrides: Overrides::default(),
-            enabled: true,
-            not_before: Timestamp::default(),
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
-        }
+        Client::new(ClientId::parse("shop").unwrap(), Timestamp::default())
     }
 
     #[tokio::test]

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
+use remint_protocol::client::{Client, ClientId, GrantType};
 use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason};
 use remint_protocol::keyring::{Keyring, RootKey};
 use remint_protocol::password::{Extent, Fresh, begin};
-use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, Policy};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Access, Decision, Request, Seal, decide};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -109,20 +109,10 @@ impl World {
     pub(crate) fn new(policy: Policy) -> Self {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let client = Client {
-            id: ClientId::parse("shop").unwrap(),
-            name: String::new(),
-            auth_methods: vec![AuthMethod::ClientSecretBasic],
-            secret: None,
-            previous_secret: None,
             grants: GrantType::ALL.to_vec(),
             scope: scope(0b1111),
             resources: resources(0b1111),
-            serves: Resources::default(),
-            overrides: Overrides::default(),
-            enabled: true,
-            not_before: Timestamp::default(),
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
+            ..Client::new(ClientId::parse("shop").unwrap(), Timestamp::default())
         };
         let extent = Extent { scope: scope(GRANTED), resources: resources(GRANTED) };
         let fresh = Fresh { id: FamilyId([7; 16]), secret: FamilySecret::new([8; 16]) };

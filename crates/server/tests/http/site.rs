@@ -11,8 +11,6 @@ use std::time::Duration;
 use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
 use remint_protocol::family::Loaded;
 use remint_protocol::keyring::Keyring;
-use remint_protocol::policy::Overrides;
-use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
@@ -217,20 +215,11 @@ impl Site {
     /// Registers a confidential client with every grant, after `edit`.
     pub(crate) fn register(&self, id: &str, edit: impl FnOnce(&mut Client)) {
         let mut client = Client {
-            id: ClientId::parse(id).unwrap(),
-            name: String::new(),
             auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
             secret: self.keys.hash_client_secret(SECRET),
-            previous_secret: None,
             grants: GrantType::ALL.to_vec(),
             scope: Scope::parse("a b c").unwrap(),
-            resources: Resources::default(),
-            serves: Resources::default(),
-            overrides: Overrides::default(),
-            enabled: true,
-            not_before: Timestamp::default(),
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..Client::new(ClientId::parse(id).unwrap(), self.now())
         };
         edit(&mut client);
         assert_eq!(self.block_on(self.store.create_client(&client)).unwrap(), Outcome::Done);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType, StoredSecret};
+use remint_protocol::client::{Client, ClientId, GrantType, StoredSecret};
 use remint_protocol::family::{Family, FamilyId, Rotation};
-use remint_protocol::policy::Overrides;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};
@@ -41,20 +40,13 @@ pub(crate) fn secret(byte: u8) -> StoredSecret {
 
 pub(crate) fn client(id: &str) -> Client {
     Client {
-        id: ClientId::parse(id).unwrap(),
         name: format!("The {id} of Zoë"),
-        auth_methods: vec![AuthMethod::ClientSecretBasic],
         secret: Some(secret(1)),
-        previous_secret: None,
         grants: GrantType::ALL.to_vec(),
         scope: scope("read write"),
         resources: resources("https://a.example https://b.example"),
-        serves: Resources::default(),
-        overrides: Overrides::default(),
-        enabled: true,
         not_before: Timestamp::default(),
-        created_at: at(-1_000),
-        updated_at: at(-1_000),
+        ..Client::new(ClientId::parse(id).unwrap(), at(-1_000))
     }
 }
 
