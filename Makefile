@@ -20,7 +20,7 @@ test: prerequisites ## Run every test, real clients included
 clients: prerequisites ## Let real OAuth clients refresh against a development server
 	clients/run
 
-lint: ## Check formatting, lints and documentation
+lint: prerequisites ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
@@ -47,14 +47,15 @@ deny: ## Check licences and advisories of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	$(CARGO) deny check
 
-# What the tests need beside Rust, as Debian packages, installed only when missing.
+# What lints and tests need beside Rust, as Debian packages, installed only when missing.
 prerequisites:
 	@missing=""; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v c++ >/dev/null || missing="$$missing g++"; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \
 	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -qy $$missing; \
-	  else echo "the tests need these Debian packages:$$missing"; exit 1; fi; \
+	  else echo "lints and tests need these Debian packages:$$missing"; exit 1; fi; \
 	fi
