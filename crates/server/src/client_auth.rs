@@ -123,6 +123,8 @@ impl Suspects {
     fn forgive(&self, key: BucketKey) {
         let mut all = self.lock();
         all.clients.remove(&key);
+        // An id that was made up once may have been registered since.
+        all.made_up.remove(&key);
         self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
     }
 
@@ -161,7 +163,7 @@ pub(crate) async fn authenticate(
     match (judged, registered) {
         (Ok(()), Some(registered)) => {
             if suspect.is_some() {
-                app.suspects.forgive(bucket.key());
+                forgive(app, bucket.key());
             }
             Ok(Caller { registered, source })
         }
@@ -172,6 +174,18 @@ pub(crate) async fn authenticate(
         }
         (Ok(()), None) => Err(Why::ClientUnknown.into()),
     }
+}
+
+/// A right secret ends what wrong ones before it began, in the store as well: otherwise the next slip
+/// would count from there.
+fn forgive(app: &App, key: BucketKey) {
+    app.suspects.forgive(key);
+    let store = app.store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.forgive_guesses(key).await {
+            tracing::warn!(%error, "wrong client secrets were not forgiven");
+        }
+    });
 }
 
 /// Counts a wrong guess in memory, and for clients that exist in the store as well, so that a restart
@@ -238,5 +252,8 @@ mod tests {
         assert!(suspects.lock().made_up.len() <= SUSPECTS_MAX);
         suspects.forgive(shop.key());
         assert_eq!(suspects.find(shop), None);
+        suspects.count(shop.key(), false, Guesses::default(), now);
+        suspects.forgive(shop.key());
+        assert_eq!(suspects.find(shop), None, "registered since it was made up");
     }
 }

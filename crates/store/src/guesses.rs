@@ -25,6 +25,8 @@ const TRUST: Statement = Statement::new(
      ON CONFLICT (bucket) DO UPDATE SET failures = 0, trusted_until = ?2",
 );
 
+const FORGIVE: Statement = Statement::new("DELETE FROM guesses WHERE bucket = ?1");
+
 const LIST: Statement = Statement::new(
     "SELECT bucket, failures, last_at, trusted_until FROM guesses WHERE bucket > ?1 \
      ORDER BY bucket LIMIT ?2",
@@ -36,7 +38,7 @@ const DELETE_FORGOTTEN: Statement = Statement::new(
 );
 
 #[cfg(test)]
-pub(crate) const HOT: &[&Statement] = &[&LOAD, &FAIL, &TRUST, &LIST, &DELETE_FORGOTTEN];
+pub(crate) const HOT: &[&Statement] = &[&LOAD, &FAIL, &TRUST, &FORGIVE, &LIST, &DELETE_FORGOTTEN];
 
 pub(crate) fn trust(bucket: Key, until: Timestamp) -> Write {
     Write::one(&TRUST, vec![bucket.into(), until.into()])
@@ -68,6 +70,14 @@ impl Store {
         let fail =
             |key: &BucketKey| Write::one(&FAIL, vec![(*key).into(), now.into(), forgotten.into()]);
         self.commit(buckets.iter().map(fail).collect()).await
+    }
+
+    /// Forgets the wrong guesses of a bucket: a right one has followed.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn forgive_guesses(&self, bucket: BucketKey) -> Result<Outcome, Error> {
+        self.commit(vec![Write::any(&FORGIVE, vec![bucket.into()])]).await
     }
 
     /// Looks at no more than `limit` buckets after `after`, and removes those that mean nothing any

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::site::{Answer, As, PASSWORD, Site};
+use remint_protocol::guess::Bucket;
+
+use crate::site::{Answer, As, PASSWORD, Site, eventually};
 
 const DEMO: As<'_> = As::Client("demo");
 
@@ -117,6 +119,27 @@ fn checklist_43_client_secrets_are_guessed_ever_more_slowly_but_not_from_elsewhe
     site.register("other", |_| {});
     site.token(As::Client("other"), &credentials).ok();
     site.wait(1);
+    site.token(DEMO, &credentials).ok();
+}
+
+#[test]
+fn checklist_43_a_right_secret_forgives_the_wrong_ones_before_it() {
+    let site = Site::new();
+    let credentials = [("grant_type", "client_credentials")];
+    let wrong = |site: &Site| site.token(As::Basic("demo", "wrong"), &credentials).status;
+    let key = Bucket::ClientFrom("demo", [127, 0, 0, 1].into()).key();
+    let stored = || site.block_on(site.store.load_guesses([key; 3])).unwrap()[0].failures;
+    for _ in 0..15 {
+        assert_eq!(wrong(&site), 401);
+    }
+    // Both are written in the background.
+    eventually(|| stored() == 15);
+    site.token(DEMO, &credentials).ok();
+    eventually(|| stored() == 0);
+    let site = site.restarted();
+    for _ in 0..15 {
+        assert_eq!(wrong(&site), 401);
+    }
     site.token(DEMO, &credentials).ok();
 }
 

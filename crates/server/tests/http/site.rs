@@ -347,7 +347,7 @@ impl Site {
 
 /// Waits for what a server does by itself within a second; longer on a machine that is busy with
 /// something else.
-fn eventually(holds: impl Fn() -> bool) {
+pub(crate) fn eventually(holds: impl Fn() -> bool) {
     for _ in 0..1_000 {
         if holds() {
             return;

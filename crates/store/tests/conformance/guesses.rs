@@ -122,6 +122,17 @@ fn a_family_that_did_not_begin_makes_nothing_trusted() {
 }
 
 #[test]
+fn a_forgiven_bucket_is_as_good_as_new_and_no_other() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
+        store.forgive_guesses(key(1)).await.unwrap();
+        assert_eq!(holds(&store, key(1)).await, Guesses::default());
+        assert_eq!(holds(&store, key(2)).await.failures, 1);
+    });
+}
+
+#[test]
 fn what_a_bucket_holds_is_kept_as_long_as_it_means_something() {
     on_every_backend(async |place| {
         let store = place.open().await;
