@@ -11,7 +11,7 @@ use remint_server::config::{Config, SECTIONS, Sources};
 use remint_server::keys;
 use remint_store::Store;
 
-use crate::install::{CONFIG_FILE, absolute};
+use crate::install::{CONFIG_FILE, absolute, block_on};
 use crate::output::Output;
 
 /// Write a commented configuration, the key file and the database.
@@ -27,6 +27,9 @@ pub(crate) struct Init {
     /// The issuer identifier: the URL under which clients will reach the server.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
+    /// A PostgreSQL database to use instead of a file, such as `postgres://remint@db.example.com/remint`.
+    #[arg(long, value_name = "URL")]
+    store_url: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -35,10 +38,12 @@ impl Init {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let dir = absolute(&self.data_dir)?;
         let file = dir.join(CONFIG_FILE);
-        let text = commented(self.issuer.as_deref());
+        let text = commented(&self.given());
         // What would be written must be good before anything is.
         let config = Config::resolve(&Sources::from_toml(&file, &text)?)?;
-        for there in [&file, &config.key_file(), &config.database()] {
+        let database = config.database();
+        let made = [&file, &config.key_file(), &database];
+        for there in made {
             if there.exists() {
                 bail!("{} is there already; nothing was changed", there.display());
             }
@@ -50,14 +55,30 @@ impl Init {
             .with_context(|| format!("cannot make the directory {}", dir.display()))?;
         write_new(&file, &text)?;
         keys::create(&config.key_file())?;
-        Store::open(&config.database())?.close();
         let shown = self.data_dir.display();
+        let has = if self.store_url.is_some() {
+            format!("and keys. Next:\n  remint migrate --data-dir {shown}")
+        } else {
+            block_on(async {
+                Store::open(&database)?.close().await;
+                Ok(())
+            })?;
+            "keys and an empty database. Next:".to_owned()
+        };
         self.output.done(&format!(
-            "{shown} has a configuration, keys and an empty database. Next:\n  \
+            "{shown} has a configuration, {has}\n  \
              remint user create --data-dir {shown} --username alice\n  \
              remint client create --data-dir {shown} --id shop --grant password --grant refresh_token\n  \
              remint serve --data-dir {shown}"
         ))
+    }
+}
+
+impl Init {
+    /// The keys that are written with a value.
+    fn given(&self) -> Vec<(&str, &str)> {
+        let all = [("issuer", &self.issuer), ("store.url", &self.store_url)];
+        all.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect()
     }
 }
 
@@ -73,8 +94,8 @@ pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every key with its documentation and its default, commented out; the issuer where one is given.
-fn commented(issuer: Option<&str>) -> String {
+/// Every key with its documentation and its default, commented out, but for those that are given.
+fn commented(given: &[(&str, &str)]) -> String {
     let mut text = String::from("# Remint's configuration. Each key shows its default.\n");
     for (section, about, keys) in SECTIONS {
         text.push('\n');
@@ -86,11 +107,9 @@ fn commented(issuer: Option<&str>) -> String {
             let name = key.name.rsplit('.').next().unwrap_or(key.name);
             text.push('\n');
             text.extend(key.doc.lines().map(|line| format!("#{line}\n")));
-            match issuer {
-                Some(issuer) if name == "issuer" => {
-                    text.push_str(&format!("issuer = \"{issuer}\"\n"));
-                }
-                _ => text.push_str(&format!("# {name} = {}\n", written(key.default))),
+            match given.iter().find(|(given, _)| *given == key.name) {
+                Some((_, value)) => text.push_str(&format!("{name} = \"{value}\"\n")),
+                None => text.push_str(&format!("# {name} = {}\n", written(key.default))),
             }
         }
     }
@@ -109,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_commented_configuration_is_good_with_every_comment_sign_removed() {
-        let text = commented(Some("https://id.example.com"));
+        let text = commented(&[("issuer", "https://id.example.com")]);
         let uncommented: String = text
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))

@@ -1,14 +1,17 @@
 //! Finding an installation: its configuration, keys and store.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_protocol::keyring::Keyring;
 use remint_server::clock::Clock;
-use remint_server::config::{Config, Sources};
+use remint_server::config::{Config, Sources, StoreUrl};
 use remint_server::keys;
 use remint_store::Store;
+use remint_store::postgres::Settings;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::output::Output;
 
@@ -93,18 +96,54 @@ impl Installation {
 
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
         let keys = keys::read(&config.key_file())?;
-        let database = config.database();
-        if !database.exists() {
-            bail!("there is no database {}: run `remint init` first", database.display());
-        }
-        let store = Store::open(&database)?;
+        let store = block_on(open_store(&config))?;
         Ok(Self { config, keys, store })
     }
 }
 
-/// Runs one command's future to its end.
+/// Opens the store that the configuration names, which must be there.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    if let Some(settings) = postgres(config)? {
+        return Ok(Store::connect(settings).await?);
+    }
+    let database = config.database();
+    if !database.exists() {
+        bail!("there is no database {}: run `remint init` first", database.display());
+    }
+    Ok(Store::open(&database)?)
+}
+
+/// How PostgreSQL is reached; `None` where the configuration names none.
+pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
+    let store = &config.store;
+    let Some(StoreUrl(url)) = store.url.clone() else { return Ok(None) };
+    let url = match &store.password_file {
+        Some(file) => {
+            let file = config.path(file);
+            let password = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read store.password_file {}", file.display()))?;
+            url.with_password(password.trim_end_matches(['\r', '\n']))
+        }
+        None => url,
+    };
+    Ok(Some(Settings {
+        url,
+        ca_file: store.ca_file.as_deref().map(|file| config.path(file)),
+        connections: store.connections,
+        connect_timeout: store.connect_timeout,
+        statement_timeout: store.statement_timeout,
+        revocation_commit: store.revocation_commit,
+    }))
+}
+
+/// Runs one of a command's futures to its end. All of them share a runtime: connections live on it.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return runtime.block_on(future);
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    RUNTIME.get_or_init(|| runtime).block_on(future)
 }
 
 /// The time of a command.

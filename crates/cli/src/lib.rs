@@ -11,6 +11,7 @@ mod import;
 pub mod import_wso2;
 mod init;
 mod install;
+mod migrate;
 mod output;
 mod overrides;
 mod secret;
@@ -55,6 +56,8 @@ enum Command {
     /// Look into tokens without using them
     #[command(subcommand)]
     Token(token::Token),
+    /// Bring the schema of the database up to date
+    Migrate(migrate::Migrate),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::User(user) => user.run(),
         Command::Session(session) => session.run(),
         Command::Token(token) => token.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Config(config) => config.run(),
         Command::Import(import) => import.run(),
         Command::Completions(completions) => completions.run(),

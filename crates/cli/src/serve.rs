@@ -25,7 +25,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
-use crate::install::{Location, absolute};
+use crate::install::{Location, absolute, open_store, postgres};
+use crate::migrate;
 use crate::output::print;
 
 /// Run the server.
@@ -133,11 +134,14 @@ async fn serve(
     raise_file_limit(config.http.max_connections);
     let _lock = Lock::take(&config.data_dir())?;
     let keys = keys::read(&config.key_file())?;
-    let database = config.database();
-    if dev.is_none() && !database.exists() {
-        bail!("there is no database {}: run `remint init` first", database.display());
-    }
-    let store = Store::open(&database)?;
+    let store = if dev.is_some() {
+        Store::open(&config.database())?
+    } else {
+        if let Some(settings) = postgres(&config)?.filter(|_| config.store.migrate_on_start) {
+            migrate::migrate(settings).await?;
+        }
+        open_store(&config).await?
+    };
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -176,7 +180,7 @@ async fn serve(
         () = run(Arc::clone(&app), router(&app), listeners, tls, stopping) => {}
         () = impatient.recv(2) => tracing::warn!("running requests were ended"),
     }
-    store.close();
+    store.close().await;
     Ok(())
 }
 

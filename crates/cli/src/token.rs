@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use remint_protocol::client::Client;
 use remint_protocol::keyring::Keyring;
-use remint_protocol::refresh::{self, Decision, Request, Seal};
+use remint_protocol::refresh::{self, Decision, Request};
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Store;
 use secrecy::ExposeSecret as _;
@@ -124,10 +124,9 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
         }
     };
     let loaded = at.store.load_family(token.family).await?;
-    let seal = Seal { kid: at.keys.active(), epoch: at.store.epoch().await? };
     let policy = at.config.policy().of(&client);
     let request = Request { token: &token, scope: None, resources: None };
-    let decision = refresh::decide(&request, loaded.as_ref(), &client, &policy, seal, now());
+    let decision = refresh::decide(&request, loaded.as_ref(), &client, &policy, at.keys.active(), now());
     let family = loaded.as_ref().map(|l| &l.family);
     let user = match family {
         Some(family) => at.store.load_user(family.user_id).await?,

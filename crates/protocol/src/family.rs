@@ -66,6 +66,9 @@ pub struct Loaded {
     pub family: Family,
     /// The user today.
     pub user: Option<UserStanding>,
+    /// The store's epoch at the moment of reading. A row and an epoch of different moments would
+    /// take a lost commit for a forgery.
+    pub epoch: u16,
 }
 
 impl Family {

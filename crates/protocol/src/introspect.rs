@@ -179,7 +179,7 @@ mod tests {
                 caller: owner.clone(),
                 owner: Some(owner),
                 policy: Policy::default(),
-                loaded: Some(Loaded { family, user }),
+                loaded: Some(Loaded { family, user, epoch: 1 }),
                 access,
                 refresh,
                 is_denied: false,

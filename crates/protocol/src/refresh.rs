@@ -196,16 +196,17 @@ const fn revocation(row: Row, reason: RevokeReason, why: Why) -> Decision {
     Decision::Revoke { row, reason, reject: Reject { code: why.code(), why } }
 }
 
-/// Decides about one presented refresh token. `client` has authenticated, `policy` is its own.
+/// Decides about one presented refresh token. `client` has authenticated, `policy` is its own, `kid`
+/// is the root key that seals now.
 pub fn decide(
     request: &Request<'_>,
     loaded: Option<&Loaded>,
     client: &Client,
     policy: &Policy,
-    seal: Seal,
+    kid: u8,
     now: Timestamp,
 ) -> Decision {
-    let table = Table { request, client, policy, seal, now };
+    let table = Table { request, client, policy, kid, now };
     table.decide(loaded).unwrap_or_else(Decision::Refuse)
 }
 
@@ -213,7 +214,7 @@ struct Table<'a> {
     request: &'a Request<'a>,
     client: &'a Client,
     policy: &'a Policy,
-    seal: Seal,
+    kid: u8,
     now: Timestamp,
 }
 
@@ -234,14 +235,14 @@ impl Table<'_> {
         let presented = self.request.token.generation;
         if presented == family.generation {
             return Ok(if self.policy.renew_refresh_token {
-                self.rotate(Row::Current, family, presented, access)
+                self.rotate(Row::Current, loaded, access)
             } else {
                 self.keep(family, access(presented))
             });
         }
         if presented > family.generation {
-            return Ok(if self.request.token.epoch < self.seal.epoch {
-                self.rotate(Row::LostCommit, family, presented, access)
+            return Ok(if self.request.token.epoch < loaded.epoch {
+                self.rotate(Row::LostCommit, loaded, access)
             } else {
                 revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
             });
@@ -309,11 +310,11 @@ impl Table<'_> {
     fn rotate(
         &self,
         row: Row,
-        family: &Family,
-        presented: u32,
+        loaded: &Loaded,
         access: impl FnOnce(u32) -> Access,
     ) -> Decision {
-        let Some(to) = presented.checked_add(1) else {
+        let family = &loaded.family;
+        let Some(to) = self.request.token.generation.checked_add(1) else {
             return revocation(Row::Dead, RevokeReason::Overflow, Why::RefreshOverflow);
         };
         let expires_at = if self.policy.extend_on_renewal {
@@ -325,8 +326,8 @@ impl Table<'_> {
             family: family.id,
             from: family.generation,
             to,
-            epoch: self.seal.epoch,
-            kid: self.seal.kid,
+            epoch: loaded.epoch,
+            kid: self.kid,
             at: self.now,
             expires_at,
         };
@@ -442,7 +443,7 @@ mod tests {
             token: RefreshToken { kid: 1, epoch: 7, family: family.id, secret, generation },
             scope: None,
             resources: None,
-            loaded: Some(Loaded { family, user }),
+            loaded: Some(Loaded { family, user, epoch: 7 }),
             client: demo,
             policy: Policy { grace_period: GRACE, ..Policy::default() },
             seal: Seal { kid: 1, epoch: 7 },
@@ -467,7 +468,8 @@ mod tests {
             let Self { token, scope, resources, loaded, client, policy, seal, now } = self;
             let (scope, resources) = (scope.clone(), resources.clone());
             let request = Request { token, scope, resources };
-            decide(&request, loaded.as_ref(), client, policy, *seal, *now)
+            let loaded = loaded.clone().map(|l| Loaded { epoch: seal.epoch, ..l });
+            decide(&request, loaded.as_ref(), client, policy, seal.kid, *now)
         }
 
         /// The change to the row and the access token of a renewal.

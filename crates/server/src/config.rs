@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
+use remint_store::postgres::RevocationCommit;
 
 mod read;
 mod values;
 
 pub use read::{ConfigError, Origin, Sources};
-pub use values::{Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting};
+pub use values::{
+    Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting, StoreUrl,
+};
 
 /// One documented key.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,8 @@ pub struct Key {
     pub default: &'static str,
     /// What may be written.
     pub expects: &'static str,
+    /// Whether the value may hold a secret, so that it is not repeated in messages.
+    pub is_secret: bool,
 }
 
 macro_rules! sections {
@@ -66,6 +71,7 @@ macro_rules! sections {
                 doc: concat!($($doc, "\n",)*),
                 default: $default,
                 expects: <$type as Setting>::EXPECTS,
+                is_secret: <$type as Setting>::IS_SECRET,
             },)*],
         ),)*];
     };
@@ -84,6 +90,33 @@ sections! {
         /// refresh token at hand, that session's later ones; keep it at mode 0600 and back it up apart
         /// from the database. Relative to the configuration file.
         key_file: PathBuf = "remint.keys";
+    }
+
+    /// Where sessions, clients and users are kept.
+    "store." StoreKeys {
+        /// A PostgreSQL database that any number of nodes share, such as
+        /// `postgres://remint@db.example.com/remint`. Several hosts may be named, separated by commas: the
+        /// one that accepts writes is used. `sslmode` is `verify-full` or, for a network that you trust,
+        /// `disable`; left out, it is `disable` for loopback addresses and sockets only. Without a URL,
+        /// SQLite in the data directory.
+        url: Option<StoreUrl> = "";
+        /// A file with the password, where the URL has none.
+        password_file: Option<PathBuf> = "";
+        /// The certificates of the authorities to trust for the database, PEM. Without it, those that the
+        /// system trusts.
+        ca_file: Option<PathBuf> = "";
+        /// How many connections to PostgreSQL this node opens at most, beside one that listens for changes.
+        connections: u32 = "8";
+        /// How long making a connection to PostgreSQL may take.
+        connect_timeout: Duration = "3s";
+        /// How long a statement on PostgreSQL may take.
+        statement_timeout: Duration = "5s";
+        /// What must have a revocation before it is answered, as PostgreSQL's `synchronous_commit` has it:
+        /// `server` for that setting of the server, `on`, `remote_write` or `remote_apply`. Rotations wait
+        /// for the primary's disk only: what a failover loses of them heals.
+        revocation_commit: RevocationCommit = "server";
+        /// Whether `serve` brings an older schema up to date instead of refusing it.
+        migrate_on_start: bool = "false";
     }
 
     /// The public listener: tokens, introspection, revocation, metadata, health.
@@ -169,6 +202,8 @@ sections! {
 pub struct Config {
     /// Keys without a section.
     pub server: Server,
+    /// `[store]`
+    pub store: StoreKeys,
     /// `[http]`
     pub http: Http,
     /// `[ops]`
@@ -192,6 +227,7 @@ impl Config {
         sources.refuse_unknown_keys()?;
         let config = Self {
             server: Server::resolve(sources)?,
+            store: StoreKeys::resolve(sources)?,
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,
             tokens: Tokens::resolve(sources)?,
@@ -220,6 +256,12 @@ impl Config {
                 sources.fault("http.plain", "write it without http.certificate, or leave it out")
             );
         }
+        if let (Some(_), Some(url)) = (&self.store.ca_file, &self.store.url)
+            && !url.0.is_encrypted()
+        {
+            let advice = "write it with sslmode=verify-full in store.url, or leave it out";
+            return Err(sources.fault("store.ca_file", advice));
+        }
         self.check_bounds(sources)?;
         // Tokens must not cross a network in clear (RFC 6749 §3.2).
         if self.http.plain && !self.http.listen.is_loopback() {
@@ -235,8 +277,10 @@ impl Config {
     fn check_bounds(&self, sources: &Sources) -> Result<(), ConfigError> {
         let hour = Duration::from_hours(1);
         let moment = Duration::from_millis(100);
-        let (http, passwords) = (&self.http, &self.passwords);
+        let (store, http, passwords) = (&self.store, &self.http, &self.passwords);
         for (key, value, least) in [
+            ("store.connect_timeout", store.connect_timeout, moment),
+            ("store.statement_timeout", store.statement_timeout, moment),
             ("http.header_timeout", http.header_timeout, moment),
             ("http.body_timeout", http.body_timeout, moment),
             ("http.drain_timeout", http.drain_timeout, Duration::ZERO),
@@ -247,6 +291,7 @@ impl Config {
             }
         }
         for (key, value, least, most) in [
+            ("store.connections", store.connections, 3, 1_000),
             ("http.max_connections", http.max_connections, 1, 1_000_000),
             ("passwords.iterations", passwords.iterations, 1, 100),
             ("passwords.workers", passwords.workers, 0, 1_000),
@@ -307,13 +352,19 @@ impl Config {
                     .into(),
             );
         }
+        if let Some(url) = self.store.url.as_ref().filter(|url| url.is_open_to_the_network()) {
+            warnings.push(format!(
+                "store.url is {url}: names and hashes cross the network in clear, and whoever poses as the \
+                 database is believed"
+            ));
+        }
         if self.server.issuer.as_str().starts_with("http://") {
             warnings.push("issuer is a plain http URL: fine on this machine, not beyond it".into());
         }
         warnings
     }
 
-    /// The database file.
+    /// The database file, where there is no `store.url`.
     pub fn database(&self) -> PathBuf {
         self.data_dir().join("remint.db")
     }
@@ -337,6 +388,7 @@ impl Config {
     pub fn show(&self) -> Vec<(&'static str, String)> {
         let mut all = Vec::new();
         self.server.show(&mut all);
+        self.store.show(&mut all);
         self.http.show(&mut all);
         self.ops.show(&mut all);
         self.tokens.show(&mut all);

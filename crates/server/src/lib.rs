@@ -49,7 +49,6 @@ pub struct App {
     config: Config,
     policy: Policy,
     store: Store,
-    epoch: u16,
     keys: Keyring,
     clock: Clock,
     passwords: Passwords,
@@ -86,7 +85,6 @@ impl App {
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
             policy: config.policy(),
-            epoch: store.epoch().await?,
             passwords: Passwords::new(&config.passwords)?,
             metrics: Metrics::new(&store),
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
@@ -118,9 +116,9 @@ impl App {
         &self.config
     }
 
-    /// How a new token is sealed.
-    const fn seal(&self) -> Seal {
-        Seal { kid: self.keys.active(), epoch: self.epoch }
+    /// How the first token of a session is sealed.
+    async fn seal(&self) -> Result<Seal, remint_store::Error> {
+        Ok(Seal { kid: self.keys.active(), epoch: self.store.epoch().await? })
     }
 
     fn refused(&self, failure: Failure) -> Response {

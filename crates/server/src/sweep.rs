@@ -24,8 +24,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) async fn watch_revision(app: Arc<App>) {
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let watch = app.store.watch();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            () = watch.next() => {}
+            _ = ticks.tick() => {}
+        }
         // Readiness tells about a store that does not answer; here it is only asked again.
         if let Ok(revision) = app.store.revision().await {
             app.clients.see_revision(revision);

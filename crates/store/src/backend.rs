@@ -1,18 +1,23 @@
-//! The seam between what is asked and which engine answers: the only two places that know.
+//! The seam between what is asked and which engine answers: the only place that knows.
+
+use remint_protocol::time::Timestamp;
 
 use crate::batch::{Batch, Outcome, Statement};
+use crate::postgres::{Changes, Postgres};
 use crate::row::{Row, Value};
-use crate::sqlite::{Sqlite, Stats};
+use crate::sqlite::Sqlite;
+use crate::stats::Stats;
 use crate::{Error, Store};
 
 /// The engines.
 pub(crate) enum Backend {
     /// Embedded, one machine.
     Sqlite(Sqlite),
+    /// Shared by any number of nodes.
+    Postgres(Postgres),
 }
 
 impl Backend {
-    #[expect(clippy::unused_async, reason = "a second engine answers over a network")]
     async fn read(
         &self,
         statement: &'static Statement,
@@ -21,28 +26,52 @@ impl Backend {
         match self {
             // A primary-key read out of the page cache is over sooner than a hop to another thread.
             Self::Sqlite(sqlite) => sqlite.read(statement, values),
+            Self::Postgres(postgres) => postgres.read(statement, values).await,
         }
     }
 
     async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.commit(batch).await,
+            Self::Postgres(postgres) => postgres.commit(batch).await,
         }
     }
 
-    pub(crate) fn close(&self) {
-        let Self::Sqlite(sqlite) = self;
-        sqlite.close();
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close(),
+            Self::Postgres(postgres) => postgres.close().await,
+        }
     }
 
     pub(crate) fn queued(&self) -> Option<usize> {
-        let Self::Sqlite(sqlite) = self;
-        sqlite.queued()
+        match self {
+            Self::Sqlite(sqlite) => sqlite.queued(),
+            Self::Postgres(postgres) => postgres.queued(),
+        }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
-        let Self::Sqlite(sqlite) = self;
-        sqlite.stats()
+        match self {
+            Self::Sqlite(sqlite) => sqlite.stats(),
+            Self::Postgres(postgres) => postgres.stats(),
+        }
+    }
+
+    /// `None` where it is the clock of this machine.
+    pub(crate) async fn time(&self) -> Result<Option<Timestamp>, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(postgres) => postgres.time().await.map(Some),
+        }
+    }
+
+    /// `None` where no other node can change anything.
+    pub(crate) fn changes(&self) -> Option<Changes> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(postgres) => Some(postgres.changes()),
+        }
     }
 }
 

@@ -7,11 +7,37 @@ use crate::row::Value;
 pub(crate) struct Statement {
     /// The text.
     pub(crate) sql: &'static str,
+    /// The same for many requests at once, for an engine behind a network: PostgreSQL's own text,
+    /// whose parameters are arrays, one for each value of the single form. The last column of what
+    /// it returns is the number of the request that the row belongs to, from 1.
+    pub(crate) set: Option<&'static str>,
+    /// What a failover may do to it.
+    pub(crate) survives: Survives,
+}
+
+/// What an answered write outlives. A crash of the machine always; the rest is up to how the engine
+/// is replicated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Survives {
+    /// As much as the cluster offers: what is revoked must stay revoked.
+    Failover,
+    /// A crash. What a failover loses of it heals by itself, see epochs.
+    Crash,
 }
 
 impl Statement {
     pub(crate) const fn new(sql: &'static str) -> Self {
-        Self { sql }
+        Self { sql, set: None, survives: Survives::Failover }
+    }
+
+    /// With a form for many requests at once.
+    pub(crate) const fn with_set(self, set: &'static str) -> Self {
+        Self { set: Some(set), ..self }
+    }
+
+    /// A write that may be lost in a failover.
+    pub(crate) const fn healing(self) -> Self {
+        Self { survives: Survives::Crash, ..self }
     }
 }
 

@@ -78,7 +78,8 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub async fn find_client(&self, id: &str) -> Result<Option<Client>, Error> {
-        self.read_one(&FIND, &[id.into()]).await?.map(client).transpose()
+        let Some(id) = ClientId::parse(id) else { return Ok(None) };
+        self.read_one(&FIND, &[id.as_str().into()]).await?.map(client).transpose()
     }
 
     /// Finds a client, and says at which revision: a cache that has seen another one must not keep it.
@@ -89,7 +90,10 @@ impl Store {
         &self,
         id: &str,
     ) -> Result<Option<(Client, i64)>, Error> {
-        let Some(mut row) = self.read_one(&FIND_WITH_REVISION, &[id.into()]).await? else {
+        // What is no id is not looked up: PostgreSQL's text knows no NUL.
+        let Some(id) = ClientId::parse(id) else { return Ok(None) };
+        let id = Value::from(id.as_str());
+        let Some(mut row) = self.read_one(&FIND_WITH_REVISION, &[id]).await? else {
             return Ok(None);
         };
         let rest = row.split_off(1);

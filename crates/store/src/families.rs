@@ -13,20 +13,33 @@ use crate::guesses;
 use crate::row::{Columns, Row, Value};
 use crate::{Error, Store};
 
+/// The epoch is of the same moment as the row.
+macro_rules! columns {
+    () => {
+        "f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
+         f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
+         f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
+         u.not_before, u.disabled_at, (SELECT value FROM meta WHERE name = 'epoch')"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
-             f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
-             f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
-             u.not_before, u.disabled_at \
-             FROM families f LEFT JOIN users u ON u.id = f.user_id ",
+            "SELECT ",
+            columns!(),
+            " FROM families f LEFT JOIN users u ON u.id = f.user_id ",
             $rest
         )
     };
 }
 
-const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1"));
+const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(concat!(
+    "SELECT ",
+    columns!(),
+    ", v.n FROM unnest($1::bytea[]) WITH ORDINALITY AS v (id, n) \
+     JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
+));
 
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
@@ -38,10 +51,20 @@ const INSERT: Statement = Statement::new(
      ON CONFLICT (id) DO NOTHING",
 );
 
-const ROTATE: Statement = Statement::new(
+/// One that is lost in a failover heals: its token is ahead of the row from an older epoch.
+pub(crate) const ROTATE: Statement = Statement::new(
     "UPDATE families SET generation = ?3, epoch = ?4, kid = ?5, rotated_at = ?6, expires_at = ?7, \
      confirmed = 0 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
-);
+)
+.with_set(
+    "UPDATE families f SET generation = v.generation, epoch = v.epoch, kid = v.kid, \
+     rotated_at = v.rotated_at, expires_at = v.expires_at, confirmed = 0 \
+     FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
+     $6::bigint[], $7::bigint[]) WITH ORDINALITY \
+     AS v (id, seen, generation, epoch, kid, rotated_at, expires_at, n) \
+     WHERE f.id = v.id AND f.generation = v.seen AND f.revoked_at IS NULL RETURNING v.n",
+)
+.healing();
 
 const CONFIRM: Statement = Statement::new(
     "UPDATE families SET confirmed = 1 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
@@ -297,7 +320,7 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
     let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
     let user =
         not_before.map(|not_before| UserStanding { enabled: disabled_at.is_none(), not_before });
-    Ok(Loaded { family, user })
+    Ok(Loaded { family, user, epoch: c.take("epoch")? })
 }
 
 fn revoked(c: &mut Columns) -> Result<Option<(Timestamp, RevokeReason)>, Error> {

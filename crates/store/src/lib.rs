@@ -1,11 +1,10 @@
-//! What Remint remembers, in SQLite.
+//! What Remint remembers, in SQLite or PostgreSQL.
 //!
 //! The public API is verbs: `rotate`, `revoke_family`, `create_client`. Every write that consumes
 //! something carries its guard in SQL and reports [`Outcome::Conflict`] as a normal answer. Nothing is
 //! answered before its commit is on disk. Not found is `None`, never an error.
 //!
-//! Reads and writes go through one seam, `backend.rs`, as data: a statement and its values. A second
-//! engine is two `match` arms there.
+//! Reads and writes go through one seam, `backend.rs`, as data: a statement and its values.
 
 mod access_tokens;
 mod backend;
@@ -15,8 +14,11 @@ mod families;
 mod guesses;
 mod meta;
 mod migrate;
+mod open_error;
+pub mod postgres;
 mod row;
 mod sqlite;
+mod stats;
 mod users;
 
 use std::path::Path;
@@ -24,9 +26,12 @@ use std::sync::Arc;
 
 pub use batch::Outcome;
 pub use families::{Filter, Page};
-pub use migrate::MigrateError;
-pub use sqlite::{GROUP_BUCKETS, OpenError, Stats};
+pub use migrate::{MigrateError, Migration};
+pub use open_error::OpenError;
+pub use stats::{GROUP_BUCKETS, Stats};
 pub use users::User;
+
+use remint_protocol::time::Timestamp;
 
 use backend::Backend;
 
@@ -65,9 +70,52 @@ impl Store {
         Ok(Self { backend: Arc::new(Backend::Sqlite(sqlite::Sqlite::open(file)?)) })
     }
 
+    /// Connects to PostgreSQL, whose schema must be up to date.
+    ///
+    /// # Errors
+    /// When it does not answer, or its schema is of another version.
+    pub async fn connect(settings: postgres::Settings) -> Result<Self, OpenError> {
+        let postgres = postgres::Postgres::open(settings).await?;
+        Ok(Self { backend: Arc::new(Backend::Postgres(postgres)) })
+    }
+
+    /// The steps that the schema of a PostgreSQL database lacks, in order.
+    ///
+    /// # Errors
+    /// When it does not answer, belongs to another program, or is of a newer version.
+    pub async fn missing_migrations(
+        settings: postgres::Settings,
+    ) -> Result<Vec<&'static Migration>, OpenError> {
+        postgres::missing(settings).await
+    }
+
+    /// Brings the schema of a PostgreSQL database up to date, and gives the steps that this took.
+    /// Nodes may do so at once; each step is taken once.
+    ///
+    /// # Errors
+    /// As [`Self::missing_migrations`].
+    pub async fn migrate(
+        settings: postgres::Settings,
+    ) -> Result<Vec<&'static Migration>, OpenError> {
+        postgres::migrate(settings).await
+    }
+
     /// Waits until everything queued is on disk, and closes the database.
-    pub fn close(&self) {
-        self.backend.close();
+    pub async fn close(&self) {
+        self.backend.close().await;
+    }
+
+    /// Hears of changes that other nodes make, from now on.
+    pub fn watch(&self) -> Watch {
+        Watch(self.backend.changes())
+    }
+
+    /// The clock of the database; `None` where it is this machine's.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn time(&self) -> Result<Option<Timestamp>, Error> {
+        self.backend.time().await
     }
 
     /// Whether the store answers, for readiness probes.
@@ -88,6 +136,20 @@ impl Store {
     /// Counters for metrics.
     pub fn stats(&self) -> &Stats {
         self.backend.stats()
+    }
+}
+
+/// Hears of changes that other nodes make.
+pub struct Watch(Option<postgres::Changes>);
+
+impl Watch {
+    /// Waits for the next one; for ever where there are no other nodes. Some may go unheard: look from
+    /// time to time as well.
+    pub async fn next(&self) {
+        match &self.0 {
+            Some(changes) => changes.next().await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The counters that every node watches.
 
-use crate::batch::{Statement, Write};
+use crate::batch::{Outcome, Statement, Write};
 use crate::row::{Columns, Value};
 use crate::{Error, Store};
 
 const LOAD: Statement = Statement::new("SELECT value FROM meta WHERE name = ?1");
 const RAISE: Statement = Statement::new("UPDATE meta SET value = value + 1 WHERE name = ?1");
 
+const RAISE_EPOCH: Statement =
+    Statement::new("UPDATE meta SET value = value + 1 WHERE name = 'epoch' AND value < ?1");
+
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE];
+pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE, &RAISE_EPOCH];
 
 /// Tells every node that a client changed.
 pub(crate) fn raise_revision() -> Write {
@@ -31,6 +34,15 @@ impl Store {
     pub async fn epoch(&self) -> Result<u16, Error> {
         let epoch = self.counter("epoch").await?;
         u16::try_from(epoch).map_err(|_| Error::Corrupt { table: "meta", column: "epoch" })
+    }
+
+    /// Says that the store may have lost commits: sessions that are ahead of their rows heal. Nodes of
+    /// one database see it at once.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn raise_epoch(&self) -> Result<Outcome, Error> {
+        self.commit(vec![Write::one(&RAISE_EPOCH, vec![i64::from(u16::MAX).into()])]).await
     }
 
     async fn counter(&self, name: &'static str) -> Result<i64, Error> {

@@ -1,20 +1,54 @@
-//! The schema's versions. A database is brought up to date when it is opened, in one transaction,
-//! so that two processes that open it at once do the work once.
+//! The schema's versions: the same numbers and names on both engines.
+//!
+//! A database file is brought up to date when it is opened. A PostgreSQL database is shared by nodes
+//! that may be of different versions, so there it is an operator's decision: [`migrate`].
 
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step, in order.
-struct Migration {
-    version: i64,
-    name: &'static str,
-    sql: &'static str,
+#[derive(Debug)]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// What it brings.
+    pub name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "init",
-    sql: include_str!("../migrations/sqlite/0001_init.sql"),
-}];
+impl Migration {
+    /// Its text for PostgreSQL.
+    pub const fn postgres(&self) -> &'static str {
+        self.postgres
+    }
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal $file:literal)*) => {
+        /// Every step there is. An old one never changes.
+        pub(crate) const MIGRATIONS: &[Migration] = &[$(Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../migrations/postgres/", $file)),
+        },)*];
+    };
+}
+
+migrations! {
+    1 "init" "0001_init.sql"
+    2 "keys_and_nodes" "0002_keys_and_nodes.sql"
+}
+
+/// The newest version that is known here.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |m| m.version)
+}
+
+/// The steps that a database of a version lacks.
+pub(crate) fn missing(version: i64) -> impl Iterator<Item = &'static Migration> {
+    MIGRATIONS.iter().filter(move |m| m.version > version)
+}
 
 /// Marks the file as Remint's ("RMNT"), so that another program's database is never taken for it.
 const APPLICATION_ID: i64 = 0x524d_4e54;
@@ -22,28 +56,29 @@ const APPLICATION_ID: i64 = 0x524d_4e54;
 /// Why a schema can not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The engine refused.
+    /// SQLite refused.
     #[error(transparent)]
-    Engine(#[from] rusqlite::Error),
+    Sqlite(#[from] rusqlite::Error),
     /// The file is a database of something else.
     #[error("the file is a database, but not one of Remint's")]
     Foreign,
-    /// The file was written by a newer version of Remint.
+    /// It was written by a newer version of Remint.
     #[error(
         "the database has schema version {found}, this remint knows versions up to {known}: \
          run the newer remint that wrote it"
     )]
     TooNew {
-        /// The version of the file.
+        /// The version of the database.
         found: i64,
         /// The newest version known here.
         known: i64,
     },
 }
 
-/// Brings the schema up to date.
-pub(crate) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
-    let known = MIGRATIONS.last().map_or(0, |m| m.version);
+/// Brings the schema of a file up to date, in one transaction, so that two processes that open it at
+/// once do the work once.
+pub(crate) fn migrate_file(db: &mut Connection) -> Result<(), MigrateError> {
+    let known = newest();
     // In one transaction, so that what is read was never half of another process' work.
     let seen = db.transaction()?;
     if version(&seen)? == known {
@@ -55,8 +90,8 @@ pub(crate) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     if found > known {
         return Err(MigrateError::TooNew { found, known });
     }
-    for migration in MIGRATIONS.iter().filter(|m| m.version > found) {
-        tx.execute_batch(migration.sql)?;
+    for migration in missing(found) {
+        tx.execute_batch(migration.sqlite)?;
         tx.pragma_update(None, "user_version", migration.version)?;
         tracing::debug!(version = migration.version, name = migration.name, "schema migrated");
     }

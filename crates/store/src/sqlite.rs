@@ -15,7 +15,7 @@ mod writer;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,10 +26,11 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Error;
 use crate::batch::{Batch, Outcome, Statement};
-use crate::migrate::{MigrateError, migrate};
+use crate::migrate::migrate_file;
 use crate::row::{Row, Value};
+use crate::stats::Stats;
+use crate::{Error, OpenError};
 
 use checkpoint::Checkpoint;
 use readers::Readers;
@@ -41,45 +42,6 @@ const QUEUE_MAX: usize = 16_384;
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a snapshot is kept at most when nothing is committed here.
 const SNAPSHOT_MAX: Duration = Duration::from_millis(100);
-
-/// Upper bounds of the buckets in [`Stats::groups`].
-pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-
-/// What the writer did, for metrics.
-#[derive(Debug, Default)]
-pub struct Stats {
-    /// Commits by the number of batches in them, counted when they begin: one counter for each of
-    /// [`GROUP_BUCKETS`].
-    pub groups: [AtomicU64; GROUP_BUCKETS.len()],
-    /// Batches in them.
-    pub batches: AtomicU64,
-    /// Commits that failed.
-    pub failures: AtomicU64,
-}
-
-/// Why a database can not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The engine refused.
-    #[error("cannot open the database {}: {reason}", file.display())]
-    Engine {
-        /// The file.
-        file: PathBuf,
-        /// Its reason.
-        reason: rusqlite::Error,
-    },
-    /// The schema can not be brought up to date.
-    #[error("cannot use the database {}: {reason}", file.display())]
-    Migrate {
-        /// The file.
-        file: PathBuf,
-        /// Its reason.
-        reason: MigrateError,
-    },
-    /// No thread to write with.
-    #[error("cannot start the store's threads: {0}")]
-    Threads(#[from] std::io::Error),
-}
 
 /// An open database.
 pub(crate) struct Sqlite {
@@ -96,7 +58,8 @@ impl Sqlite {
         let engine = |reason| OpenError::Engine { file: file.to_owned(), reason };
         let mut db = connect(file, false).map_err(engine)?;
         // First of all, so that a database which is refused is left as it was.
-        migrate(&mut db).map_err(|reason| OpenError::Migrate { file: file.to_owned(), reason })?;
+        migrate_file(&mut db)
+            .map_err(|reason| OpenError::Migrate { file: file.to_owned(), reason })?;
         write_ahead(&db).map_err(engine)?;
         let checkpointer = connect(file, false).map_err(engine)?;
         write_ahead(&checkpointer).map_err(engine)?;

@@ -8,7 +8,7 @@ use crate::{access_tokens, clients, families, guesses, meta, migrate, users};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
-    migrate::migrate(&mut db).unwrap();
+    migrate::migrate_file(&mut db).unwrap();
     db
 }
 
@@ -54,12 +54,12 @@ fn no_hot_statement_scans_a_table() {
 fn a_database_of_another_program_and_one_from_the_future_are_refused_by_name() {
     let mut foreign = Connection::open_in_memory().unwrap();
     foreign.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
-    let error = migrate::migrate(&mut foreign).unwrap_err();
+    let error = migrate::migrate_file(&mut foreign).unwrap_err();
     assert_eq!(error.to_string(), "the file is a database, but not one of Remint's");
 
     let mut newer = database();
     newer.pragma_update(None, "user_version", 99).unwrap();
-    let error = migrate::migrate(&mut newer).unwrap_err().to_string();
+    let error = migrate::migrate_file(&mut newer).unwrap_err().to_string();
     assert!(
         error.contains("schema version 99") && error.contains("run the newer remint"),
         "{error}"

@@ -125,7 +125,7 @@ impl World {
             is_newest_used: false,
             used_up: BTreeMap::new(),
         };
-        let loaded = Loaded { family, user };
+        let loaded = Loaded { family, user, epoch: 1 };
         let (issued, past) = (Vec::new(), Vec::new());
         let (active_kid, epoch) = (1, 1);
         let mut world =
@@ -155,8 +155,8 @@ impl World {
     pub(crate) fn decide(&self, token: &RefreshToken, ask: Ask) -> Decision {
         let (scope, resources) = (ask.scope.map(scope), ask.resources.map(resources));
         let request = Request { token, scope, resources };
-        let seal = Seal { kid: self.active_kid, epoch: self.epoch };
-        decide(&request, Some(&self.loaded), &self.client, &self.policy, seal, self.now)
+        let loaded = Loaded { epoch: self.epoch, ..self.loaded.clone() };
+        decide(&request, Some(&loaded), &self.client, &self.policy, self.active_kid, self.now)
     }
 
     /// Presents a token and carries out what is decided.

@@ -168,10 +168,13 @@ impl Sources {
 
     /// A fault of a key's value, at the place where it was written.
     pub(super) fn fault(&self, key: &str, advice: &str) -> ConfigError {
-        let shown = self.find(key).map(|w| super::values::quoted(&w.text)).unwrap_or_default();
+        let is_secret = keys().any(|k| k.name == key && k.is_secret);
+        let written = self.find(key).filter(|_| !is_secret);
+        let shown = written.map(|w| format!(" = {}", super::values::quoted(&w.text)));
+        let shown = shown.unwrap_or_default();
         ConfigError {
             origin: self.origin(key),
-            message: format!("{key} = {shown} does not work here: {advice}"),
+            message: format!("{key}{shown} does not work here: {advice}"),
         }
     }
 
@@ -278,11 +281,19 @@ mod tests {
             ("[http]\nheader_timeout = \"0s\"", "write a time from \"100ms\" to \"1h\""),
             ("[http]\nbody_timeout = 18446744073709551615", "write a time from"),
             ("[http]\ndrain_timeout = \"2h\"", "write a time from \"0s\" to \"1h\""),
+            ("[store]\nurl = \"mysql://db\"", ":2: store.url does not work here: write a URL"),
+            ("[store]\nurl = \"postgres://u:pa55@db/x?sslmode=prefer\"", "verify-full or disable"),
+            ("[store]\nconnections = 2", "write a number from 3 to 1000"),
+            (
+                "[store]\nurl = \"postgres://u@localhost/x\"\nca_file = \"ca.pem\"",
+                ":3: store.ca_file = \"ca.pem\" does not work here: write it with sslmode",
+            ),
             ("a = ", ":1: this is not TOML"),
             ("[tokens]\naccess_token_lifetime = -1", "write a time such as"),
         ] {
             let error = resolve(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
+            assert!(!error.contains("pa55"), "{error}");
         }
     }
 

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use remint_protocol::policy::{MaxLifetime, OnReuse};
+use remint_store::postgres::{RevocationCommit, Url};
 
 /// A value that a setting may have.
 pub trait Setting: Sized {
     /// What may be written, with an example, to stand after "write".
     const EXPECTS: &'static str;
+    /// Whether the value may hold a secret.
+    const IS_SECRET: bool = false;
 
     /// Reads what was written.
     fn read(text: &str) -> Option<Self>;
@@ -105,6 +108,7 @@ impl Setting for PathBuf {
 
 impl<T: Setting> Setting for Option<T> {
     const EXPECTS: &'static str = T::EXPECTS;
+    const IS_SECRET: bool = T::IS_SECRET;
 
     fn read(text: &str) -> Option<Self> {
         if text.is_empty() { Some(None) } else { T::read(text).map(Some) }
@@ -128,6 +132,48 @@ impl Setting for Vec<IpAddr> {
     fn show(&self) -> String {
         let all: Vec<_> = self.iter().map(|ip| quoted(&ip.to_string())).collect();
         format!("[{}]", all.join(", "))
+    }
+}
+
+/// `store.url`. It is shown without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreUrl(pub Url);
+
+impl StoreUrl {
+    /// Whether others could read along.
+    pub(crate) fn is_open_to_the_network(&self) -> bool {
+        !self.0.is_encrypted() && !self.0.is_local()
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Setting for StoreUrl {
+    const EXPECTS: &'static str = "a URL such as \"postgres://remint@db.example.com/remint?sslmode=verify-full\", where sslmode is verify-full or disable";
+    const IS_SECRET: bool = true;
+
+    fn read(text: &str) -> Option<Self> {
+        Url::parse(text).map(Self)
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0.to_string())
+    }
+}
+
+impl Setting for RevocationCommit {
+    const EXPECTS: &'static str = "\"server\", \"on\", \"remote_write\" or \"remote_apply\"";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|value| value.as_str() == text)
+    }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
     }
 }
 

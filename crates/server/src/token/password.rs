@@ -28,7 +28,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let user = prove(request, username, password, source).await?;
 
     let fresh = entropy::family()?;
-    let seal = app.seal();
+    let seal = app.seal().await?;
     let (family, access) = password::begin(client, user.id, extent, &fresh, (policy, seal, now));
     let refresh = RefreshToken {
         kid: seal.kid,

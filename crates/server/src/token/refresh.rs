@@ -26,7 +26,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         let loaded = app.store.load_family(presented.family).await?;
         let (client, policy) = (request.caller.client(), request.caller.policy());
         let decision =
-            refresh::decide(&asked, loaded.as_ref(), client, policy, app.seal(), request.now);
+            refresh::decide(&asked, loaded.as_ref(), client, policy, app.keys.active(), request.now);
         let event = Event { request, presented: &presented, loaded: loaded.as_ref() };
         if let Some(response) = event.carry_out(decision, text).await? {
             return Ok(response);

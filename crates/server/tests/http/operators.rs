@@ -55,7 +55,7 @@ fn health_tells_alive_from_ready() {
         assert_eq!(site.get(path).status, 200);
         assert_eq!(site.get_ops(path).status, 200);
     }
-    site.store.close();
+    site.close_store();
     assert_eq!(site.get("/health/live").status, 200);
     assert_eq!(site.get_ops("/health/ready").status, 503);
 }

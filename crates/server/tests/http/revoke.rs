@@ -88,7 +88,7 @@ fn checklist_69_the_client_authenticates() {
 fn checklist_69_a_store_that_does_not_answer_is_503_not_200() {
     let site = Site::new();
     let tokens = site.tokens();
-    site.store.close();
+    site.close_store();
     let answer = site.post("/oauth2/revoke", DEMO, &[("token", &tokens.refresh)]);
     answer.expect(503, "temporarily_unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));

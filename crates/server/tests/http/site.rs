@@ -192,7 +192,13 @@ impl Site {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
-        self.store.close();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.store.close());
+    }
+
+    /// Takes the store from the server, which goes on.
+    pub(crate) fn close_store(&self) {
+        self.block_on(self.store.close());
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoint;
 use super::readers::Readers;
-use super::{GROUP_BUCKETS, Stats, unavailable};
+use super::unavailable;
 use crate::Error;
 use crate::batch::{Batch, Guard, Outcome};
+use crate::stats::Stats;
 
 /// The most batches in one commit.
 const GROUP_MAX: usize = 256;
@@ -34,9 +35,11 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
         while self.gather(&mut jobs) {
-            self.count(jobs.len());
+            self.stats.begin(jobs.len());
             let outcomes = commit_group(&self.db, &jobs);
-            self.stats.failures.fetch_add(u64::from(outcomes.is_err()), Ordering::Relaxed);
+            if outcomes.is_err() {
+                self.stats.fail();
+            }
             // Before the answers, so that whoever has one reads what it says.
             self.readers.commits.fetch_add(1, Ordering::Release);
             answer(jobs.drain(..), outcomes);
@@ -60,15 +63,6 @@ impl Writer {
             jobs.push(job);
         }
         true
-    }
-
-    fn count(&self, size: usize) {
-        let size = size as u64;
-        let bucket = GROUP_BUCKETS.iter().position(|bound| size <= *bound);
-        if let Some(counter) = bucket.and_then(|i| self.stats.groups.get(i)) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        self.stats.batches.fetch_add(size, Ordering::Relaxed);
     }
 }
 

@@ -1,13 +1,17 @@
-//! Where the stores of the tests live. A second backend is one more [`Backend`] in [`EVERY`].
+//! Where the stores of the tests live. PostgreSQL is left out where it is not installed, unless the
+//! environment demands it.
 
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::Poll;
 use std::thread::panicking;
+use std::time::Duration;
 
 use remint_protocol::family::FamilyId;
 use remint_store::Store;
+use remint_store::postgres::{RevocationCommit, Settings, Url};
+use remint_testbed::Database;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params};
 use tempfile::TempDir;
@@ -17,14 +21,25 @@ use tokio::runtime::{Builder, Runtime};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
     Sqlite,
+    Postgres,
 }
 
-const EVERY: &[Backend] = &[Backend::Sqlite];
+const EVERY: &[Backend] = &[Backend::Sqlite, Backend::Postgres];
+
+impl Backend {
+    fn is_here(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres => remint_testbed::postgres().is_some(),
+        }
+    }
+}
 
 /// A fresh database, which goes away with this.
 pub(crate) struct Place {
     backend: Backend,
     dir: TempDir,
+    database: Option<Database>,
 }
 
 /// The rows of a table with all their columns, as text that can only be compared.
@@ -32,7 +47,11 @@ pub(crate) type Dump = Vec<String>;
 
 impl Place {
     pub(crate) fn new(backend: Backend) -> Self {
-        Self { backend, dir: tempfile::tempdir().unwrap() }
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => remint_testbed::postgres().map(|p| p.create_database()),
+        };
+        Self { backend, dir: tempfile::tempdir().unwrap(), database }
     }
 
     /// A second fresh database of the same kind.
@@ -41,27 +60,48 @@ impl Place {
     }
 
     /// A handle of its own, like another process would have.
-    #[expect(clippy::unused_async, reason = "a second backend is opened over a network")]
     pub(crate) async fn open(&self) -> Store {
         match self.backend {
             Backend::Sqlite => Store::open(&self.file()).unwrap(),
+            Backend::Postgres => {
+                Store::migrate(self.settings()).await.unwrap();
+                Store::connect(self.settings()).await.unwrap()
+            }
         }
     }
 
+    /// How the database of PostgreSQL is reached.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(&self.database().url())
+    }
+
+    /// The database of PostgreSQL.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
+    }
+
     /// Everything that is in a table, read past the store, in the order of the keys.
-    #[expect(clippy::unused_async, reason = "a second backend is read over a network")]
-    pub(crate) async fn dump(&self, table: &str) -> Dump {
+    pub(crate) fn dump(&self, table: &str) -> Dump {
         match self.backend {
             Backend::Sqlite => dump(&self.connect(), table, ()),
+            Backend::Postgres => self.dump_server(table),
         }
     }
 
     /// One row of `families` with all its columns.
-    #[expect(clippy::unused_async, reason = "a second backend is read over a network")]
-    pub(crate) async fn dump_family(&self, id: FamilyId) -> Dump {
+    pub(crate) fn dump_family(&self, id: FamilyId) -> Dump {
         match self.backend {
             Backend::Sqlite => dump(&self.connect(), "families WHERE id = ?1", [id.0]),
+            Backend::Postgres => {
+                let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+                self.dump_server(&format!("families WHERE id = '\\x{hex}'"))
+            }
         }
+    }
+
+    fn dump_server(&self, of: &str) -> Dump {
+        let rows = self.database().execute(&format!("SELECT * FROM {of} ORDER BY 1"));
+        rows.lines().map(str::to_owned).collect()
     }
 
     /// The database file of SQLite.
@@ -72,6 +112,18 @@ impl Place {
     /// A connection to SQLite that the store does not know of.
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.file()).unwrap()
+    }
+}
+
+/// How a database of PostgreSQL is reached in tests.
+pub(crate) fn settings(url: &str) -> Settings {
+    Settings {
+        url: Url::parse(url).unwrap(),
+        ca_file: None,
+        connections: 8,
+        connect_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(30),
+        revocation_commit: RevocationCommit::Server,
     }
 }
 
@@ -102,9 +154,16 @@ pub(crate) fn on_every_backend(test: impl AsyncFn(Place)) {
 
 /// Runs a test on each backend that says itself when it waits.
 pub(crate) fn on_every_backend_by_hand(test: impl Fn(Place, Runtime)) {
-    for backend in EVERY {
+    for backend in EVERY.iter().filter(|backend| backend.is_here()) {
         let _announce = Announce(*backend);
         test(Place::new(*backend), runtime());
+    }
+}
+
+/// Runs a test that speaks of PostgreSQL's own ways.
+pub(crate) fn on_postgres(test: impl AsyncFn(Place)) {
+    if Backend::Postgres.is_here() {
+        runtime().block_on(test(Place::new(Backend::Postgres)));
     }
 }
 
@@ -114,7 +173,7 @@ pub(crate) fn on_sqlite(test: impl AsyncFn(Place)) {
 }
 
 fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap()
+    Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 
 /// Futures that were all begun, in their order, before the first of them is waited for.

@@ -67,7 +67,7 @@ fn a_write_whose_caller_hung_up_stands_all_the_same() {
         let family = sign_in(&store, &shop, 1).await.remove(0);
         let hung_up = rotation(family.id, 0);
         drop(Together::begin([store.rotate(&hung_up)]).await);
-        store.close();
+        store.close().await;
         let reopened = place.open().await;
         assert_eq!(load(&reopened, family.id).await, rotated(&family, &hung_up));
     });
@@ -81,7 +81,7 @@ fn closing_waits_for_what_is_queued_and_refuses_what_comes_later() {
         let families = sign_in(&store, &shop, 300).await;
         let rotations: Vec<_> = families.iter().map(|family| rotation(family.id, 0)).collect();
         let queued = Together::begin(rotations.iter().map(|r| store.rotate(r))).await;
-        store.close();
+        store.close().await;
         for outcome in queued.finish().await {
             assert_eq!(outcome.unwrap(), Outcome::Done);
         }
@@ -90,7 +90,7 @@ fn closing_waits_for_what_is_queued_and_refuses_what_comes_later() {
         assert_eq!(cause, "the store is closing");
         assert_eq!(store.queued(), None);
         assert!(store.ping().await.is_err());
-        store.close();
+        store.close().await;
         let reopened = place.open().await;
         assert_eq!(load(&reopened, families[0].id).await.generation, 1);
         assert_eq!(load(&reopened, families[299].id).await.generation, 1);
@@ -209,7 +209,7 @@ fn two_who_create_a_database_at_once_create_it_once() {
             });
             register(&opened[0]).await;
             drop(opened);
-            assert_eq!(place.dump("meta").await.len(), 2);
+            assert_eq!(place.dump("meta").len(), 2);
             check_integrity(&place);
         }
     });

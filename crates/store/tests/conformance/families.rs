@@ -48,10 +48,10 @@ fn a_taken_family_id_is_a_conflict_and_changes_nothing() {
         let store = place.open().await;
         let shop = register(&store).await;
         let family = sign_in(&store, &shop, 1).await.remove(0);
-        let before = place.dump("families").await;
+        let before = place.dump("families");
         let other = Family { generation: 4, ..family };
         assert_eq!(store.insert_family(&other, None).await.unwrap(), Outcome::Conflict);
-        assert_eq!(place.dump("families").await, before);
+        assert_eq!(place.dump("families"), before);
     });
 }
 
@@ -110,7 +110,7 @@ fn no_family_begins_whose_user_or_client_was_disabled_deleted_or_ended_meanwhile
             assert_eq!(meanwhile.happen(&store, &shop, at(0)).await, Outcome::Done);
             let inserted = store.insert_family(&family(1, &shop, USER), None).await.unwrap();
             assert_eq!(inserted, Outcome::Conflict, "{meanwhile:?}");
-            assert_eq!(place.dump("families").await.len(), 0, "{meanwhile:?}");
+            assert_eq!(place.dump("families").len(), 0, "{meanwhile:?}");
         }
     });
 }
@@ -138,7 +138,7 @@ fn no_family_begins_for_somebody_who_never_was() {
         let nowhere = family(2, &crate::samples::client("ghost"), USER);
         assert_eq!(store.insert_family(&nobody, None).await.unwrap(), Outcome::Conflict);
         assert_eq!(store.insert_family(&nowhere, None).await.unwrap(), Outcome::Conflict);
-        assert_eq!(place.dump("families").await.len(), 0);
+        assert_eq!(place.dump("families").len(), 0);
     });
 }
 
@@ -175,9 +175,9 @@ fn a_rotation_may_leap_as_after_a_lost_commit() {
 
 /// Does a write that must be refused, and checks that every byte stayed where it was.
 async fn refuses(place: &Place, what: &str, write: impl Future<Output = Outcome>) {
-    let before = place.dump("families").await;
+    let before = place.dump("families");
     assert_eq!(write.await, Outcome::Conflict, "{what}");
-    assert_eq!(place.dump("families").await, before, "{what}");
+    assert_eq!(place.dump("families"), before, "{what}");
 }
 
 #[test]
@@ -281,6 +281,6 @@ fn revoking_an_unknown_family_is_no_error() {
         let store = place.open().await;
         let revoked = store.revoke_family(FamilyId([0; 16]), RevokeReason::Client, at(1)).await;
         assert_eq!(revoked.unwrap(), Outcome::Done);
-        assert_eq!(place.dump("families").await.len(), 0);
+        assert_eq!(place.dump("families").len(), 0);
     });
 }

@@ -60,10 +60,10 @@ fn a_write_that_fails_is_answered_so_and_leaves_nothing_behind() {
             let family = sign_in(&store, &shop, 1).await.remove(0);
             let other = place.connect();
             other.execute_batch(&poison(how)).unwrap();
-            let before = place.dump("families").await;
+            let before = place.dump("families");
             let poisoned = Rotation { kid: POISON, ..rotation(family.id, 0) };
             assert_eq!(cause(store.rotate(&poisoned).await), "the disk is on fire");
-            assert_eq!(place.dump("families").await, before);
+            assert_eq!(place.dump("families"), before);
             assert_eq!(load(&store, family.id).await, family, "reads go on");
             assert_eq!(store.stats().failures.load(Ordering::Relaxed), 1);
             store.ping().await.unwrap();
@@ -161,7 +161,7 @@ fn a_batch_whose_last_write_fails_leaves_nothing_of_the_first_ones() {
         let tables = async || {
             let mut all = Vec::new();
             for table in ["clients", "users", "families", "guesses", "meta"] {
-                all.push(place.dump(table).await);
+                all.push(place.dump(table));
             }
             all
         };
@@ -196,7 +196,7 @@ fn a_batch_whose_last_guard_does_not_hold_leaves_nothing_of_the_first_ones() {
         let shop = register(&store).await;
         sign_in(&store, &shop, 1).await;
         place.connect().execute("DELETE FROM meta WHERE name = 'revision'", ()).unwrap();
-        let before = (place.dump("clients").await, place.dump("families").await);
+        let before = (place.dump("clients"), place.dump("families"));
         let changed = Client { name: "Changed".into(), updated_at: at(1), ..shop.clone() };
         // In one group, so that those which are taken back stand between others.
         let guesses = [bytes(1)];
@@ -216,7 +216,7 @@ fn a_batch_whose_last_guard_does_not_hold_leaves_nothing_of_the_first_ones() {
         );
         assert_eq!(outcomes, [Outcome::Conflict; 5]);
         assert_eq!((first, last), (Outcome::Done, Outcome::Done));
-        assert_eq!((place.dump("clients").await, place.dump("families").await), before);
+        assert_eq!((place.dump("clients"), place.dump("families")), before);
         let [counted, ..] = store.load_guesses([bytes(1); 3]).await.unwrap();
         assert_eq!(counted.failures, 2);
     });

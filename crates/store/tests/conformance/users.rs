@@ -35,12 +35,12 @@ fn a_taken_name_and_a_taken_id_are_conflicts_and_change_nothing() {
     on_every_backend(async |place| {
         let store = place.open().await;
         create_user(&store, USER, "alice").await;
-        let before = place.dump("users").await;
+        let before = place.dump("users");
         let other = UserId([8; 16]);
         let same_name = store.create_user(other, &name("alice"), "x", at(0)).await.unwrap();
         let same_id = store.create_user(USER, &name("bob"), "x", at(0)).await.unwrap();
         assert_eq!((same_name, same_id), (Outcome::Conflict, Outcome::Conflict));
-        assert_eq!(place.dump("users").await, before);
+        assert_eq!(place.dump("users"), before);
     });
 }
 
@@ -171,7 +171,7 @@ fn nothing_happens_to_an_unknown_user() {
     on_every_backend(async |place| {
         let store = place.open().await;
         create_user(&store, USER, "alice").await;
-        let before = place.dump("users").await;
+        let before = place.dump("users");
         let ghost = UserId([8; 16]);
         let outcomes = [
             store.set_password(ghost, "new", at(1)).await.unwrap(),
@@ -181,7 +181,7 @@ fn nothing_happens_to_an_unknown_user() {
             store.delete_user(ghost).await.unwrap(),
         ];
         assert_eq!(outcomes, [Outcome::Conflict; 5]);
-        assert_eq!(place.dump("users").await, before);
+        assert_eq!(place.dump("users"), before);
     });
 }
 
@@ -197,7 +197,7 @@ fn deleting_a_user_deletes_their_families_and_no_others() {
         store.insert_family(&kept, None).await.unwrap();
         assert_eq!(store.delete_user(USER).await.unwrap(), Outcome::Done);
         assert_eq!(store.load_user(USER).await.unwrap(), None);
-        assert_eq!(place.dump("families").await.len(), 1);
+        assert_eq!(place.dump("families").len(), 1);
         assert_eq!(store.load_family(kept.id).await.unwrap().unwrap().family, kept);
     });
 }
@@ -217,7 +217,7 @@ fn checklist_61_a_user_who_is_deleted_and_created_again_under_the_same_name_is_a
         // Nor does one that was authorized before the deletion and is written after it.
         let late = family(2, &shop, USER);
         assert_eq!(store.insert_family(&late, None).await.unwrap(), Outcome::Conflict);
-        assert_eq!(place.dump("families").await.len(), 0);
+        assert_eq!(place.dump("families").len(), 0);
     });
 }
 

@@ -127,7 +127,7 @@ impl<'a> World<'a> {
     /// What the store must give.
     fn expected(&self) -> Option<Loaded> {
         let user = Some(self.user?);
-        Some(Loaded { family: self.family.clone(), user })
+        Some(Loaded { family: self.family.clone(), user, epoch: self.seal.epoch })
     }
 
     async fn load(&self) -> Option<Loaded> {
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
 
     fn decide(&self, loaded: Option<&Loaded>, token: &RefreshToken, ask: &Ask) -> Decision {
         let request = Request { token, scope: ask.scope.clone(), resources: None };
-        decide(&request, loaded, &self.client, &self.own_policy(), self.seal, self.now)
+        decide(&request, loaded, &self.client, &self.own_policy(), self.seal.kid, self.now)
     }
 
     /// Decides about a request. The laws hold at the moment of reading: an answer that writes nothing
@@ -171,14 +171,14 @@ impl<'a> World<'a> {
     /// Carries out a decision in the store and in the model; `None` where both find that the row is
     /// not what was decided upon.
     async fn carry_out(&mut self, token: &RefreshToken, decision: Decision) -> Option<Answer> {
-        let (id, before) = (self.family.id, self.place.dump_family(self.family.id).await);
+        let (id, before) = (self.family.id, self.place.dump_family(self.family.id));
         let outcome = self.write(token, &decision).await;
         let writes_nothing = matches!(
             decision,
             Decision::Refuse(_) | Decision::Retry { .. } | Decision::Keep { confirm: false, .. }
         );
         if writes_nothing || outcome == Outcome::Conflict {
-            assert_eq!(self.place.dump_family(id).await, before, "{decision:?}");
+            assert_eq!(self.place.dump_family(id), before, "{decision:?}");
         }
         if outcome == Outcome::Conflict {
             return None;
@@ -346,7 +346,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) async fn restart(&mut self) {
-        self.store.close();
+        self.store.close().await;
         self.store = self.place.open().await;
     }
 }

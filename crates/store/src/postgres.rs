@@ -1,0 +1,226 @@
+//! PostgreSQL: any number of nodes on one database, with nothing in a node that another one needs.
+//!
+//! Every statement goes through a lane: a task with a connection of its own, which takes what has
+//! queued up and answers it together. Reads of one kind become one statement over arrays, and so do
+//! rotations, which thereby share their round trip and their commit. No lane waits for company: an
+//! idle node asks at once, a busy one shares.
+//!
+//! A connection that breaks takes what was in flight with it, answered as unavailable: whether a
+//! commit happened is then unknown, and the caller's retry is right in both cases. The lane connects
+//! again when it is asked next, with pauses while nothing answers.
+
+mod connection;
+mod lane;
+mod migrate;
+mod set;
+mod timeline;
+mod tls;
+mod transaction;
+mod url;
+mod value;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use remint_protocol::time::Timestamp;
+
+use crate::batch::{Batch, Outcome, Statement, Survives, Write};
+use crate::row::{Columns, Row, Value};
+use crate::stats::Stats;
+use crate::{Error, OpenError};
+
+pub(crate) use migrate::{migrate, missing};
+pub use url::Url;
+pub(crate) use watch::Changes;
+
+use connection::Connection;
+use lane::{Commits, Lane, Queue, Reads, Rotations};
+
+/// How to reach PostgreSQL, and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it is.
+    pub url: Url,
+    /// The certificates to trust, PEM; `None` for those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// How many connections a node opens at most, beside one that listens for changes.
+    pub connections: u32,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+    /// How durable a revocation is before it is answered.
+    pub revocation_commit: RevocationCommit,
+}
+
+/// What must have a revocation before it is answered: values of PostgreSQL's `synchronous_commit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationCommit {
+    /// Whatever the server's `synchronous_commit` says, but never less than its own disk.
+    Server,
+    /// The disks of the synchronous replicas.
+    On,
+    /// The operating systems of the synchronous replicas.
+    RemoteWrite,
+    /// The synchronous replicas' readers.
+    RemoteApply,
+}
+
+impl RevocationCommit {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Server, Self::On, Self::RemoteWrite, Self::RemoteApply];
+
+    /// As written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::On => "on",
+            Self::RemoteWrite => "remote_write",
+            Self::RemoteApply => "remote_apply",
+        }
+    }
+}
+
+/// What every lane needs to connect.
+pub(crate) struct Target {
+    settings: Settings,
+    tls: MakeRustlsConnect,
+}
+
+impl Target {
+    pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
+        let tls = tls::client(settings.url.is_encrypted(), settings.ca_file.as_deref())?;
+        Ok(Self { settings, tls })
+    }
+}
+
+/// An open database.
+pub(crate) struct Postgres {
+    target: Arc<Target>,
+    queues: Mutex<Option<Queues>>,
+    lanes: Mutex<Vec<JoinHandle<()>>>,
+    stats: Arc<Stats>,
+}
+
+#[derive(Clone)]
+struct Queues {
+    reads: mpsc::Sender<lane::Read>,
+    rotations: mpsc::Sender<lane::Commit>,
+    commits: mpsc::Sender<lane::Commit>,
+}
+
+impl Postgres {
+    /// Opens one connection to see whether the database can be used; lanes open theirs when they are
+    /// needed.
+    pub(crate) async fn open(settings: Settings) -> Result<Self, OpenError> {
+        let target = Arc::new(Target::new(settings)?);
+        migrate::check(&target).await?;
+        let first = Connection::open(&target, Survives::Failover).await?;
+        let stats = Arc::new(Stats::default());
+        let mut lanes = Vec::new();
+        let [few, most] = shares(target.settings.connections);
+        let (reads, queue) = Queue::new();
+        for _ in 0..few {
+            lanes.push(Lane::start(&target, &queue, Reads, None));
+        }
+        let (rotations, queue) = Queue::new();
+        for _ in 0..few {
+            lanes.push(Lane::start(&target, &queue, Rotations(Arc::clone(&stats)), None));
+        }
+        let (commits, queue) = Queue::new();
+        let mut first = Some(first);
+        for _ in 0..most {
+            lanes.push(Lane::start(&target, &queue, Commits(Arc::clone(&stats)), first.take()));
+        }
+        let queues = Queues { reads, rotations, commits };
+        Ok(Self { target, queues: Mutex::new(Some(queues)), lanes: Mutex::new(lanes), stats })
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn queues(&self) -> Option<Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) async fn read(
+        &self,
+        statement: &'static Statement,
+        values: &[Value],
+    ) -> Result<Vec<Row>, Error> {
+        let (done, rows) = oneshot::channel();
+        let read = lane::Read { statement, values: values.to_vec(), done };
+        self.queues().ok_or_else(closed)?.reads.try_send(read).map_err(|_| overloaded())?;
+        rows.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
+        let (done, outcome) = oneshot::channel();
+        let queues = self.queues().ok_or_else(closed)?;
+        let queue = if is_rotation(&batch) { queues.rotations } else { queues.commits };
+        queue.try_send(lane::Commit { batch, done }).map_err(|_| overloaded())?;
+        outcome.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// How many writes wait now; `None` once nothing is written any more.
+    pub(crate) fn queued(&self) -> Option<usize> {
+        let queues = self.queues()?;
+        let waiting = |queue: &mpsc::Sender<_>| queue.max_capacity() - queue.capacity();
+        Some(waiting(&queues.rotations) + waiting(&queues.commits))
+    }
+
+    /// Waits until everything queued is answered.
+    pub(crate) async fn close(&self) {
+        drop(self.queues.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        for lane in lanes {
+            if lane.await.is_err_and(|error| error.is_panic()) {
+                tracing::error!("a lane of the store panicked");
+            }
+        }
+    }
+
+    pub(crate) async fn time(&self) -> Result<Timestamp, Error> {
+        let row = self.read(&TIME, &[]).await?.into_iter().next().unwrap_or_default();
+        Columns::new("clock", row).take("clock_timestamp")
+    }
+
+    /// Hears of changes that other nodes make.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes::listen(Arc::clone(&self.target))
+    }
+}
+
+const TIME: Statement =
+    Statement::new("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+
+/// One that may share its commit: what a failover loses of it heals by itself.
+fn is_rotation(batch: &[Write]) -> bool {
+    let [write] = batch else { return false };
+    write.statement.set.is_some() && write.statement.survives == Survives::Crash
+}
+
+/// How many lanes read and how many rotate, and how many write all the rest.
+fn shares(connections: u32) -> [u32; 2] {
+    let few = (connections / 4).max(1);
+    [few, connections.saturating_sub(2 * few).max(1)]
+}
+
+fn closed() -> Error {
+    Error::Unavailable { cause: "the store is closing".into() }
+}
+
+fn overloaded() -> Error {
+    Error::Unavailable { cause: "too many statements are waiting".into() }
+}
+
+fn unanswered() -> Error {
+    Error::Unavailable { cause: "the database did not answer in time".into() }
+}

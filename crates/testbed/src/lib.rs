@@ -1,0 +1,71 @@
+//! Real PostgreSQL servers for tests, and a network between them that fails on request. Every
+//! server runs in a temporary directory of its own, on loopback, and goes away with the process
+//! that started it, however that process ends.
+//!
+//! Everything here panics when it cannot do what it is asked, with the server's log in the message.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests call this, and a panic is how a test says what went wrong"
+)]
+
+mod cluster;
+mod database;
+mod home;
+mod installation;
+mod processes;
+mod proxy;
+mod replication;
+mod server;
+
+use std::sync::OnceLock;
+
+pub use cluster::{Cluster, Stop};
+pub use database::Database;
+pub use proxy::Proxy;
+pub use replication::Backup;
+
+use crate::home::{Home, fast_directory};
+use crate::installation::Installation;
+
+/// Names a server to use in place of one started here: `postgres://user:password@host:port/db`.
+const URL: &str = "REMINT_TEST_POSTGRES_URL";
+
+/// When set, PostgreSQL being absent fails the tests that need it; else they are left out.
+const REQUIRED: &str = "REMINT_TEST_REQUIRE_POSTGRES";
+
+/// The cluster that the tests of this process share, or none where PostgreSQL is not installed. It
+/// does not survive a crash of the machine (`fsync` is off), and takes 300 connections.
+///
+/// With `REMINT_TEST_POSTGRES_URL` set it is the server at that URL, and databases are made there.
+pub fn postgres() -> Option<&'static Cluster> {
+    static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+    SHARED
+        .get_or_init(|| {
+            if let Some(url) = std::env::var_os(URL) {
+                return Some(Cluster::at(url.to_str().expect("the URL is text")));
+            }
+            let settings = [
+                ("fsync", "off"),
+                ("full_page_writes", "off"),
+                ("synchronous_commit", "on"),
+                ("max_connections", "300"),
+                ("max_wal_size", "256MB"),
+            ];
+            is_available().then(|| Cluster::start_in(Home::within(&fast_directory()), &settings))
+        })
+        .as_ref()
+}
+
+/// Whether PostgreSQL is installed, so that [`Cluster::start`] works. Panics in place of `false`
+/// when `REMINT_TEST_REQUIRE_POSTGRES` is set.
+pub fn is_available() -> bool {
+    let found = Installation::find().is_some();
+    assert!(
+        found || std::env::var_os(REQUIRED).is_none(),
+        "{REQUIRED} is set, but no PostgreSQL is installed: there is no initdb in PATH or under \
+         /usr/lib/postgresql (Debian's package is called postgresql)"
+    );
+    found
+}
