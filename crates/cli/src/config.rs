@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::install::Common;
+use crate::install::{Common, postgres};
 use remint_server::config::Config as Resolved;
 
 /// Check and show the configuration.
@@ -39,7 +39,8 @@ impl Config {
 
 fn check(at: &Common) -> anyhow::Result<()> {
     let config = at.location.config()?;
-    remint_server::keys::read(&config.key_file())?;
+    remint_server::keys::KeyFile::read(&config.key_file())?;
+    postgres(&config)?;
     if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key) {
         remint_server::tls::load(&config.path(certificate), &config.path(key))?;
     }

@@ -15,8 +15,9 @@ use remint_protocol::scope::Scope;
 use remint_protocol::token::{RefreshToken, seal_refresh};
 use remint_protocol::user::{UserId, Username};
 use remint_server::config::Config;
+use remint_server::entropy;
+use remint_server::keys::KeyFile;
 use remint_server::passwords::Passwords;
-use remint_server::{entropy, keys};
 use remint_store::Store;
 
 use crate::client::blank;
@@ -56,7 +57,7 @@ impl Dev {
         mark(&dir)?;
         let key_file = dir.join("remint.keys");
         if !key_file.exists() {
-            keys::create(&key_file)?;
+            KeyFile::create(&key_file)?;
         }
         Ok(Self { dir, temporary })
     }

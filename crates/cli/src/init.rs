@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_server::config::{Config, SECTIONS, Sources};
-use remint_server::keys;
+use remint_server::keys::KeyFile;
 use remint_store::Store;
 
 use crate::install::{CONFIG_FILE, absolute, block_on};
@@ -54,7 +54,7 @@ impl Init {
             .create(&dir)
             .with_context(|| format!("cannot make the directory {}", dir.display()))?;
         write_new(&file, &text)?;
-        keys::create(&config.key_file())?;
+        KeyFile::create(&config.key_file())?;
         let shown = self.data_dir.display();
         let has = if self.store_url.is_some() {
             format!("and keys. Next:\n  remint migrate --data-dir {shown}")

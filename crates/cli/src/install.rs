@@ -5,10 +5,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use remint_protocol::keyring::Keyring;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources, StoreUrl};
-use remint_server::keys;
+use remint_server::keys::{self, Known};
 use remint_store::Store;
 use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
@@ -85,7 +84,7 @@ pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 /// An installation, opened.
 pub(crate) struct Installation {
     pub(crate) config: Config,
-    pub(crate) keys: Keyring,
+    pub(crate) keys: Known,
     pub(crate) store: Store,
 }
 
@@ -95,10 +94,26 @@ impl Installation {
     }
 
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
-        let keys = keys::read(&config.key_file())?;
-        let store = block_on(open_store(&config))?;
-        Ok(Self { config, keys, store })
+        block_on(async {
+            let store = open_store(&config).await?;
+            let keys = known_keys(&config, &store).await?;
+            Ok(Self { config, keys, store })
+        })
     }
+}
+
+/// The root keys of an installation; refused where the file has another key than the store means.
+pub(crate) async fn known_keys(config: &Config, store: &Store) -> anyhow::Result<Known> {
+    let file = config.key_file();
+    let known = keys::load(&file, store, now()).await?;
+    if let Some(kid) = known.differs.first() {
+        bail!(
+            "the root key {kid} in {} is not the one that this store was used with: restore the key file \
+             from your backup, or copy that of another node",
+            file.display()
+        );
+    }
+    Ok(known)
 }
 
 /// Opens the store that the configuration names, which must be there.

@@ -11,6 +11,7 @@ mod import;
 pub mod import_wso2;
 mod init;
 mod install;
+mod key;
 mod migrate;
 mod output;
 mod overrides;
@@ -53,6 +54,9 @@ enum Command {
     /// List and end sessions
     #[command(subcommand)]
     Session(session::Session),
+    /// List and change the root keys
+    #[command(subcommand)]
+    Key(key::Key),
     /// Look into tokens without using them
     #[command(subcommand)]
     Token(token::Token),
@@ -82,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Client(client) => client.run(),
         Command::User(user) => user.run(),
         Command::Session(session) => session.run(),
+        Command::Key(key) => key.run(),
         Command::Token(token) => token.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Config(config) => config.run(),

@@ -15,7 +15,7 @@ use remint_server::config::{
     Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
 };
 use remint_server::serve::{Tls, bind, run, start_background};
-use remint_server::{App, keys, ops_router, router, tls};
+use remint_server::{App, ops_router, router, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -25,7 +25,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
-use crate::install::{Location, absolute, open_store, postgres};
+use crate::install::{Location, absolute, known_keys, open_store, postgres};
 use crate::migrate;
 use crate::output::print;
 
@@ -133,7 +133,6 @@ async fn serve(
     let started = Clock::System.now();
     raise_file_limit(config.http.max_connections);
     let _lock = Lock::take(&config.data_dir())?;
-    let keys = keys::read(&config.key_file())?;
     let store = if dev.is_some() {
         Store::open(&config.database())?
     } else {
@@ -142,6 +141,7 @@ async fn serve(
         }
         open_store(&config).await?
     };
+    let keys = known_keys(&config, &store).await?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -157,7 +157,7 @@ async fn serve(
     };
     let tls = transport(&config)?;
     let ops = ops(&config, seeded.is_some()).await?;
-    let app = App::new(config, store.clone(), keys, Clock::System).await?;
+    let app = App::new(config, store.clone(), keys, Clock::System)?;
     start_background(&app);
     // Before anyone is told that the server is ready, and may therefore send it a signal.
     let hangups = signal(SignalKind::hangup())?;
@@ -180,6 +180,7 @@ async fn serve(
         () = run(Arc::clone(&app), router(&app), listeners, tls, stopping) => {}
         () = impatient.recv(2) => tracing::warn!("running requests were ended"),
     }
+    app.leave().await;
     store.close().await;
     Ok(())
 }

@@ -126,7 +126,8 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
     let loaded = at.store.load_family(token.family).await?;
     let policy = at.config.policy().of(&client);
     let request = Request { token: &token, scope: None, resources: None };
-    let decision = refresh::decide(&request, loaded.as_ref(), &client, &policy, at.keys.active(), now());
+    let decision =
+        refresh::decide(&request, loaded.as_ref(), &client, &policy, at.keys.active(), now());
     let family = loaded.as_ref().map(|l| &l.family);
     let user = match family {
         Some(family) => at.store.load_user(family.user_id).await?,

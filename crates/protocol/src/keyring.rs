@@ -25,6 +25,20 @@ impl fmt::Debug for RootKey {
     }
 }
 
+impl RootKey {
+    /// Tells whether two files mean the same key, and nothing about the key itself.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let mut fingerprint = [0; 16];
+        let hkdf = Hkdf::<Sha256>::new(None, &self.0);
+        hkdf.expand(b"remint key fingerprint v1", &mut fingerprint).ok()?;
+        Some(Fingerprint(fingerprint))
+    }
+}
+
+/// What a root key is known by where the key itself must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
 /// What a key is used for. Each use has a key of its own, so that nothing sealed for one opens as
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +102,7 @@ impl Derived {
 pub struct Keyring {
     keys: Vec<Derived>,
     active: u8,
+    elsewhere: Vec<u8>,
 }
 
 impl fmt::Debug for Keyring {
@@ -126,7 +141,18 @@ impl Keyring {
         if !keys.iter().any(|k| k.kid == active) {
             return Err(KeyringError::ActiveMissing(active));
         }
-        Ok(Self { keys, active })
+        Ok(Self { keys, active, elsewhere: Vec::new() })
+    }
+
+    /// Says which keys others have and this node lacks.
+    #[must_use]
+    pub fn with_elsewhere(self, elsewhere: Vec<u8>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// The numbers of the keys that this node knows.
+    pub fn kids(&self) -> impl Iterator<Item = u8> {
+        self.keys.iter().map(|key| key.kid)
     }
 
     /// The key that seals.
@@ -144,11 +170,12 @@ impl Keyring {
         self.key(kid).is_some()
     }
 
-    /// Whether `kid` may be a key that has not reached this node yet: a little above all known.
+    /// Whether `kid` may be a key that has not reached this node yet: one that others have, or one a
+    /// little above all known.
     pub fn is_plausible(&self, kid: u8) -> bool {
         const AHEAD: u8 = 4;
         let newest = self.keys.iter().map(|k| k.kid).max().unwrap_or(0);
-        kid > newest && kid <= newest.saturating_add(AHEAD)
+        self.elsewhere.contains(&kid) || (kid > newest && kid <= newest.saturating_add(AHEAD))
     }
 
     /// A cipher ready to seal or open; `None` where this node lacks the key.
@@ -210,6 +237,20 @@ pub(crate) mod tests {
         let keys = keyring(&[3, 5], 5);
         assert!(!keys.is_plausible(4) && !keys.is_plausible(5) && !keys.is_plausible(10));
         assert!(keys.is_plausible(6) && keys.is_plausible(9));
+    }
+
+    #[test]
+    fn a_key_that_others_have_is_plausible() {
+        let keys = keyring(&[3], 3).with_elsewhere(vec![1, 200]);
+        assert!(keys.is_plausible(1) && keys.is_plausible(200) && !keys.is_plausible(2));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_apart_and_holds_none_of_the_key() {
+        let [one, same, other] = [1, 1, 2].map(|byte| RootKey([byte; 32]).fingerprint().unwrap());
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+        assert_ne!(one.0, [1; 16]);
     }
 
     #[test]

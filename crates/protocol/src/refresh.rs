@@ -307,12 +307,7 @@ impl Table<'_> {
         Ok((scope, resources))
     }
 
-    fn rotate(
-        &self,
-        row: Row,
-        loaded: &Loaded,
-        access: impl FnOnce(u32) -> Access,
-    ) -> Decision {
+    fn rotate(&self, row: Row, loaded: &Loaded, access: impl FnOnce(u32) -> Access) -> Decision {
         let family = &loaded.family;
         let Some(to) = self.request.token.generation.checked_add(1) else {
             return revocation(Row::Dead, RevokeReason::Overflow, Why::RefreshOverflow);

@@ -83,13 +83,15 @@ impl Clients {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Empties the cache when the store's revision is another one than last time.
-    pub(crate) fn see_revision(&self, revision: i64) {
-        if self.seen_revision() != revision {
+    /// Empties the cache when the store's revision is another one than last time, and says whether it is.
+    pub(crate) fn see_revision(&self, revision: i64) -> bool {
+        let is_new = self.seen_revision() != revision;
+        if is_new {
             let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
             self.revision.store(revision, Ordering::Release);
             cached.clear();
         }
+        is_new
     }
 }
 
@@ -159,7 +161,7 @@ pub(crate) async fn authenticate(
     }
     let registered = app.clients.find(&credentials.client_id, &app.store, &app.policy).await?;
     let client = registered.as_deref().map(|r| &r.client);
-    let judged = client_auth::authenticate(&credentials, client, &app.keys, now);
+    let judged = client_auth::authenticate(&credentials, client, &app.keys(), now);
     match (judged, registered) {
         (Ok(()), Some(registered)) => {
             if suspect.is_some() {

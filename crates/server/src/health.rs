@@ -1,30 +1,117 @@
-//! Health: alive means that the process answers, ready that the store does too.
+//! Health: alive means that the process answers, ready that it should be sent requests.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use remint_protocol::time::Timestamp;
+use remint_store::Error;
 
 use crate::App;
+
+/// How far the clocks of a node and of its database may be apart.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 
 pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the store does not answer\n")
-                .into_response()
+/// Why a node should not be sent requests.
+#[derive(Debug, PartialEq, Eq)]
+enum Unready {
+    Store,
+    Clock { ahead: bool, by: Duration },
+    LacksKeys(Vec<u8>),
+    KeysDiffer(Vec<u8>),
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store => f.write_str("the store does not answer"),
+            Self::Clock { ahead, by } => {
+                let (seconds, side) =
+                    (by.as_secs_f64(), if *ahead { "ahead of" } else { "behind" });
+                write!(f, "this node's clock is {seconds:.1} s {side} the database's: set it")
+            }
+            Self::LacksKeys(kids) => write!(
+                f,
+                "this node lacks the root key {}: copy the key file of a node that has it",
+                numbers(kids)
+            ),
+            Self::KeysDiffer(kids) => write!(
+                f,
+                "the root key {} in this node's key file is not the one that the others have: copy \
+                 the key file of another node",
+                numbers(kids)
+            ),
         }
     }
+}
+
+fn numbers(kids: &[u8]) -> String {
+    kids.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let why = match unready(&app).await {
+        Ok(None) => return "ready\n".into_response(),
+        Ok(Some(why)) => {
+            tracing::warn!("not ready: {why}");
+            why
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            Unready::Store
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
+}
+
+async fn unready(app: &App) -> Result<Option<Unready>, Error> {
+    app.store.ping().await?;
+    let keys = app.keys();
+    if !keys.differs.is_empty() {
+        return Ok(Some(Unready::KeysDiffer(keys.differs.clone())));
+    }
+    if !keys.lacks.is_empty() {
+        return Ok(Some(Unready::LacksKeys(keys.lacks.clone())));
+    }
+    let asked = app.clock.now();
+    let Some(theirs) = app.store.time().await? else { return Ok(None) };
+    Ok(clock_differs(theirs, asked, app.clock.now()))
+}
+
+/// The database's clock was read at some moment between two of ours.
+fn clock_differs(theirs: Timestamp, asked: Timestamp, answered: Timestamp) -> Option<Unready> {
+    let (ahead, behind) = (asked.since(theirs), theirs.since(answered));
+    let (ahead, by) = if ahead > behind { (true, ahead) } else { (false, behind) };
+    (by > CLOCKS_DIFFER).then_some(Unready::Clock { ahead, by })
 }
 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     app.metrics.passwords_busy.set(app.passwords.busy().try_into().unwrap_or(i64::MAX));
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(axum::http::header::CONTENT_TYPE, content_type)], app.metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_may_be_two_seconds_apart_and_a_slow_answer_is_no_difference() {
+        let at = Timestamp::from_millis;
+        let why = |theirs, asked, answered| clock_differs(at(theirs), at(asked), at(answered));
+        assert_eq!(why(9_000, 1_000, 20_000), None, "somewhere in between");
+        assert_eq!(why(1_000, 3_000, 3_000), None);
+        let ahead = Unready::Clock { ahead: true, by: Duration::from_millis(2_001) };
+        assert_eq!(why(1_000, 3_001, 3_001), Some(ahead));
+        let behind = Unready::Clock { ahead: false, by: Duration::from_millis(3_500) };
+        assert_eq!(behind.to_string(), "this node's clock is 3.5 s behind the database's: set it");
+        assert_eq!(why(6_500, 2_000, 3_000), Some(behind));
+    }
 }

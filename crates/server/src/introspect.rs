@@ -79,7 +79,7 @@ async fn refresh_token(
 pub(crate) struct NotOurs;
 
 pub(crate) fn open_access(app: &App, text: &str) -> Result<Result<AccessToken, NotOurs>, Failure> {
-    sort(token::open_access(&app.keys, text))
+    sort(token::open_access(&app.keys(), text))
 }
 
 pub(crate) fn open_refresh(
@@ -87,7 +87,7 @@ pub(crate) fn open_refresh(
     caller: &Caller,
     text: &str,
 ) -> Result<Result<RefreshToken, NotOurs>, Failure> {
-    sort(token::open_refresh(&app.keys, text, &caller.client().id))
+    sort(token::open_refresh(&app.keys(), text, &caller.client().id))
 }
 
 fn sort<T>(opened: Result<T, token::Unopened>) -> Result<Result<T, NotOurs>, Failure> {

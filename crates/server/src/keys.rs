@@ -1,154 +1,189 @@
-//! The key file: the root keys, as TOML, at mode 0600.
+//! The root keys that this node works with: those of its file that the store knows.
+//!
+//! The store says which keys there are and which one seals; the keys themselves are in each node's
+//! file. So a key is known everywhere before it is used, and a node that lacks one says so instead of
+//! calling tokens garbage.
 
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use remint_protocol::keyring::{Keyring, KeyringError, RootKey};
-use serde::{Deserialize, Serialize};
+use remint_protocol::keyring::{Keyring, KeyringError};
+use remint_protocol::time::Timestamp;
+use remint_store::{Store, StoredKey};
 
-use crate::entropy::{self, NoEntropy};
+pub use crate::key_file::{KeyFile, KeyFileError};
 
-/// Why there is no keyring.
+/// Why there are no keys to work with.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// It can not be read or written.
-    #[error("cannot {verb} the key file {}: {reason}", file.display())]
-    Io {
-        /// What was tried.
-        verb: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// The system's reason.
-        reason: std::io::Error,
-    },
-    /// It is not there.
+pub enum KeysError {
+    /// The file can not be used.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] remint_store::Error),
+    /// None of the keys that may seal is in the file.
     #[error(
-        "there is no key file {}: run `remint init` for a new installation, or restore it from your backup",
+        "the key file {} has none of the keys of this store: copy it from another node, or restore \
+         it from your backup",
         file.display()
     )]
-    Missing {
+    None {
         /// The file.
         file: PathBuf,
     },
-    /// Others may read it.
-    #[error("the key file {} can be read by others (mode {mode:03o}): run chmod 600 on it", file.display())]
-    Permissions {
-        /// The file.
-        file: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// It is not a key file. What stands in it is not repeated here.
-    #[error("the key file {} is damaged: restore it from your backup", file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Its keys do not go together.
-    #[error("the key file {}: {reason}", file.display())]
-    Keyring {
-        /// The file.
-        file: PathBuf,
-        /// The reason.
-        reason: KeyringError,
-    },
-    /// No key can be drawn.
+    /// The keys do not make a keyring.
     #[error(transparent)]
-    NoEntropy(#[from] NoEntropy),
+    Keyring(#[from] KeyringError),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    /// The key that seals new tokens.
-    active: u8,
-    key: Vec<Entry>,
+/// The root keys of this node.
+#[derive(Clone, Debug)]
+pub struct Known {
+    keyring: Keyring,
+    /// Those that others have and this node lacks.
+    pub lacks: Vec<u8>,
+    /// Those whose file says another key than the store means.
+    pub differs: Vec<u8>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    kid: u8,
-    secret: String,
+impl Deref for Known {
+    type Target = Keyring;
+
+    fn deref(&self) -> &Keyring {
+        &self.keyring
+    }
 }
 
-const HEAD: &str = "# The root keys of this Remint. Whoever reads this file can forge access tokens, and, with a\n\
-    # session's refresh token at hand, that session's later ones. Without it nobody stays logged in:\n\
-    # back it up, apart from the database.\n";
-
-/// Makes a key file with one fresh key. Refuses to overwrite.
+/// Reads the file and what the store knows of keys. Keys that the store does not know are made known
+/// to it, and where none seals yet, one does from now on.
 ///
 /// # Errors
-/// [`KeyFileError`].
-pub fn create(file: &Path) -> Result<(), KeyFileError> {
-    let io = |reason| KeyFileError::Io { verb: "create", file: file.to_owned(), reason };
-    let secret = STANDARD.encode(entropy::root_key()?.0);
-    let text = format!("{HEAD}active = 1\n\n[[key]]\nkid = 1\nsecret = \"{secret}\"\n");
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(io)?;
-    out.write_all(text.as_bytes()).map_err(io)?;
-    out.sync_all().map_err(io)
+/// [`KeysError`].
+pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<Known, KeysError> {
+    let read = KeyFile::read(file)?;
+    let mut stored = store.list_keys().await?;
+    if adopt(&read, &stored, store, now).await? {
+        stored = store.list_keys().await?;
+    }
+    resolve(&read, &stored)?.ok_or_else(|| KeysError::None { file: file.to_owned() })
 }
 
-/// Reads a key file that only its owner may read.
-///
-/// # Errors
-/// [`KeyFileError`].
-pub fn read(file: &Path) -> Result<Keyring, KeyFileError> {
-    let io = |reason| KeyFileError::Io { verb: "read", file: file.to_owned(), reason };
-    let mode = match std::fs::metadata(file) {
-        Ok(metadata) => metadata.permissions().mode() & 0o777,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(KeyFileError::Missing { file: file.to_owned() });
+async fn adopt(
+    file: &KeyFile,
+    stored: &[StoredKey],
+    store: &Store,
+    now: Timestamp,
+) -> Result<bool, KeysError> {
+    let mut changed = false;
+    for (kid, key) in file.keys() {
+        if let Some(fingerprint) = key.fingerprint()
+            && !stored.iter().any(|s| s.kid == *kid)
+        {
+            store.add_key(*kid, fingerprint, now).await?;
+            changed = true;
         }
-        Err(e) => return Err(io(e)),
-    };
-    if mode & 0o077 != 0 {
-        return Err(KeyFileError::Permissions { file: file.to_owned(), mode });
     }
-    let damaged = || KeyFileError::Damaged { file: file.to_owned() };
-    let text = std::fs::read_to_string(file).map_err(io)?;
-    let parsed: KeyFile = toml::from_str(&text).map_err(|_| damaged())?;
-    let mut roots = Vec::with_capacity(parsed.key.len());
-    for entry in &parsed.key {
-        let bytes = STANDARD.decode(&entry.secret).map_err(|_| damaged())?;
-        roots.push((entry.kid, RootKey(bytes.try_into().map_err(|_| damaged())?)));
+    if !stored.iter().any(|s| s.activated_at.is_some())
+        && let Some(first) = file.first_active()
+    {
+        store.activate_key(first, now).await?;
+        changed = true;
     }
-    Keyring::new(&roots, parsed.active)
-        .map_err(|reason| KeyFileError::Keyring { file: file.to_owned(), reason })
+    Ok(changed)
+}
+
+/// `None` where no key of the file may seal.
+fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, KeyringError> {
+    let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut active: Option<&StoredKey> = None;
+    for known in stored.iter().filter(|s| s.retired_at.is_none()) {
+        let Some((kid, key)) = file.keys().iter().find(|(kid, _)| *kid == known.kid) else {
+            lacks.push(known.kid);
+            continue;
+        };
+        if key.fingerprint() != Some(known.fingerprint) {
+            differs.push(*kid);
+            continue;
+        }
+        roots.push((*kid, key.clone()));
+        if known.activated_at > active.and_then(|a| a.activated_at) {
+            active = Some(known);
+        }
+    }
+    let Some(active) = active else { return Ok(None) };
+    let elsewhere = lacks.iter().chain(&differs).copied().collect();
+    let keyring = Keyring::new(&roots, active.kid)?.with_elsewhere(elsewhere);
+    Ok(Some(Known { keyring, lacks, differs }))
+}
+
+/// What changes when a key file does; `None` while there is none.
+pub(crate) fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_key_file_is_private_and_never_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("remint.keys");
-        create(&file).unwrap();
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(read(&file).unwrap().active(), 1);
-        assert!(create(&file).unwrap_err().to_string().contains("File exists"));
+    /// A file with the keys of those numbers, and what a store knows that has seen it.
+    fn file(dir: &Path, keys: u8) -> (KeyFile, Vec<StoredKey>) {
+        let path = dir.join("remint.keys");
+        KeyFile::create(&path).unwrap();
+        let mut file = KeyFile::read(&path).unwrap();
+        while file.keys().len() < keys.into() {
+            file.add(std::iter::empty()).unwrap();
+        }
+        let stored = file.keys().iter().map(|(kid, key)| StoredKey {
+            kid: *kid,
+            fingerprint: key.fingerprint().unwrap(),
+            added_at: Timestamp::default(),
+            activated_at: None,
+            retired_at: None,
+        });
+        let stored = stored.collect();
+        (file, stored)
+    }
+
+    fn at(millis: i64) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(millis))
     }
 
     #[test]
-    fn a_key_file_that_others_may_read_or_that_is_damaged_is_refused() {
+    fn the_key_that_was_activated_last_seals_where_it_is_here() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("remint.keys");
-        create(&file).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(read(&file).unwrap_err().to_string().contains("chmod 600"));
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&file, "active = 1\n[[key]]\nkid = 1\nsecret = \"c2hvcnQ=\"\n").unwrap();
-        let error = read(&file).unwrap_err().to_string();
-        assert!(error.contains("damaged") && !error.contains("c2hvcnQ"), "{error}");
+        let (mut file, mut stored) = file(dir.path(), 3);
+        (stored[0].activated_at, stored[1].activated_at) = (at(2), at(1));
+        let known = resolve(&file, &stored).unwrap().unwrap();
+        assert_eq!((known.active(), known.kids().collect()), (1, vec![1, 2, 3]));
+        file.remove(1);
+        let known = resolve(&file, &stored).unwrap().unwrap();
+        assert_eq!((known.active(), &known.lacks[..]), (2, &[1][..]));
+        assert!(known.is_plausible(1), "a token of it is no garbage");
+        file.remove(2);
+        assert!(resolve(&file, &stored).unwrap().is_none(), "the third never was active");
+    }
+
+    #[test]
+    fn a_key_of_another_fingerprint_is_not_worked_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, mut stored) = file(dir.path(), 2);
+        (stored[0].activated_at, stored[1].activated_at) = (at(1), at(2));
+        stored[1].fingerprint = stored[0].fingerprint;
+        let known = resolve(&file, &stored).unwrap().unwrap();
+        assert_eq!((known.active(), &known.differs[..]), (1, &[2][..]));
+        assert!(!known.knows(2) && known.is_plausible(2));
+    }
+
+    #[test]
+    fn a_retired_key_is_garbage_even_where_the_file_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, mut stored) = file(dir.path(), 2);
+        (stored[0].activated_at, stored[1].activated_at) = (at(1), at(2));
+        stored[0].retired_at = at(3);
+        let known = resolve(&file, &stored).unwrap().unwrap();
+        assert!(!known.knows(1) && !known.is_plausible(1) && known.lacks.is_empty());
     }
 }

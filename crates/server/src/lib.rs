@@ -11,8 +11,10 @@ pub mod entropy;
 mod failure;
 mod health;
 mod introspect;
+mod key_file;
 pub mod keys;
 mod metadata;
+pub mod node;
 mod observe;
 pub mod passwords;
 mod revoke;
@@ -22,23 +24,26 @@ mod sweep;
 mod telemetry;
 pub mod tls;
 mod token;
+mod watch;
 
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use remint_protocol::keyring::Keyring;
 use remint_protocol::policy::Policy;
 use remint_protocol::refresh::Seal;
-use remint_store::Store;
+use remint_protocol::time::Timestamp;
+use remint_store::{NodeId, Store};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use client_auth::{Clients, Suspects};
 use clock::Clock;
 use config::Config;
 use failure::Failure;
+use keys::Known;
 use observe::{RequestIds, observe};
 use passwords::Passwords;
 use telemetry::Metrics;
@@ -49,7 +54,9 @@ pub struct App {
     config: Config,
     policy: Policy,
     store: Store,
-    keys: Keyring,
+    keys: ArcSwap<Known>,
+    node: NodeId,
+    started_at: Timestamp,
     clock: Clock,
     passwords: Passwords,
     clients: Clients,
@@ -67,9 +74,6 @@ pub enum StartError {
     /// The password settings make no sense together.
     #[error("passwords: the memory, iterations and workers do not go together")]
     Passwords(#[from] passwords::PasswordError),
-    /// The store does not answer.
-    #[error(transparent)]
-    Store(#[from] remint_store::Error),
 }
 
 impl App {
@@ -77,10 +81,10 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn new(
+    pub fn new(
         config: Config,
         store: Store,
-        keys: Keyring,
+        keys: Known,
         clock: Clock,
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
@@ -92,7 +96,9 @@ impl App {
             suspects: Suspects::default(),
             config,
             store,
-            keys,
+            keys: ArcSwap::from_pointee(keys),
+            node: node::draw()?,
+            started_at: clock.now(),
             clock,
         }))
     }
@@ -116,9 +122,21 @@ impl App {
         &self.config
     }
 
+    /// The root keys that this node works with now.
+    pub fn keys(&self) -> Guard<Arc<Known>> {
+        self.keys.load()
+    }
+
+    /// Says that this node stops, to those who wait for it.
+    pub async fn leave(&self) {
+        if self.store.is_shared() {
+            let _ = self.store.forget_node(self.node).await;
+        }
+    }
+
     /// How the first token of a session is sealed.
     async fn seal(&self) -> Result<Seal, remint_store::Error> {
-        Ok(Seal { kid: self.keys.active(), epoch: self.store.epoch().await? })
+        Ok(Seal { kid: self.keys().active(), epoch: self.store.epoch().await? })
     }
 
     fn refused(&self, failure: Failure) -> Response {

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
 use crate::source::Peer;
-use crate::{App, sweep};
+use crate::{App, node, sweep, watch};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,7 +101,8 @@ pub async fn run(
 
 /// Starts the background work of a server.
 pub fn start_background(app: &Arc<App>) {
-    tokio::spawn(sweep::watch_revision(Arc::clone(app)));
+    tokio::spawn(watch::watch(Arc::clone(app)));
+    tokio::spawn(node::tell(Arc::clone(app)));
     tokio::spawn(sweep::sweep(Arc::clone(app)));
 }
 

@@ -1,17 +1,14 @@
-//! Background work: sees changes made elsewhere, and removes what is over in bounded pieces.
-//! Nothing depends on it being prompt.
+//! Background work: removes what is over in bounded pieces. Nothing depends on it being prompt.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::family::Loaded;
 use remint_store::{Error, Filter};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 use crate::App;
 
-/// How often the store is asked whether a client changed.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// How often all families are walked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How far the clocks of nodes, or of one node before and after a correction, may be apart.
@@ -19,23 +16,6 @@ const CLOCKS_DIFFER: Duration = Duration::from_hours(1);
 /// How many rows one piece has, and the pause after it.
 const PIECE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// Empties the cache of clients when the store's revision changes.
-pub(crate) async fn watch_revision(app: Arc<App>) {
-    let mut ticks = interval(WATCH_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let watch = app.store.watch();
-    loop {
-        tokio::select! {
-            () = watch.next() => {}
-            _ = ticks.tick() => {}
-        }
-        // Readiness tells about a store that does not answer; here it is only asked again.
-        if let Ok(revision) = app.store.revision().await {
-            app.clients.see_revision(revision);
-        }
-    }
-}
 
 /// Walks all families again and again.
 pub(crate) async fn sweep(app: Arc<App>) {

@@ -12,8 +12,10 @@ mod batch;
 mod clients;
 mod families;
 mod guesses;
+mod keys;
 mod meta;
 mod migrate;
+mod nodes;
 mod open_error;
 pub mod postgres;
 mod row;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 
 pub use batch::Outcome;
 pub use families::{Filter, Page};
+pub use keys::StoredKey;
 pub use migrate::{MigrateError, Migration};
+pub use nodes::{Node, NodeId};
 pub use open_error::OpenError;
 pub use stats::{GROUP_BUCKETS, Stats};
 pub use users::User;
@@ -103,6 +107,11 @@ impl Store {
     /// Waits until everything queued is on disk, and closes the database.
     pub async fn close(&self) {
         self.backend.close().await;
+    }
+
+    /// Whether several servers may run on it.
+    pub fn is_shared(&self) -> bool {
+        matches!(*self.backend, Backend::Postgres(_))
     }
 
     /// Hears of changes that other nodes make, from now on.

@@ -67,7 +67,7 @@ impl TokenResponse {
         access: &AccessToken,
         refresh_token: Option<String>,
     ) -> Result<Self, Failure> {
-        let access_token = token::seal_access(&app.keys, access)
+        let access_token = token::seal_access(&app.keys(), access)
             .ok_or(Failure::Internal("an access token does not fit its format"))?;
         Ok(Self {
             access_token,

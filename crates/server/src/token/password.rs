@@ -38,7 +38,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         generation: 0,
     };
     let refresh = if client.may_use(GrantType::RefreshToken) {
-        let sealed = token::seal_refresh(&app.keys, &refresh, &client.id);
+        let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
         Some(sealed.ok_or(Failure::Internal("the active key is missing"))?)
     } else {
         None

@@ -25,8 +25,14 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     for _ in 0..ATTEMPTS {
         let loaded = app.store.load_family(presented.family).await?;
         let (client, policy) = (request.caller.client(), request.caller.policy());
-        let decision =
-            refresh::decide(&asked, loaded.as_ref(), client, policy, app.keys.active(), request.now);
+        let decision = refresh::decide(
+            &asked,
+            loaded.as_ref(),
+            client,
+            policy,
+            app.keys().active(),
+            request.now,
+        );
         let event = Event { request, presented: &presented, loaded: loaded.as_ref() };
         if let Some(response) = event.carry_out(decision, text).await? {
             return Ok(response);
@@ -37,7 +43,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
 
 fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure> {
     let app = request.app;
-    token::open_refresh(&app.keys, text, &request.caller.client().id).map_err(|why| match why {
+    token::open_refresh(&app.keys(), text, &request.caller.client().id).map_err(|why| match why {
         Unopened::Garbage => {
             app.metrics.refresh(Row::Garbage);
             Why::RefreshGarbage.into()
@@ -130,7 +136,7 @@ impl Event<'_> {
             generation,
         };
         let client = &self.request.caller.client().id;
-        token::seal_refresh(&self.request.app.keys, &successor, client).ok_or(Failure::KeyNotHere)
+        token::seal_refresh(&self.request.app.keys(), &successor, client).ok_or(Failure::KeyNotHere)
     }
 
     /// One metric and one event for each row of the table.
@@ -184,6 +190,6 @@ impl Event<'_> {
 impl crate::App {
     /// How a family is named in logs.
     pub(crate) fn session_id(&self, family: FamilyId) -> String {
-        token::seal_session(&self.keys, family).unwrap_or_default()
+        token::seal_session(&self.keys(), family).unwrap_or_default()
     }
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
 use remint_protocol::family::Loaded;
-use remint_protocol::keyring::Keyring;
 use remint_protocol::scope::Scope;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources};
+use remint_server::keys::{self, KeyFile, Known};
 use remint_server::passwords::Passwords;
-use remint_server::{App, entropy, keys, ops_router, router, serve};
+use remint_server::{App, entropy, ops_router, router, serve};
 use remint_store::{Filter, Outcome, Store, User};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -120,7 +120,7 @@ impl From<Answer> for Tokens {
 pub(crate) struct Site {
     pub(crate) app: Arc<App>,
     pub(crate) store: Store,
-    pub(crate) keys: Keyring,
+    pub(crate) keys: Known,
     pub(crate) address: SocketAddr,
     pub(crate) ops: SocketAddr,
     agent: ureq::Agent,
@@ -150,18 +150,18 @@ impl Site {
         let runtime = runtime.unwrap();
         let config = config(dir.path(), settings);
         if !config.key_file().exists() {
-            keys::create(&config.key_file()).unwrap();
+            KeyFile::create(&config.key_file()).unwrap();
         }
-        let keys = keys::read(&config.key_file()).unwrap();
         let store = Store::open(&config.database()).unwrap();
         let clock = Clock::Manual(millis.into());
         let (stop, stopped) = watch::channel(false);
-        let (app, address, ops) = runtime.block_on(async {
-            let app = App::new(config, store.clone(), keys.clone(), clock).await.unwrap();
+        let (app, keys, address, ops) = runtime.block_on(async {
+            let keys = keys::load(&config.key_file(), &store, clock.now()).await.unwrap();
+            let app = App::new(config, store.clone(), keys.clone(), clock).unwrap();
             let public = listen(&app, router(&app), stopped.clone()).await;
             let ops = listen(&app, ops_router(&app), stopped).await;
             serve::start_background(&app);
-            (app, public, ops)
+            (app, keys, public, ops)
         });
         let agent = ureq::config::Config::builder()
             .http_status_as_error(false)
@@ -180,11 +180,12 @@ impl Site {
 
     /// The same, with a second root key that seals from now on.
     pub(crate) fn restarted_with_a_new_key(self) -> Self {
-        let file = self.app.config().key_file();
-        let text = std::fs::read_to_string(&file).unwrap().replace("active = 1", "active = 2");
-        let secret = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-        std::fs::write(file, format!("{text}\n[[key]]\nkid = 2\nsecret = \"{secret}\"\n")).unwrap();
-        self.restarted()
+        let mut file = KeyFile::read(&self.app.config().key_file()).unwrap();
+        let kid = file.add(std::iter::empty()).unwrap();
+        file.save().unwrap();
+        let site = self.restarted();
+        site.block_on(site.store.activate_key(kid, site.now())).unwrap();
+        site.restarted()
     }
 
     fn stop(&mut self) {

@@ -201,7 +201,9 @@ impl Work for Reads {
                     }
                 }
                 Err(failed) => {
-                    reads.into_iter().for_each(|read| self.refuse(read, failed.cause()));
+                    for read in reads {
+                        self.refuse(read, failed.cause());
+                    }
                     if matches!(failed, Failed::Broken(_)) {
                         broken = Err(failed);
                     }
@@ -234,7 +236,8 @@ async fn read_all(
     }
     // The same read several times over, in one round trip all the same.
     let each = reads.iter().map(|read| {
-        let values: Vec<_> = read.values.iter().map(|v| v as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
+        let values: Vec<_> =
+            read.values.iter().map(|v| v as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
         async move { connection.query(statement.sql, &values).await }
     });
     join_all(each).await.into_iter().collect()
@@ -267,9 +270,9 @@ impl Work for Rotations {
     async fn run(&self, connection: &mut Connection, jobs: &mut Vec<Commit>) -> Result<(), Failed> {
         let statement = |commit: &Commit| commit.batch.first().map(|write| write.statement);
         let known = std::mem::take(jobs).into_iter().filter(|job| statement(job).is_some());
-        for (statement, mut commits) in kinds(known.collect(), |job| {
-            statement(job).unwrap_or(&crate::families::ROTATE)
-        }) {
+        for (statement, mut commits) in
+            kinds(known.collect(), |job| statement(job).unwrap_or(&crate::families::ROTATE))
+        {
             // In one order on every node, so that none waits for a row of another that waits for it.
             commits.sort_by(|a, b| key(a).cmp(key(b)));
             self.0.begin(commits.len());
@@ -281,7 +284,9 @@ impl Work for Rotations {
                 }
                 Err(failed) => {
                     self.0.fail();
-                    commits.into_iter().for_each(|commit| self.refuse(commit, failed.cause()));
+                    for commit in commits {
+                        self.refuse(commit, failed.cause());
+                    }
                     if matches!(failed, Failed::Broken(_)) {
                         return Err(failed);
                     }

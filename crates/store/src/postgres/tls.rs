@@ -12,11 +12,15 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use crate::OpenError;
 
 /// What connections encrypt with; where they do not, nothing is looked up.
-pub(super) fn client(encrypt: bool, ca_file: Option<&Path>) -> Result<MakeRustlsConnect, OpenError> {
+pub(super) fn client(
+    encrypt: bool,
+    ca_file: Option<&Path>,
+) -> Result<MakeRustlsConnect, OpenError> {
     let mut roots = RootCertStore::empty();
     match ca_file.filter(|_| encrypt) {
         Some(file) => {
-            let refused = |reason: String| OpenError::Certificates { file: file.to_owned(), reason };
+            let refused =
+                |reason: String| OpenError::Certificates { file: file.to_owned(), reason };
             let all = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| refused(error.to_string()))?;

@@ -22,7 +22,8 @@ impl Url {
     /// `disable`; left out, it is `disable` for this machine alone. The modes in between, which would
     /// let anyone in the path pose as the database, are refused.
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
+        let rest =
+            text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let is_mode = |pair: &&str| pair.starts_with("sslmode=");
         let others: Vec<_> = query.split('&').filter(|p| !p.is_empty() && !is_mode(p)).collect();
@@ -99,7 +100,8 @@ fn without_password(text: &str) -> String {
         }
         None => place.to_owned(),
     };
-    let query: Vec<_> = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("password=")).collect();
+    let query: Vec<_> =
+        query.split('&').filter(|p| !p.is_empty() && !p.starts_with("password=")).collect();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{scheme}://{place}{mark}{}", query.join("&"))
 }

@@ -1,0 +1,288 @@
+//! `remint key`.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use remint_protocol::keyring::Fingerprint;
+use remint_protocol::time::Timestamp;
+use remint_server::keys::KeyFile;
+use remint_server::node::SILENT_AFTER;
+use remint_store::{Filter, Node, Outcome, Store, StoredKey};
+use serde::Serialize;
+
+use crate::install::{Common, Installation, Location, block_on, now};
+use crate::output::{Output, time};
+
+/// List and change the root keys.
+///
+/// Root keys seal tokens. They are in the key file of each node; the store only knows their numbers.
+/// Change them in three steps, none of which logs anybody out: `key add` on one node, copy its key file
+/// to all others, and `key activate`. Running servers take up a changed key file by themselves.
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// List root keys and the nodes that have them
+    List(Common),
+    /// Make a new root key, which does not seal yet
+    Add(Common),
+    /// Let a root key seal from now on
+    Activate(Change),
+    /// Give a root key up
+    Retire(Change),
+}
+
+#[derive(Args)]
+pub(crate) struct Change {
+    /// The number of the key.
+    kid: u8,
+    /// In spite of what speaks against it.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    kid: u8,
+    state: &'static str,
+    here: &'static str,
+    lacking: Vec<String>,
+    added: String,
+    activated: Option<String>,
+    retired: Option<String>,
+}
+
+impl Key {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List(common) => list(&common),
+            Self::Add(common) => add(&common),
+            Self::Activate(change) => change.activate(),
+            Self::Retire(change) => change.retire(),
+        }
+    }
+}
+
+fn list(common: &Common) -> anyhow::Result<()> {
+    let at = Installation::open(&common.location)?;
+    let printed = block_on(async {
+        let keys = at.store.list_keys().await?;
+        let nodes = running(&at.store).await?;
+        Ok(keys.iter().map(|key| print(key, &keys, &nodes, &at)).collect::<Vec<_>>())
+    })?;
+    common.output.many(&printed, &["kid", "state", "here", "lacking", "added", "activated"])
+}
+
+fn print(key: &StoredKey, all: &[StoredKey], nodes: &[Node], at: &Installation) -> Printed {
+    let state = if key.retired_at.is_some() {
+        "retired"
+    } else if sealing(all).is_some_and(|s| s.kid == key.kid) {
+        "sealing"
+    } else {
+        "known"
+    };
+    let lacking = if state == "retired" { Vec::new() } else { lacking(nodes, key.kid) };
+    Printed {
+        kid: key.kid,
+        state,
+        here: if at.keys.knows(key.kid) { "yes" } else { "no" },
+        lacking,
+        added: time(key.added_at),
+        activated: key.activated_at.map(time),
+        retired: key.retired_at.map(time),
+    }
+}
+
+/// The key that seals new tokens.
+fn sealing(keys: &[StoredKey]) -> Option<&StoredKey> {
+    let usable = keys.iter().filter(|k| k.retired_at.is_none() && k.activated_at.is_some());
+    usable.max_by_key(|k| k.activated_at)
+}
+
+/// The servers that run now.
+async fn running(store: &Store) -> anyhow::Result<Vec<Node>> {
+    let since = now().before(SILENT_AFTER);
+    let nodes = store.list_nodes().await?;
+    Ok(nodes.into_iter().filter(|node| node.seen_at >= since).collect())
+}
+
+/// The names of the nodes that lack a key.
+fn lacking(nodes: &[Node], kid: u8) -> Vec<String> {
+    nodes.iter().filter(|node| !node.kids.contains(&kid)).map(|node| node.name.clone()).collect()
+}
+
+fn add(common: &Common) -> anyhow::Result<()> {
+    let at = Installation::open(&common.location)?;
+    let path = at.config.key_file();
+    let kid = block_on(async {
+        let mut file = KeyFile::read(&path)?;
+        let stored = at.store.list_keys().await?;
+        let kid = file.add(stored.iter().map(|key| key.kid))?;
+        let added = file.keys().iter().find(|(k, _)| *k == kid);
+        let fingerprint = added.and_then(|(_, key)| key.fingerprint());
+        file.save()?;
+        make_known(&at.store, kid, fingerprint).await?;
+        Ok(kid)
+    })?;
+    let file = path.display();
+    let next = if at.store.is_shared() {
+        format!(
+            "Copy that file to all other nodes, wait until `remint key list` names none that lacks it, \
+             then run `remint key activate {kid}`."
+        )
+    } else {
+        format!("Back that file up, then run `remint key activate {kid}`.")
+    };
+    common.output.done(&format!("the root key {kid} is in {file}; it does not seal yet. {next}"))
+}
+
+async fn make_known(
+    store: &Store,
+    kid: u8,
+    fingerprint: Option<Fingerprint>,
+) -> anyhow::Result<()> {
+    let Some(fingerprint) = fingerprint else { bail!("the key could not be derived from") };
+    // The server may have seen the file and been faster with the very same key.
+    if store.add_key(kid, fingerprint, now()).await? == Outcome::Conflict {
+        let known = store.list_keys().await?;
+        if !known.iter().any(|k| k.kid == kid && k.fingerprint == fingerprint) {
+            bail!(
+                "somebody else added a root key {kid} at the same time: remove it from the key file, and try again"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Change {
+    fn activate(&self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.location)?;
+        let kid = self.kid;
+        block_on(async {
+            let lacking = lacking(&running(&at.store).await?, kid);
+            if !lacking.is_empty() && !self.force {
+                bail!(
+                    "these nodes lack the root key {kid}, and would answer 503 to what it seals: {}. Copy \
+                     the key file to them first",
+                    lacking.join(", ")
+                );
+            }
+            if !at.keys.knows(kid) {
+                bail!("there is no usable root key {kid} in {}", at.config.key_file().display());
+            }
+            if at.store.activate_key(kid, now()).await? == Outcome::Conflict {
+                bail!("the root key {kid} is retired");
+            }
+            Ok(())
+        })?;
+        self.output.done(&format!(
+            "the root key {kid} seals from now on; sessions move to it as they are refreshed"
+        ))
+    }
+
+    fn retire(&self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.location)?;
+        let kid = self.kid;
+        block_on(async {
+            let keys = at.store.list_keys().await?;
+            let Some(key) = keys.iter().find(|key| key.kid == kid) else {
+                bail!("there is no root key {kid}: `remint key list` shows them")
+            };
+            if sealing(&keys).is_some_and(|s| s.kid == kid) {
+                bail!("the root key {kid} seals: activate another one first");
+            }
+            let needs = Needs::count(&at, key).await?;
+            if !self.force && !needs.is_none() {
+                bail!("{needs}. With --force they are lost");
+            }
+            if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
+                bail!("the root key {kid} is retired already, or seals again");
+            }
+            let mut file = KeyFile::read(&at.config.key_file())?;
+            file.remove(kid);
+            Ok(file.save()?)
+        })?;
+        self.output.done(&format!(
+            "the root key {kid} is retired and gone from {}; remove it from the other nodes' files",
+            at.config.key_file().display()
+        ))
+    }
+}
+
+/// What would be lost with a key.
+struct Needs {
+    kid: u8,
+    sessions: usize,
+    clients: Vec<String>,
+    access_tokens_until: Option<Timestamp>,
+}
+
+impl Needs {
+    async fn count(at: &Installation, key: &StoredKey) -> anyhow::Result<Self> {
+        let now = now();
+        let (kid, store) = (key.kid, &at.store);
+        let mut needs = Self { kid, sessions: 0, clients: Vec::new(), access_tokens_until: None };
+        let mut longest = at.config.policy().access_token_lifetime;
+        let mut after = String::new();
+        loop {
+            let clients = store.list_clients(&after, 500).await?;
+            let Some(last) = clients.last() else { break };
+            last.id.as_str().clone_into(&mut after);
+            for client in &clients {
+                longest = longest.max(client.overrides.access_token_lifetime.unwrap_or_default());
+                let previous = client.previous_secret.filter(|(_, until)| *until > now);
+                let secrets = client.secret.into_iter().chain(previous.map(|(secret, _)| secret));
+                if secrets.map(|secret| secret.kid).any(|k| k == kid) {
+                    needs.clients.push(client.id.to_string());
+                }
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = store.list_families(Filter::All, after, 1_000).await?;
+            let lives = |f: &remint_protocol::family::Family| {
+                f.kid == kid && f.revoked.is_none() && !f.is_expired(now)
+            };
+            needs.sessions += page.families.iter().filter(|l| lives(&l.family)).count();
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        let keys = store.list_keys().await?;
+        // It sealed access tokens until the next one was activated.
+        let until = keys
+            .iter()
+            .filter_map(|k| k.activated_at)
+            .filter(|at| key.activated_at.is_some_and(|own| *at > own));
+        needs.access_tokens_until = until.min().map(|at| at.after(longest)).filter(|at| *at > now);
+        Ok(needs)
+    }
+
+    const fn is_none(&self) -> bool {
+        self.sessions == 0 && self.clients.is_empty() && self.access_tokens_until.is_none()
+    }
+}
+
+impl std::fmt::Display for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut all = Vec::new();
+        if self.sessions > 0 {
+            all.push(format!(
+                "{} living sessions are sealed under it, which move to the new key as they are refreshed",
+                self.sessions
+            ));
+        }
+        if !self.clients.is_empty() {
+            all.push(format!(
+                "the secrets of these clients are hashed under it, until `remint client rotate-secret`: {}",
+                self.clients.join(", ")
+            ));
+        }
+        if let Some(until) = self.access_tokens_until {
+            all.push(format!("access tokens that it sealed may live until {}", time(until)));
+        }
+        write!(f, "the root key {} is still needed: {}", self.kid, all.join("; "))
+    }
+}

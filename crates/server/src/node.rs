@@ -1,0 +1,57 @@
+//! Saying which nodes run, and with which root keys, so that a key is used when all of them have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use remint_store::{Node, NodeId};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::App;
+use crate::entropy::{self, NoEntropy};
+
+/// How often a node says that it runs.
+pub const SEEN_EVERY: Duration = Duration::from_secs(5);
+/// A node that was not seen for this long has stopped without saying so.
+pub const SILENT_AFTER: Duration = Duration::from_secs(30);
+/// A silent node is forgotten in the end.
+const FORGET_AFTER: Duration = Duration::from_hours(1);
+
+/// This node, as it was drawn at its start.
+pub(crate) fn draw() -> Result<NodeId, NoEntropy> {
+    entropy::bytes().map(NodeId)
+}
+
+/// Says again and again that this node runs, where others may ask.
+pub(crate) async fn tell(app: Arc<App>) {
+    if !app.store.is_shared() {
+        return;
+    }
+    let mut ticks = interval(SEEN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        tell_once(&app).await;
+        let before = app.clock.now().before(FORGET_AFTER);
+        // Readiness tells about a store that does not answer.
+        let _ = app.store.forget_silent_nodes(before).await;
+    }
+}
+
+/// Says once that this node runs.
+pub(crate) async fn tell_once(app: &App) {
+    if app.store.is_shared() {
+        let _ = app.store.see_node(&describe(app)).await;
+    }
+}
+
+fn describe(app: &App) -> Node {
+    let host = rustix::system::uname();
+    Node {
+        id: app.node,
+        name: host.nodename().to_string_lossy().into_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kids: app.keys().kids().collect(),
+        started_at: app.started_at,
+        seen_at: app.clock.now(),
+    }
+}

@@ -1,0 +1,59 @@
+//! Seeing what changes elsewhere: registrations, root keys, the key file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{App, keys, node};
+
+/// How often the store is asked whether something changed, beside being told so.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Empties the cache of clients when the store's revision changes, and reads the root keys again when
+/// that or their file does.
+pub(crate) async fn watch(app: Arc<App>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let changes = app.store.watch();
+    let file = app.config.key_file();
+    let mut seen = keys::stamp(&file);
+    loop {
+        tokio::select! {
+            () = changes.next() => {}
+            _ = ticks.tick() => {}
+        }
+        // Readiness tells about a store that does not answer; here it is only asked again.
+        let Ok(revision) = app.store.revision().await else { continue };
+        let stamp = keys::stamp(&file);
+        if app.clients.see_revision(revision) || stamp != seen {
+            seen = stamp;
+            read_keys(&app).await;
+        }
+    }
+}
+
+/// Works with the keys of file and store from now on; where they can not be had, with those as before.
+async fn read_keys(app: &App) {
+    match keys::load(&app.config.key_file(), &app.store, app.clock.now()).await {
+        Ok(known) => {
+            let before = app.keys();
+            let is_new = before.active() != known.active()
+                || !before.kids().eq(known.kids())
+                || before.lacks != known.lacks
+                || before.differs != known.differs;
+            if is_new {
+                tracing::info!(
+                    event = "keys.changed",
+                    active = known.active(),
+                    known = ?known.kids().collect::<Vec<_>>(),
+                    lacks = ?known.lacks,
+                    differs = ?known.differs,
+                );
+                app.keys.store(Arc::new(known));
+                node::tell_once(app).await;
+            }
+        }
+        Err(error) => tracing::error!("the root keys stay as they were: {error}"),
+    }
+}
