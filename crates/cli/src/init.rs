@@ -57,16 +57,16 @@ impl Init {
         KeyFile::create(&config.key_file())?;
         let shown = self.data_dir.display();
         let has = if self.store_url.is_some() {
-            format!("and keys. Next:\n  remint migrate --data-dir {shown}")
+            format!("a configuration and keys. Next:\n  remint migrate --data-dir {shown}")
         } else {
             block_on(async {
                 Store::open(&database)?.close().await;
                 Ok(())
             })?;
-            "keys and an empty database. Next:".to_owned()
+            "a configuration, keys and an empty database. Next:".to_owned()
         };
         self.output.done(&format!(
-            "{shown} has a configuration, {has}\n  \
+            "{shown} has {has}\n  \
              remint user create --data-dir {shown} --username alice\n  \
              remint client create --data-dir {shown} --id shop --grant password --grant refresh_token\n  \
              remint serve --data-dir {shown}"

@@ -120,6 +120,16 @@ impl Guesses {
         Self { failures, last_at: now, ..self }
     }
 
+    /// What two counts of one bucket say together: the worse.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        Self {
+            failures: self.failures.max(other.failures),
+            last_at: self.last_at.max(other.last_at),
+            trusted_until: self.trusted_until.max(other.trusted_until),
+        }
+    }
+
     /// Whether the pair of account and source is a known one.
     pub fn is_trusted(&self, now: Timestamp) -> bool {
         now < self.trusted_until

@@ -155,7 +155,7 @@ pub(crate) async fn authenticate(
     let trusted = &app.config.http.trusted_proxies;
     let source = source(&received.head.extensions, &received.head.headers, trusted);
     let bucket = Bucket::ClientFrom(&credentials.client_id, source);
-    let suspect = app.suspects.find(bucket);
+    let suspect = suspect(app, bucket).await;
     if let Some(wait) = suspect.and_then(|guesses| bucket.limit().wait(&guesses, now)) {
         return Err(Failure::Throttled(wait));
     }
@@ -176,6 +176,16 @@ pub(crate) async fn authenticate(
         }
         (Ok(()), None) => Err(Why::ClientUnknown.into()),
     }
+}
+
+/// What is held against a pair of client and source: here, and, where there are other nodes, there.
+async fn suspect(app: &App, bucket: Bucket<'_>) -> Option<Guesses> {
+    let held = app.suspects.find(bucket)?;
+    if !app.store.is_shared() {
+        return Some(held);
+    }
+    let stored = app.store.load_guesses([bucket.key(); 3]).await;
+    Some(stored.map_or(held, |[first, ..]| held.or_worse(first)))
 }
 
 /// A right secret ends what wrong ones before it began, in the store as well: otherwise the next slip

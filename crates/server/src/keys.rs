@@ -147,15 +147,17 @@ mod tests {
         (file, stored)
     }
 
-    fn at(millis: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_millis(millis))
+    fn activate(stored: &mut [StoredKey], kid: u8, millis: i64) {
+        let key = stored.iter_mut().find(|key| key.kid == kid).unwrap();
+        key.activated_at = Some(Timestamp::from_millis(millis));
     }
 
     #[test]
     fn the_key_that_was_activated_last_seals_where_it_is_here() {
         let dir = tempfile::tempdir().unwrap();
         let (mut file, mut stored) = file(dir.path(), 3);
-        (stored[0].activated_at, stored[1].activated_at) = (at(2), at(1));
+        activate(&mut stored, 1, 2);
+        activate(&mut stored, 2, 1);
         let known = resolve(&file, &stored).unwrap().unwrap();
         assert_eq!((known.active(), known.kids().collect()), (1, vec![1, 2, 3]));
         file.remove(1);
@@ -170,7 +172,8 @@ mod tests {
     fn a_key_of_another_fingerprint_is_not_worked_with() {
         let dir = tempfile::tempdir().unwrap();
         let (file, mut stored) = file(dir.path(), 2);
-        (stored[0].activated_at, stored[1].activated_at) = (at(1), at(2));
+        activate(&mut stored, 1, 1);
+        activate(&mut stored, 2, 2);
         stored[1].fingerprint = stored[0].fingerprint;
         let known = resolve(&file, &stored).unwrap().unwrap();
         assert_eq!((known.active(), &known.differs[..]), (1, &[2][..]));
@@ -181,8 +184,9 @@ mod tests {
     fn a_retired_key_is_garbage_even_where_the_file_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let (file, mut stored) = file(dir.path(), 2);
-        (stored[0].activated_at, stored[1].activated_at) = (at(1), at(2));
-        stored[0].retired_at = at(3);
+        activate(&mut stored, 1, 1);
+        activate(&mut stored, 2, 2);
+        stored[0].retired_at = Some(Timestamp::from_millis(3));
         let known = resolve(&file, &stored).unwrap().unwrap();
         assert!(!known.knows(1) && !known.is_plausible(1) && known.lacks.is_empty());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::family::Loaded;
-use remint_store::{Error, Filter};
+use remint_store::{Error, Filter, Outcome};
 use tokio::time::sleep;
 
 use crate::App;
@@ -20,6 +20,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Walks all families again and again.
 pub(crate) async fn sweep(app: Arc<App>) {
     loop {
+        if !is_ours(&app).await {
+            app.metrics.families_live.set(0);
+            sleep(SWEEP_EVERY).await;
+            continue;
+        }
         // Apart, so that a broken row among the sessions does not keep the others from going.
         for ended in [forget(&app).await, walk(&app).await] {
             if let Err(error) = ended {
@@ -28,6 +33,13 @@ pub(crate) async fn sweep(app: Arc<App>) {
         }
         sleep(SWEEP_EVERY).await;
     }
+}
+
+/// Of several nodes one sweeps at a time. One that takes longer may be joined; that does no harm.
+async fn is_ours(app: &App) -> bool {
+    let now = app.clock.now();
+    !app.store.is_shared()
+        || matches!(app.store.claim_sweep(now, now.after(SWEEP_EVERY)).await, Ok(Outcome::Done))
 }
 
 async fn walk(app: &App) -> Result<(), Error> {

@@ -123,7 +123,7 @@ impl Metrics {
         let families_live = Gauge::default();
         registry.register(
             "families_live",
-            "Living sessions at the last sweep",
+            "Living sessions at the last sweep; 0 on a node that leaves it to another",
             families_live.clone(),
         );
         let build = Family::<Label, Gauge>::default();
@@ -208,6 +208,7 @@ impl Collector for StoreMetrics {
                 stats.groups.iter().map(load).sum(),
             ),
             ("store_commit_failures", "Commits that failed", load(&stats.failures)),
+            ("store_connects", "Connections made to PostgreSQL", load(&stats.connects)),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);

@@ -10,6 +10,7 @@ mod access_tokens;
 mod backend;
 mod batch;
 mod clients;
+mod copy;
 mod families;
 mod guesses;
 mod keys;
@@ -21,12 +22,14 @@ pub mod postgres;
 mod row;
 mod sqlite;
 mod stats;
+mod status;
 mod users;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use batch::Outcome;
+pub use copy::{Copied, CopyError, Progress, Side};
 pub use families::{Filter, Page};
 pub use keys::StoredKey;
 pub use migrate::{MigrateError, Migration};

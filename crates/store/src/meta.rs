@@ -1,5 +1,7 @@
 //! The counters that every node watches.
 
+use remint_protocol::time::Timestamp;
+
 use crate::batch::{Outcome, Statement, Write};
 use crate::row::{Columns, Value};
 use crate::{Error, Store};
@@ -10,8 +12,13 @@ const RAISE: Statement = Statement::new("UPDATE meta SET value = value + 1 WHERE
 const RAISE_EPOCH: Statement =
     Statement::new("UPDATE meta SET value = value + 1 WHERE name = 'epoch' AND value < ?1");
 
+const CLAIM_SWEEP: Statement = Statement::new(
+    "INSERT INTO meta (name, value) VALUES ('swept_until', ?2) ON CONFLICT (name) \
+     DO UPDATE SET value = excluded.value WHERE meta.value <= ?1",
+);
+
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE, &RAISE_EPOCH];
+pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE, &RAISE_EPOCH, &CLAIM_SWEEP];
 
 /// Tells every node that a client changed.
 pub(crate) fn raise_revision() -> Write {
@@ -25,6 +32,14 @@ impl Store {
     /// [`Error`].
     pub async fn revision(&self) -> Result<i64, Error> {
         self.counter("revision").await
+    }
+
+    /// Takes the sweep for this node until `until`; `Conflict` while another one has it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn claim_sweep(&self, now: Timestamp, until: Timestamp) -> Result<Outcome, Error> {
+        self.commit(vec![Write::one(&CLAIM_SWEEP, vec![now.into(), until.into()])]).await
     }
 
     /// A number that rises when the store may have lost its last commits.

@@ -91,12 +91,13 @@ impl RevocationCommit {
 pub(crate) struct Target {
     settings: Settings,
     tls: MakeRustlsConnect,
+    stats: Stats,
 }
 
 impl Target {
     pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
         let tls = tls::client(settings.url.is_encrypted(), settings.ca_file.as_deref())?;
-        Ok(Self { settings, tls })
+        Ok(Self { settings, tls, stats: Stats::default() })
     }
 }
 
@@ -105,7 +106,6 @@ pub(crate) struct Postgres {
     target: Arc<Target>,
     queues: Mutex<Option<Queues>>,
     lanes: Mutex<Vec<JoinHandle<()>>>,
-    stats: Arc<Stats>,
 }
 
 #[derive(Clone)]
@@ -122,7 +122,6 @@ impl Postgres {
         let target = Arc::new(Target::new(settings)?);
         migrate::check(&target).await?;
         let first = Connection::open(&target, Survives::Failover).await?;
-        let stats = Arc::new(Stats::default());
         let mut lanes = Vec::new();
         let [few, most] = shares(target.settings.connections);
         let (reads, queue) = Queue::new();
@@ -131,19 +130,19 @@ impl Postgres {
         }
         let (rotations, queue) = Queue::new();
         for _ in 0..few {
-            lanes.push(Lane::start(&target, &queue, Rotations(Arc::clone(&stats)), None));
+            lanes.push(Lane::start(&target, &queue, Rotations(Arc::clone(&target)), None));
         }
         let (commits, queue) = Queue::new();
         let mut first = Some(first);
         for _ in 0..most {
-            lanes.push(Lane::start(&target, &queue, Commits(Arc::clone(&stats)), first.take()));
+            lanes.push(Lane::start(&target, &queue, Commits(Arc::clone(&target)), first.take()));
         }
         let queues = Queues { reads, rotations, commits };
-        Ok(Self { target, queues: Mutex::new(Some(queues)), lanes: Mutex::new(lanes), stats })
+        Ok(Self { target, queues: Mutex::new(Some(queues)), lanes: Mutex::new(lanes) })
     }
 
     pub(crate) fn stats(&self) -> &Stats {
-        &self.stats
+        &self.target.stats
     }
 
     fn queues(&self) -> Option<Queues> {

@@ -15,6 +15,8 @@ pub struct Stats {
     pub batches: AtomicU64,
     /// Commits that failed.
     pub failures: AtomicU64,
+    /// Connections that were made to PostgreSQL.
+    pub connects: AtomicU64,
 }
 
 impl Stats {
@@ -26,6 +28,11 @@ impl Stats {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.batches.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was made.
+    pub(crate) fn connect(&self) {
+        self.connects.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a commit that failed.

@@ -1,10 +1,12 @@
-//! What stands in for a macro that checks queries: every statement prepares, and the plan of every
-//! hot one never scans.
+//! What stands in for a macro that checks queries: every statement prepares, the plan of every hot
+//! one never scans, and both engines have the same schema.
+
+mod postgres;
 
 use rusqlite::Connection;
 
 use crate::batch::Statement;
-use crate::{access_tokens, clients, families, guesses, meta, migrate, users};
+use crate::{access_tokens, clients, families, guesses, keys, meta, migrate, nodes, users};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
@@ -19,15 +21,21 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
         families::HOT,
         guesses::HOT,
         meta::STATEMENTS,
+        nodes::HOT,
         users::HOT,
     ];
     tables.into_iter().flatten()
 }
 
+fn all() -> impl Iterator<Item = &'static &'static Statement> {
+    let cold = [clients::COLD, keys::COLD, nodes::COLD];
+    hot().chain(cold.into_iter().flatten())
+}
+
 #[test]
 fn every_statement_prepares() {
     let db = database();
-    for statement in hot().chain(clients::COLD) {
+    for statement in all() {
         db.prepare(statement.sql).unwrap_or_else(|e| panic!("{e}: {}", statement.sql));
     }
 }

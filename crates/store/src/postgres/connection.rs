@@ -190,5 +190,9 @@ fn session(target: &Target, survives: Survives) -> String {
         (Survives::Failover, level) => format!("SET synchronous_commit = {}", level.as_str()),
     };
     let limit = target.settings.statement_timeout.as_millis();
-    format!("SET statement_timeout = {limit}; {commit}")
+    // The guards of our statements are checked again when a row was waited for, which other levels
+    // would refuse to do.
+    format!(
+        "SET statement_timeout = {limit}; SET default_transaction_isolation = 'read committed'; {commit}"
+    )
 }

@@ -13,7 +13,6 @@ use super::set::Set;
 use super::{Target, transaction};
 use crate::batch::{Batch, Outcome, Statement, Survives};
 use crate::row::{Row, Value};
-use crate::stats::Stats;
 use crate::{Error, OpenError};
 
 /// The most requests that may wait; further ones are refused at once.
@@ -146,6 +145,7 @@ impl<W: Work> Lane<W> {
         }
         match Connection::open(&self.target, W::SURVIVES).await {
             Ok(connection) => {
+                self.target.stats.connect();
                 if self.outage.take().is_some() {
                     tracing::info!("the database answers again");
                 }
@@ -260,7 +260,7 @@ fn kinds<J>(
 }
 
 /// Rotations: all of them in one statement, and so in one commit.
-pub(super) struct Rotations(pub(super) Arc<Stats>);
+pub(super) struct Rotations(pub(super) Arc<Target>);
 
 impl Work for Rotations {
     type Job = Commit;
@@ -275,7 +275,7 @@ impl Work for Rotations {
         {
             // In one order on every node, so that none waits for a row of another that waits for it.
             commits.sort_by(|a, b| key(a).cmp(key(b)));
-            self.0.begin(commits.len());
+            self.0.stats.begin(commits.len());
             match rotate(connection, statement, &commits).await {
                 Ok(written) => {
                     for (commit, outcome) in commits.into_iter().zip(written) {
@@ -283,7 +283,7 @@ impl Work for Rotations {
                     }
                 }
                 Err(failed) => {
-                    self.0.fail();
+                    self.0.stats.fail();
                     for commit in commits {
                         self.refuse(commit, failed.cause());
                     }
@@ -333,7 +333,7 @@ async fn rotate(
 }
 
 /// Everything that must be as durable as the cluster can make it: one transaction after another.
-pub(super) struct Commits(pub(super) Arc<Stats>);
+pub(super) struct Commits(pub(super) Arc<Target>);
 
 impl Work for Commits {
     type Job = Commit;
@@ -342,7 +342,7 @@ impl Work for Commits {
 
     async fn run(&self, connection: &mut Connection, jobs: &mut Vec<Commit>) -> Result<(), Failed> {
         for commit in std::mem::take(jobs) {
-            self.0.begin(1);
+            self.0.stats.begin(1);
             let mut tries = 0;
             let result = loop {
                 match transaction::run(connection, &commit.batch).await {
@@ -353,7 +353,7 @@ impl Work for Commits {
             match result {
                 Ok(outcome) => drop(commit.done.send(Ok(outcome))),
                 Err(failed) => {
-                    self.0.fail();
+                    self.0.stats.fail();
                     refuse(commit, failed.cause());
                     if matches!(failed, Failed::Broken(_)) {
                         return Err(failed);

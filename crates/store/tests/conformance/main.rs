@@ -24,6 +24,8 @@ mod guesses;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod listings;
 #[cfg(test)]
 mod samples;

@@ -1,0 +1,393 @@
+//! Moving an installation to another store: everything that it remembers is copied, in pieces, while
+//! its server runs, and once more after it was stopped.
+//!
+//! A copy may end at any point and be run again: each piece is merged with what is there, so that what
+//! came before stays, what changed since is brought along, and nothing is set back that went on at the
+//! target. Clients and users that were deleted at the source are deleted at the target too. Only an
+//! empty store is copied to, or one that was copied to before from the same installation.
+
+mod table;
+mod walk;
+
+use remint_protocol::client::ClientId;
+use remint_protocol::user::UserId;
+
+use crate::batch::{Batch, Statement, Write};
+use crate::meta::raise_revision;
+use crate::row::{Columns, FromValue as _, Row, Value};
+use crate::{Error, Store};
+
+use table::{REGISTERS, Register, TABLES, Table};
+use walk::Walk;
+
+/// The most rows in memory of either side, and in one commit.
+const PIECE: u32 = 500;
+/// The most keys in memory while rows are counted.
+const COUNTED: u32 = 10_000;
+
+/// The newest time of registration among the clients and users that copies have brought to this
+/// store. It is there once a copy has begun, and tells what came by a copy from what was registered
+/// here later.
+const LOAD_MARK: Statement = Statement::new("SELECT value FROM meta WHERE name = 'copied'");
+const RAISE_MARK: Statement = Statement::new(
+    "INSERT INTO meta (name, value) VALUES ('copied', ?1) ON CONFLICT (name) DO UPDATE \
+     SET value = CASE WHEN excluded.value > meta.value THEN excluded.value ELSE meta.value END",
+);
+const RAISE_COUNTER: Statement =
+    Statement::new("UPDATE meta SET value = ?2 WHERE name = ?1 AND value < ?2");
+const FORGET_KEYS: Statement = Statement::new("DELETE FROM keys");
+
+/// One of the two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What is copied.
+    Source,
+    /// Where it is copied to.
+    Target,
+}
+
+impl Side {
+    fn failed(self) -> impl Fn(Error) -> CopyError {
+        move |error| CopyError::Store { side: self, error }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+/// Why a copy ends early. What was copied stays; running it again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A store does not answer.
+    #[error("the {side}: {error}")]
+    Store {
+        /// Which one.
+        side: Side,
+        /// Its reason.
+        error: Error,
+    },
+    /// Nothing tells which installation the source is.
+    #[error("the source does not know its root keys yet: run `remint key list` on it, then try again")]
+    NoKeys,
+    /// The root keys are not the same.
+    #[error("the target holds another installation: its root key {kid} is not that of the source")]
+    OtherKey {
+        /// The key's number.
+        kid: i64,
+    },
+    /// A client has the same id by chance.
+    #[error(
+        "the target holds another installation: its client {id} was registered at another time than \
+         that of the source"
+    )]
+    OtherClient {
+        /// The client's id.
+        id: String,
+    },
+    /// A user has the same name by chance.
+    #[error(
+        "the target holds another installation: its user {username} is not the one of the source"
+    )]
+    OtherUser {
+        /// The user's name.
+        username: String,
+    },
+    /// What the target holds was not copied there.
+    #[error("the target is not empty, and what it holds was not copied there: give an empty database")]
+    NotEmpty,
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The table that is being copied.
+    pub table: &'static str,
+    /// How many of its rows were read.
+    pub rows: u64,
+    /// How much of it that is, from 0 to 1, where it can be told.
+    pub share: Option<f64>,
+}
+
+/// What became of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Its name.
+    pub table: &'static str,
+    /// The rows that were read from the source.
+    pub source: u64,
+    /// The rows that the target has now.
+    pub target: u64,
+    /// The rows that the target lacked or had otherwise.
+    pub written: u64,
+    /// The rows that the source has no more, where that matters.
+    pub removed: u64,
+}
+
+impl Copied {
+    /// Whether nothing got lost on the way.
+    pub const fn is_complete(&self) -> bool {
+        self.target >= self.source
+    }
+}
+
+impl Store {
+    /// Copies everything to another store, which may have been copied to before, and gives what became
+    /// of each table. Says how far it is after each piece. May be dropped at any point, and be run
+    /// again; servers of the source may run meanwhile.
+    ///
+    /// # Errors
+    /// [`CopyError`]. Nothing is written to a store that holds another installation.
+    pub async fn copy_to(
+        &self,
+        target: &Self,
+        mut tell: impl FnMut(Progress),
+    ) -> Result<Vec<Copied>, CopyError> {
+        let copy = Copy { source: self, target };
+        let mark = copy.check().await?;
+        copy.begin(mark).await?;
+        let mut tables = Vec::with_capacity(TABLES.len());
+        for table in &TABLES {
+            let removed = match REGISTERS.iter().find(|register| register.name == table.name) {
+                Some(register) => copy.register(register, mark, true).await?,
+                None => 0,
+            };
+            let (source, written) = copy.table(table, &mut tell).await?;
+            tables.push(Copied { table: table.name, source, target: 0, written, removed });
+        }
+        // The source may have been promoted or restored meanwhile.
+        copy.commit(vec![copy.raise_epoch().await?]).await?;
+        for (copied, table) in tables.iter_mut().zip(&TABLES) {
+            copied.target = copy.count(table).await?;
+        }
+        Ok(tables)
+    }
+}
+
+/// Never reached: every registration is younger.
+const NO_MARK: i64 = i64::MIN;
+
+struct Copy<'a> {
+    source: &'a Store,
+    target: &'a Store,
+}
+
+impl<'a> Copy<'a> {
+    /// Refuses a target that holds something else. Gives the mark; [`NO_MARK`] for an empty one.
+    async fn check(&self) -> Result<i64, CopyError> {
+        self.check_keys().await?;
+        let target = Side::Target.failed();
+        let row = self.target.read_one(&LOAD_MARK, &[]).await.map_err(&target)?;
+        let mark = row.map(|row| Columns::new("meta", row).take("copied"));
+        let mark = mark.transpose().map_err(&target)?;
+        if mark.is_none() && self.is_empty().await? {
+            return Ok(NO_MARK);
+        }
+        for register in &REGISTERS {
+            self.register(register, mark.unwrap_or(NO_MARK), false).await?;
+        }
+        mark.ok_or(CopyError::NotEmpty)
+    }
+
+    /// Root keys are drawn at random: those who share one are one installation.
+    async fn check_keys(&self) -> Result<(), CopyError> {
+        let [table, ..] = &TABLES;
+        let keys = async |side| {
+            let rows = self.walk(side, table).piece().await?;
+            let pair = |row: Row| {
+                let mut columns = Columns::new("keys", row);
+                Ok((columns.take("kid")?, columns.take("fingerprint")?))
+            };
+            rows.into_iter().map(pair).collect::<Result<Vec<(i64, [u8; 32])>, _>>().map_err(side.failed())
+        };
+        let (source, target) = (keys(Side::Source).await?, keys(Side::Target).await?);
+        if source.is_empty() {
+            return Err(CopyError::NoKeys);
+        }
+        let of = |kid| source.iter().find(|key| key.0 == kid);
+        let other = target.iter().find(|key| of(key.0).is_some_and(|same| same.1 != key.1));
+        let is_strange = target.iter().all(|key| of(key.0).is_none());
+        match other.or_else(|| target.first().filter(|_| is_strange)) {
+            Some((kid, _)) => Err(CopyError::OtherKey { kid: *kid }),
+            None => Ok(()),
+        }
+    }
+
+    async fn is_empty(&self) -> Result<bool, CopyError> {
+        for table in TABLES.iter().filter(|t| matches!(t.name, "clients" | "users" | "families")) {
+            let mut rows = Walk::new((self.target, Side::Target), &table.keys, table.key.start(), 1);
+            if !rows.piece().await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Before the first row is copied: from then on, no row of the target is ever seen with an epoch
+    /// that says too little of it.
+    async fn begin(&self, mark: i64) -> Result<(), CopyError> {
+        let mut batch = vec![self.raise_epoch().await?, Write::any(&RAISE_MARK, vec![0_i64.into()])];
+        if mark == NO_MARK {
+            // Whoever looked at the empty store made its keys known there, with times of no meaning.
+            batch.push(Write::any(&FORGET_KEYS, Vec::new()));
+        }
+        self.commit(batch).await
+    }
+
+    /// The target's epoch must be greater than the source's, not only as great. A session that is
+    /// refreshed at the source after its row was copied is ahead of that row, with a token of the
+    /// source's epoch: exactly what a failover leaves behind. With the same epoch it would be a
+    /// forgery, and end the session; with a greater one the row catches up.
+    async fn raise_epoch(&self) -> Result<Write, CopyError> {
+        let epoch = self.source.epoch().await.map_err(Side::Source.failed())?;
+        let greater = epoch.saturating_add(1);
+        Ok(Write::any(&RAISE_COUNTER, vec!["epoch".into(), greater.into()]))
+    }
+
+    /// Compares who is registered at the target with the source. Whoever came by a copy and is not
+    /// there any more was deleted since, and is removed if asked for; how many, is the answer. Whoever
+    /// did not come by a copy, but has a name that the source knows as another one's, belongs to
+    /// another installation.
+    async fn register(
+        &self,
+        register: &'static Register,
+        mark: i64,
+        remove: bool,
+    ) -> Result<u64, CopyError> {
+        let walk = |side| {
+            Walk::new((self.store(side), side), &register.read, register.key.start(), PIECE)
+        };
+        let (mut source, mut target) = (walk(Side::Source), walk(Side::Target));
+        let mut removed = 0;
+        loop {
+            let piece = target.piece().await?;
+            if piece.is_empty() {
+                return Ok(removed);
+            }
+            for row in piece {
+                let [name, identity, created_at] = &row[..] else { continue };
+                let same_name = source.find(name).await?;
+                if same_name.as_ref().and_then(|row| row.get(1)) == Some(identity) {
+                    continue;
+                }
+                let is_copied = matches!(created_at, Value::Int(at) if *at <= mark);
+                if is_copied && remove {
+                    self.delete(register, row).await?;
+                    removed += 1;
+                } else if !is_copied && same_name.is_some() {
+                    return Err(other(register, name));
+                }
+            }
+        }
+    }
+
+    async fn delete(&self, register: &Register, row: Row) -> Result<(), CopyError> {
+        let mut columns = Columns::new(register.name, row);
+        let target = Side::Target.failed();
+        let deleted = if register.name == "clients" {
+            let id = columns.parse("id", |text: String| ClientId::parse(&text)).map_err(&target)?;
+            self.target.delete_client(&id).await
+        } else {
+            let _: String = columns.take("username").map_err(&target)?;
+            let id = UserId(columns.take("id").map_err(&target)?);
+            self.target.delete_user(id).await
+        };
+        deleted.map(drop).map_err(target)
+    }
+
+    /// Copies a table, and gives how many rows were read and how many written.
+    async fn table(
+        &self,
+        table: &'static Table,
+        tell: &mut impl FnMut(Progress),
+    ) -> Result<(u64, u64), CopyError> {
+        let (mut source, mut target) =
+            (self.walk(Side::Source, table), self.walk(Side::Target, table));
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let piece = source.piece().await?;
+            let Some(last) = piece.last().and_then(|row| row.first()).cloned() else {
+                tell(Progress { table: table.name, rows: read, share: Some(1.0) });
+                return Ok((read, written));
+            };
+            read += count(&piece);
+            let mut changed = Vec::with_capacity(piece.len());
+            for row in piece {
+                // A row that is there as it is here is not even looked at by the engine that writes,
+                // which makes a second copy cheap. The statement decides about all others.
+                let key = row.first().unwrap_or(&Value::Null);
+                if target.find(key).await?.as_ref() != Some(&row) {
+                    changed.push(row);
+                }
+            }
+            written += count(&changed);
+            self.write(table, changed).await?;
+            tell(Progress { table: table.name, rows: read, share: share(&last) });
+        }
+    }
+
+    async fn write(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), CopyError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Vec::with_capacity(rows.len() + 2);
+        if let Some(at) = table.registered_at() {
+            let times = rows.iter().filter_map(|row| i64::from_value(row.get(at)?.clone()));
+            batch.extend(times.max().map(|newest| Write::any(&RAISE_MARK, vec![newest.into()])));
+        }
+        batch.extend(table.is_cached().then(raise_revision));
+        batch.extend(rows.into_iter().map(|row| Write::any(&table.merge, row)));
+        self.commit(batch).await
+    }
+
+    async fn count(&self, table: &'static Table) -> Result<u64, CopyError> {
+        let start = table.key.start();
+        let mut keys = Walk::new((self.target, Side::Target), &table.keys, start, COUNTED);
+        let mut all = 0;
+        loop {
+            match count(&keys.piece().await?) {
+                0 => return Ok(all),
+                some => all += some,
+            }
+        }
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), CopyError> {
+        self.target.commit(batch).await.map(drop).map_err(Side::Target.failed())
+    }
+
+    fn walk(&self, side: Side, table: &'static Table) -> Walk<'a> {
+        Walk::new((self.store(side), side), &table.read, table.key.start(), PIECE)
+    }
+
+    const fn store(&self, side: Side) -> &'a Store {
+        match side {
+            Side::Source => self.source,
+            Side::Target => self.target,
+        }
+    }
+}
+
+fn other(register: &Register, name: &Value) -> CopyError {
+    let name = String::from_value(name.clone()).unwrap_or_default();
+    match register.name {
+        "clients" => CopyError::OtherClient { id: name },
+        _ => CopyError::OtherUser { username: name },
+    }
+}
+
+fn count(rows: &[Row]) -> u64 {
+    rows.len().try_into().unwrap_or(u64::MAX)
+}
+
+/// Keys of bytes are drawn at random or hashes, so how far one is along tells how far the copy is.
+fn share(key: &Value) -> Option<f64> {
+    let Value::Blob(bytes) = key else { return None };
+    let [a, b, ..] = bytes[..] else { return None };
+    Some(f64::from(u16::from_be_bytes([a, b])) / 65_536.0)
+}
