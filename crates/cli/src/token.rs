@@ -172,6 +172,10 @@ fn outcome(decision: &Decision) -> String {
         Decision::Refuse(refusal) => {
             format!("be refused as {}, and nothing would change", refusal.reject.code.as_str())
         }
+        Decision::Wait => "be answered with 503 and Retry-After: it is from a later epoch than this store, \
+                           which is the primary of yesterday or was restored from a backup. For the \
+                           latter, `remint store epoch bump`"
+            .into(),
         Decision::Revoke { reject, .. } => {
             format!("be refused as {}, and its session would end", reject.code.as_str())
         }

@@ -6,6 +6,7 @@
 //! here, before anything is written; a refused request leaves the row byte for byte as it was, save
 //! that reuse and forgery end the family.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::client::{Client, ClientId, GrantType};
@@ -63,6 +64,9 @@ pub enum Row {
     RollOut,
     /// The predecessor, after the session's rights changed.
     StaleRights,
+    /// Ahead of the row, from an epoch that the store has not reached: this is the primary of
+    /// yesterday, or a copy of the store from before a failover.
+    StaleStore,
 }
 
 impl Row {
@@ -79,6 +83,7 @@ impl Row {
         Self::Reuse,
         Self::RollOut,
         Self::StaleRights,
+        Self::StaleStore,
     ];
 
     /// The row in logs and metrics.
@@ -95,6 +100,7 @@ impl Row {
             Self::Reuse => "reuse",
             Self::RollOut => "roll_out",
             Self::StaleRights => "stale_rights",
+            Self::StaleStore => "stale_store",
         }
     }
 }
@@ -165,6 +171,8 @@ pub enum Decision {
         /// The answer.
         reject: Reject,
     },
+    /// Nothing can be said by this store: later, or by another node, it can.
+    Wait,
 }
 
 impl Decision {
@@ -175,6 +183,7 @@ impl Decision {
             Self::Refuse(refusal) => refusal.row,
             Self::Keep { .. } => Row::Kept,
             Self::Retry { .. } => Row::Retry,
+            Self::Wait => Row::StaleStore,
         }
     }
 }
@@ -241,10 +250,13 @@ impl Table<'_> {
             });
         }
         if presented > family.generation {
-            return Ok(if self.request.token.epoch < loaded.epoch {
-                self.rotate(Row::LostCommit, loaded, access)
-            } else {
-                revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
+            return Ok(match self.request.token.epoch.cmp(&loaded.epoch) {
+                Ordering::Less => self.rotate(Row::LostCommit, loaded, access),
+                Ordering::Equal => {
+                    revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
+                }
+                // Whoever is behind here, it is not the client.
+                Ordering::Greater => Decision::Wait,
             });
         }
         if presented.checked_add(1) == Some(family.generation) {
@@ -668,9 +680,17 @@ mod tests {
     #[test]
     fn a_generation_that_was_never_issued_is_a_forgery() {
         assert_eq!(presented(6).revoked(), FORGED);
-        assert_eq!(with(presented(6), |c| c.token.epoch = 8).revoked(), FORGED, "from the future");
         let deny = with(presented(6), |c| c.policy.on_reuse = OnReuse::Deny);
         assert_eq!(deny.revoked(), FORGED, "on_reuse speaks of reuse alone");
+    }
+
+    #[test]
+    fn a_token_of_a_later_epoch_than_the_stores_says_that_the_store_is_behind() {
+        let later = |generation| with(presented(generation), |c| c.token.epoch = 8);
+        assert_eq!(later(6).decide(), Decision::Wait);
+        assert_eq!(later(6).decide().row(), Row::StaleStore);
+        assert_eq!(later(5).decide().row(), Row::Current, "the generation decides");
+        assert_eq!(later(3).revoked(), REUSED);
     }
 
     #[test]
@@ -842,6 +862,6 @@ mod tests {
         let mut names: Vec<_> = Row::ALL.iter().map(|row| row.name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 11);
+        assert_eq!(names.len(), Row::ALL.len());
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     Throttled(Duration),
     /// Sealed under a key that has not reached this node.
     KeyNotHere,
+    /// The store is older than the token: the primary of yesterday, or one from a backup.
+    StoreBehind,
     /// Other requests changed the same session, again and again.
     Contended,
     /// The store did not answer, or what it answered can not be.
@@ -82,6 +84,7 @@ impl Failure {
             Self::Overloaded => "overloaded",
             Self::Throttled(_) => "throttled",
             Self::KeyNotHere => "key_not_here",
+            Self::StoreBehind => "store_behind",
             Self::Contended => "contended",
             Self::Store(remint_store::Error::Unavailable { .. }) => "store_unavailable",
             Self::Store(remint_store::Error::Corrupt { .. }) => "store_corrupt",
@@ -123,6 +126,7 @@ impl Failure {
             ),
             Self::Overloaded
             | Self::KeyNotHere
+            | Self::StoreBehind
             | Self::Contended
             | Self::Store(remint_store::Error::Unavailable { .. }) => {
                 later(StatusCode::SERVICE_UNAVAILABLE, 1, TRY_AGAIN)

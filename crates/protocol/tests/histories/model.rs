@@ -221,7 +221,7 @@ impl World {
                 Ok(seal_refresh(self.keys(), token, &self.client.id))
             }
             Decision::Retry { seal, generation, .. } => Ok(Some(self.seal(*seal, *generation))),
-            Decision::Refuse(_) => Ok(None),
+            Decision::Refuse(_) | Decision::Wait => Ok(None),
             Decision::Revoke { reason, .. } => {
                 self.revoke(*reason);
                 Ok(None)
@@ -285,7 +285,7 @@ pub(crate) fn access(decision: &Decision) -> Option<&Access> {
         Decision::Rotate { access, .. }
         | Decision::Keep { access, .. }
         | Decision::Retry { access, .. } => Some(access),
-        Decision::Refuse(_) | Decision::Revoke { .. } => None,
+        Decision::Refuse(_) | Decision::Revoke { .. } | Decision::Wait => None,
     }
 }
 

@@ -91,6 +91,10 @@ impl Event<'_> {
             Decision::Retry { seal, generation, access } => {
                 self.mint(access, Some(self.successor(seal, generation)?))?
             }
+            Decision::Wait => {
+                self.tell(row, None);
+                return Err(Failure::StoreBehind);
+            }
             Decision::Refuse(refusal) => {
                 self.tell(row, Some(refusal.reject.why));
                 return Err(refusal.reject.into());
@@ -176,6 +180,7 @@ impl Event<'_> {
             Row::LostCommit => event!(warn, "refresh.fast_forward"),
             Row::Reuse => event!(warn, "refresh.reuse_detected"),
             Row::Forgery => event!(error, "refresh.forgery_suspected"),
+            Row::StaleStore => event!(error, "refresh.store_behind"),
             Row::Dead | Row::Denied | Row::StaleRights => event!(info, "refresh.denied"),
             // These end before there is anything to tell of.
             Row::Garbage | Row::RollOut => {}

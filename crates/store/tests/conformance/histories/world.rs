@@ -175,7 +175,7 @@ impl<'a> World<'a> {
         let outcome = self.write(token, &decision).await;
         let writes_nothing = matches!(
             decision,
-            Decision::Refuse(_) | Decision::Retry { .. } | Decision::Keep { confirm: false, .. }
+            Decision::Wait | Decision::Refuse(_) | Decision::Retry { .. } | Decision::Keep { confirm: false, .. }
         );
         if writes_nothing || outcome == Outcome::Conflict {
             assert_eq!(self.place.dump_family(id), before, "{decision:?}");
@@ -197,7 +197,10 @@ impl<'a> World<'a> {
             Decision::Revoke { reason, .. } => {
                 return self.store.revoke_family(self.family.id, *reason, self.now).await.unwrap();
             }
-            Decision::Keep { .. } | Decision::Retry { .. } | Decision::Refuse(_) => {
+            Decision::Wait
+            | Decision::Keep { .. }
+            | Decision::Retry { .. }
+            | Decision::Refuse(_) => {
                 return Outcome::Done;
             }
         };
@@ -234,7 +237,7 @@ impl<'a> World<'a> {
                 self.family.revoked.get_or_insert((self.now, *reason));
                 None
             }
-            Decision::Refuse(_) => None,
+            Decision::Refuse(_) | Decision::Wait => None,
         }
     }
 
@@ -357,7 +360,7 @@ fn access(decision: &Decision) -> Option<&Access> {
         Decision::Rotate { access, .. }
         | Decision::Keep { access, .. }
         | Decision::Retry { access, .. } => Some(access),
-        Decision::Refuse(_) | Decision::Revoke { .. } => None,
+        Decision::Refuse(_) | Decision::Revoke { .. } | Decision::Wait => None,
     }
 }
 
