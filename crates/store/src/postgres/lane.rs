@@ -1,10 +1,11 @@
 //! Lanes: tasks that each own a connection and answer what has queued up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -19,6 +20,10 @@ use crate::{Error, OpenError};
 const QUEUE_MAX: usize = 16_384;
 /// The most requests that are answered together.
 const GROUP_MAX: usize = 256;
+/// As many do not wait for another group to be answered.
+const GROUP_ENOUGH: usize = 32;
+/// How long a group waits at most for another one to be answered.
+const LANE_PATIENCE: Duration = Duration::from_millis(5);
 /// How often a group is tried again that others were in the way of.
 const RETRIES: u32 = 5;
 /// How long a lane waits at most before it tries to connect again.
@@ -40,28 +45,74 @@ pub(super) struct Commit {
 }
 
 /// What waits for any of several lanes.
-pub(super) struct Queue<J>(Arc<Mutex<mpsc::Receiver<J>>>);
+pub(super) struct Queue<J>(Arc<Waiting<J>>);
+
+struct Waiting<J> {
+    jobs: Mutex<mpsc::Receiver<J>>,
+    /// Lanes that are asking.
+    busy: AtomicUsize,
+    is_free: Notify,
+}
 
 impl<J> Queue<J> {
     pub(super) fn new() -> (mpsc::Sender<J>, Self) {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        (sender, Self(Arc::new(Mutex::new(receiver))))
+        let (busy, is_free) = (AtomicUsize::new(0), Notify::new());
+        (sender, Self(Arc::new(Waiting { jobs: Mutex::new(receiver), busy, is_free })))
     }
 
     /// Takes what is queued, once something is, but no more than `most`. False when nothing will be
     /// any more.
     async fn gather(&self, jobs: &mut Vec<J>, most: usize) -> bool {
-        let mut queue = self.0.lock().await;
+        let mut queue = self.0.jobs.lock().await;
         let Some(first) = queue.recv().await else { return false };
         jobs.push(first);
         // This is no waiting: only tasks that are ready to run go first, and share the round trip.
         yield_now().await;
-        while jobs.len() < most
-            && let Ok(job) = queue.try_recv()
-        {
-            jobs.push(job);
+        drain(&mut queue, jobs, most);
+        if self.0.busy.load(Ordering::Acquire) > 0 {
+            self.wait_for_a_free_lane(&mut queue, jobs, most).await;
         }
+        self.0.busy.fetch_add(1, Ordering::AcqRel);
         true
+    }
+
+    /// While another lane asks, what arrives goes together in the next group. It goes beside it where
+    /// it is many, or where the other one takes its time.
+    async fn wait_for_a_free_lane(
+        &self,
+        queue: &mut mpsc::Receiver<J>,
+        jobs: &mut Vec<J>,
+        most: usize,
+    ) {
+        let patience = sleep(LANE_PATIENCE);
+        tokio::pin!(patience);
+        while jobs.len() < GROUP_ENOUGH.min(most) {
+            tokio::select! {
+                biased;
+                () = self.0.is_free.notified() => break,
+                () = &mut patience => break,
+                job = queue.recv() => match job {
+                    Some(job) => jobs.push(job),
+                    None => break,
+                },
+            }
+        }
+        drain(queue, jobs, most);
+    }
+
+    /// A lane has its answer.
+    fn leave(&self) {
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+        self.0.is_free.notify_one();
+    }
+}
+
+fn drain<J>(queue: &mut mpsc::Receiver<J>, jobs: &mut Vec<J>, most: usize) {
+    while jobs.len() < most
+        && let Ok(job) = queue.try_recv()
+    {
+        jobs.push(job);
     }
 }
 
@@ -115,19 +166,24 @@ impl<W: Work> Lane<W> {
     async fn run(mut self) {
         let mut jobs = Vec::with_capacity(W::MOST);
         while self.queue.gather(&mut jobs, W::MOST).await {
-            let Some(mut connection) = self.connect(&mut jobs).await else { continue };
-            let limit = self.target.settings.statement_timeout + PATIENCE;
-            let failed = match timeout(limit, self.work.run(&mut connection, &mut jobs)).await {
-                Ok(Ok(())) => None,
-                Ok(Err(failed)) => Some(failed.cause().to_owned()),
-                Err(_) => Some("the database did not answer in time".to_owned()),
-            };
-            match failed {
-                None => self.connection = Some(connection),
-                Some(cause) => {
-                    tracing::warn!(cause, "a connection to the database was lost");
-                    self.refuse(&mut jobs, &cause);
-                }
+            self.answer(&mut jobs).await;
+            self.queue.leave();
+        }
+    }
+
+    async fn answer(&mut self, jobs: &mut Vec<W::Job>) {
+        let Some(mut connection) = self.connect(jobs).await else { return };
+        let limit = self.target.settings.statement_timeout + PATIENCE;
+        let failed = match timeout(limit, self.work.run(&mut connection, jobs)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(failed)) => Some(failed.cause().to_owned()),
+            Err(_) => Some("the database did not answer in time".to_owned()),
+        };
+        match failed {
+            None => self.connection = Some(connection),
+            Some(cause) => {
+                tracing::warn!(cause, "a connection to the database was lost");
+                self.refuse(jobs, &cause);
             }
         }
     }
