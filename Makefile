@@ -5,16 +5,16 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run test clients lint docs bench fuzz deny prerequisites
+.PHONY: help run test clients lint docs bench bench-postgres fuzz deny prerequisites
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 run: ## Start a throw-away server to try things with
 	$(CARGO) run --release -- serve --dev
 
 test: prerequisites ## Run every test, real clients included
-	$(CARGO) test --workspace
+	REMINT_TEST_REQUIRE_POSTGRES=1 $(CARGO) test --workspace
 	clients/run
 
 clients: prerequisites ## Let real OAuth clients refresh against a development server
@@ -31,6 +31,9 @@ docs: ## Write the generated references anew
 
 bench: ## Measure speed and size beside a bare HTTP server
 	$(CARGO) bench -p remint --bench load
+
+bench-postgres: prerequisites ## Measure refreshes on PostgreSQL beside pgbench and SQLite
+	$(CARGO) bench -p remint --bench load -- postgres
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
@@ -54,6 +57,8 @@ prerequisites:
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v c++ >/dev/null || missing="$$missing g++"; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || missing="$$missing postgresql"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \
 	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -qy $$missing; \

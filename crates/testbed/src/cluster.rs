@@ -1,10 +1,11 @@
 //! A PostgreSQL server as tests see it.
 
+use std::env::temp_dir;
 use std::fs::OpenOptions;
 use std::io::Write;
 
 use crate::database::{Address, Database};
-use crate::home::Home;
+use crate::home::{Home, fast_directory};
 use crate::installation::Installation;
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -32,6 +33,7 @@ pub enum Stop {
 
 /// A PostgreSQL server with its databases. It is stopped and removed together with this value, or
 /// with the process.
+#[must_use = "the server goes away with it"]
 pub struct Cluster {
     pub(crate) address: Address,
     /// None for a server that somebody else runs.
@@ -44,10 +46,8 @@ impl Cluster {
     /// A new cluster with these settings, in `postgresql.conf`. Unless they say otherwise, all that
     /// is committed survives a crash.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        Self::start_in(Home::new(), settings)
-    }
-
-    pub(crate) fn start_in(home: Home, settings: &[(&str, &str)]) -> Self {
+        let may_be_lost = settings.contains(&("fsync", "off"));
+        let home = Home::new(&if may_be_lost { fast_directory() } else { temp_dir() });
         let initdb = Installation::get().program("initdb");
         let data = home.data();
         let user = ["-U", "remint", "-A", "trust", "-E", "UTF8", "--locale=C"];

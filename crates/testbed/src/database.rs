@@ -74,6 +74,7 @@ impl Address {
 }
 
 /// A database that nobody else knows of, dropped together with this value.
+#[must_use = "the database goes away with it"]
 pub struct Database {
     address: Address,
     name: String,
@@ -107,5 +108,22 @@ impl Drop for Database {
         // The server may have been stopped meanwhile, and its directory goes away anyway.
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let _ = self.address.try_execute("postgres", &sql);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn another_database_of_the_same_server_differs_in_the_path_alone() {
+        for (url, port, other) in [
+            ("postgres://u:p@host:7777/db", 7777, "postgres://u:p@host:7777/other"),
+            ("postgres://u:p@host/db?a=b/c", 5432, "postgres://u:p@host/other?a=b/c"),
+            ("postgresql://u@[::1]:7777", 7777, "postgresql://u@[::1]:7777/other"),
+        ] {
+            let address = Address::parse(url);
+            assert_eq!((address.port, address.url("other").as_str()), (port, other));
+        }
     }
 }

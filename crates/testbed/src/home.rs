@@ -42,11 +42,7 @@ struct Watchdog {
 }
 
 impl Home {
-    pub(crate) fn new() -> Self {
-        Self::within(&env::temp_dir())
-    }
-
-    pub(crate) fn within(parent: &Path) -> Self {
+    pub(crate) fn new(parent: &Path) -> Self {
         // A process group of its own, so that Ctrl-C in a terminal reaches the tests alone.
         let mut child = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
@@ -65,10 +61,16 @@ impl Home {
         let output = BufReader::new(child.stdout.take().expect("the shell's output"));
         let mut watchdog = Watchdog { child, input, output };
         let dir = PathBuf::from(watchdog.answer());
+        assert!(dir.is_absolute(), "no directory can be made in {}", parent.display());
         if let Some(servant) = Servant::needed() {
             chown(&dir, Some(servant.uid), Some(servant.gid)).expect("root may give directories");
         }
         Self { dir, watchdog: Mutex::new(watchdog) }
+    }
+
+    /// On the same file system as this one.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.dir.parent().expect("the directory that temporary ones are made in"))
     }
 
     pub(crate) fn data(&self) -> String {

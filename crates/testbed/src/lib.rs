@@ -4,9 +4,9 @@
 //!
 //! Everything here panics when it cannot do what it is asked, with the server's log in the message.
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::missing_panics_doc,
     reason = "tests call this, and a panic is how a test says what went wrong"
 )]
 
@@ -26,7 +26,6 @@ pub use database::Database;
 pub use proxy::Proxy;
 pub use replication::Backup;
 
-use crate::home::{Home, fast_directory};
 use crate::installation::Installation;
 
 /// Names a server to use in place of one started here: `postgres://user:password@host:port/db`.
@@ -53,7 +52,7 @@ pub fn postgres() -> Option<&'static Cluster> {
                 ("max_connections", "300"),
                 ("max_wal_size", "256MB"),
             ];
-            is_available().then(|| Cluster::start_in(Home::within(&fast_directory()), &settings))
+            is_available().then(|| Cluster::start(&settings))
         })
         .as_ref()
 }

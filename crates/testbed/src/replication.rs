@@ -19,7 +19,7 @@ impl Cluster {
         let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         assert!(is_plain, "{name:?} is no plain name of a standby");
         let link = Proxy::start(([127, 0, 0, 1], self.port()).into());
-        let home = Home::new();
+        let home = self.server().home.another();
         copy(&home, link.port(), &["--write-recovery-conf"], name);
         append(&home, "postgresql.auto.conf", &[("synchronous_standby_names", "")]);
         Self::run(home, Some(link))
@@ -54,7 +54,7 @@ impl Cluster {
 
     /// A copy of this cluster as it is now, taken while it runs.
     pub fn base_backup(&self) -> Backup {
-        let home = Home::new();
+        let home = self.server().home.another();
         copy(&home, self.port(), &[], "backup");
         Backup { home }
     }
@@ -62,7 +62,7 @@ impl Cluster {
     /// A cluster with the data of a backup, on a port of its own. It stays on the timeline that the
     /// backup was taken on.
     pub fn restore(backup: &Backup) -> Self {
-        let home = Home::new();
+        let home = backup.home.another();
         home.run(&["cp", "-R", "-p", &backup.home.data(), &home.data()]);
         Self::run(home, None)
     }

@@ -2,7 +2,7 @@
 # end of this shell's standard input is held by that process alone. So the input ends when the
 # process does, even by SIGKILL; then the server and the directory are cleared away.
 
-dir=$(mktemp -d "$1/remint-pg.XXXXXX") || exit 1
+dir=$(mktemp -d "$1/remint-pg.XXXXXX") || { echo none; exit 1; }
 server=
 
 # Programs started from here inherit this; the answers must not kill the shell before it cleared up.

@@ -11,6 +11,9 @@ use rustix::net::sockopt::set_socket_linger;
 /// How long a receiver that does not read can keep a thread from seeing that all has changed.
 const WRITING: Duration = Duration::from_millis(20);
 
+/// Far longer than closing takes; a test that fails is better than one that does not end.
+const CLOSING: Duration = Duration::from_mins(1);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From client to server.
@@ -21,6 +24,14 @@ pub(crate) enum Direction {
 /// Has the kernel send a reset as soon as the last owner of this stream is gone.
 pub(crate) fn reset(stream: &TcpStream) {
     let _ = set_socket_linger(stream, Some(Duration::ZERO));
+}
+
+/// Resets a stream that nobody takes up any more.
+#[expect(clippy::needless_pass_by_value, reason = "what is passed is the owner that goes away")]
+fn abandon(stream: Arc<TcpStream>) {
+    reset(&stream);
+    // Wakes the thread that reads, and sends nothing.
+    let _ = stream.shutdown(Shutdown::Read);
 }
 
 /// One end of a connection. Threads own its stream only while they use it, so that it closes when
@@ -43,12 +54,8 @@ impl End {
         self.lock().clone()
     }
 
-    fn reset(&self) {
-        if let Some(stream) = self.lock().take() {
-            reset(&stream);
-            // Wakes the thread that reads, and sends nothing.
-            let _ = stream.shutdown(Shutdown::Read);
-        }
+    fn take(&self) -> Option<Arc<TcpStream>> {
+        self.lock().take()
     }
 }
 
@@ -73,8 +80,9 @@ impl Pair {
     }
 
     fn reset(&self) {
-        self.client.reset();
-        self.server.reset();
+        // Both are taken before any thread wakes: it would tell the other end of an orderly end.
+        let streams = [self.client.take(), self.server.take()];
+        streams.into_iter().flatten().for_each(abandon);
     }
 }
 
@@ -123,10 +131,10 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// False when a cut or a refusal came between the connection's arrival and now.
+    /// False when a cut came between the connection's arrival and now.
     pub(crate) fn open(&self, pair: &Arc<Pair>, cuts: u64) -> bool {
         let mut state = self.lock();
-        let wanted = !state.refuse && state.cuts == cuts;
+        let wanted = state.cuts == cuts;
         if wanted {
             state.open.push(Arc::clone(pair));
         } else {
@@ -136,17 +144,20 @@ impl Shared {
     }
 
     pub(crate) fn cut(&self) {
-        let cut = {
-            let mut state = self.lock();
-            state.cuts += 1;
-            state.open.clone()
-        };
+        let mut state = self.lock();
+        state.cuts += 1;
+        let cut = state.open.clone();
+        // Under the lock, or a thread that has just found its stream there would not wake.
         for pair in &cut {
             pair.reset();
         }
+        drop(state);
         self.changed.notify_all();
         let is_cut = |pair: &Arc<Pair>| cut.iter().any(|other| Arc::ptr_eq(pair, other));
-        drop(self.wait_while(|state| state.open.iter().any(&is_cut)));
+        let is_left = |state: &mut State| state.open.iter().any(&is_cut);
+        let waited = self.changed.wait_timeout_while(self.lock(), CLOSING, is_left);
+        let closed = !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        assert!(closed, "connections through the proxy do not close");
     }
 
     pub(crate) fn freeze(&self, on: bool) {
@@ -196,7 +207,7 @@ impl Shared {
             }
         }
         if allowed.is_some() {
-            pair.client.reset();
+            pair.client.take().into_iter().for_each(abandon);
             self.end(pair, direction);
         }
         allowed.is_none()
