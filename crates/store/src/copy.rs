@@ -73,7 +73,9 @@ pub enum CopyError {
         error: Error,
     },
     /// Nothing tells which installation the source is.
-    #[error("the source does not know its root keys yet: run `remint key list` on it, then try again")]
+    #[error(
+        "the source does not know its root keys yet: run `remint key list` on it, then try again"
+    )]
     NoKeys,
     /// The root keys are not the same.
     #[error("the target holds another installation: its root key {kid} is not that of the source")]
@@ -99,19 +101,21 @@ pub enum CopyError {
         username: String,
     },
     /// What the target holds was not copied there.
-    #[error("the target is not empty, and what it holds was not copied there: give an empty database")]
+    #[error(
+        "the target is not empty, and what it holds was not copied there: give an empty database"
+    )]
     NotEmpty,
 }
 
 /// How far a copy is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The table that is being copied.
     pub table: &'static str,
     /// How many of its rows were read.
     pub rows: u64,
-    /// How much of it that is, from 0 to 1, where it can be told.
-    pub share: Option<f64>,
+    /// How much of it that is, in thousandths, where it can be told.
+    pub share: Option<u64>,
 }
 
 /// What became of a table.
@@ -161,7 +165,7 @@ impl Store {
             tables.push(Copied { table: table.name, source, target: 0, written, removed });
         }
         // The source may have been promoted or restored meanwhile.
-        copy.commit(vec![copy.raise_epoch().await?]).await?;
+        copy.commit(copy.raise_counters().await?).await?;
         for (copied, table) in tables.iter_mut().zip(&TABLES) {
             copied.target = copy.count(table).await?;
         }
@@ -194,33 +198,32 @@ impl<'a> Copy<'a> {
         mark.ok_or(CopyError::NotEmpty)
     }
 
-    /// Root keys are drawn at random: those who share one are one installation.
+    /// Root keys are drawn at random: stores that share one are of one installation.
     async fn check_keys(&self) -> Result<(), CopyError> {
         let [table, ..] = &TABLES;
-        let keys = async |side| {
-            let rows = self.walk(side, table).piece().await?;
-            let pair = |row: Row| {
-                let mut columns = Columns::new("keys", row);
-                Ok((columns.take("kid")?, columns.take("fingerprint")?))
-            };
-            rows.into_iter().map(pair).collect::<Result<Vec<(i64, [u8; 32])>, _>>().map_err(side.failed())
-        };
-        let (source, target) = (keys(Side::Source).await?, keys(Side::Target).await?);
+        let source = self.walk(Side::Source, table).piece().await?;
+        let target = self.walk(Side::Target, table).piece().await?;
         if source.is_empty() {
             return Err(CopyError::NoKeys);
         }
-        let of = |kid| source.iter().find(|key| key.0 == kid);
-        let other = target.iter().find(|key| of(key.0).is_some_and(|same| same.1 != key.1));
-        let is_strange = target.iter().all(|key| of(key.0).is_none());
-        match other.or_else(|| target.first().filter(|_| is_strange)) {
-            Some((kid, _)) => Err(CopyError::OtherKey { kid: *kid }),
-            None => Ok(()),
+        // Number and fingerprint; the times may differ.
+        let same = |a: &Row, b: &Row| a.iter().zip(b).take(2).all(|(a, b)| a == b);
+        let number = |row: &Row| row.first().cloned();
+        let knows = |key: &&Row| source.iter().any(|known| same(known, key));
+        let means_another =
+            |key: &&Row| !knows(key) && source.iter().any(|known| number(known) == number(key));
+        let is_strange = !target.iter().any(|key| knows(&key));
+        let other = target.iter().find(means_another);
+        match other.or_else(|| target.first().filter(|_| is_strange)).and_then(number) {
+            Some(Value::Int(kid)) => Err(CopyError::OtherKey { kid }),
+            _ => Ok(()),
         }
     }
 
     async fn is_empty(&self) -> Result<bool, CopyError> {
         for table in TABLES.iter().filter(|t| matches!(t.name, "clients" | "users" | "families")) {
-            let mut rows = Walk::new((self.target, Side::Target), &table.keys, table.key.start(), 1);
+            let mut rows =
+                Walk::new((self.target, Side::Target), &table.keys, table.key.start(), 1);
             if !rows.piece().await?.is_empty() {
                 return Ok(false);
             }
@@ -231,7 +234,8 @@ impl<'a> Copy<'a> {
     /// Before the first row is copied: from then on, no row of the target is ever seen with an epoch
     /// that says too little of it.
     async fn begin(&self, mark: i64) -> Result<(), CopyError> {
-        let mut batch = vec![self.raise_epoch().await?, Write::any(&RAISE_MARK, vec![0_i64.into()])];
+        let mut batch = self.raise_counters().await?;
+        batch.push(Write::any(&RAISE_MARK, vec![0_i64.into()]));
         if mark == NO_MARK {
             // Whoever looked at the empty store made its keys known there, with times of no meaning.
             batch.push(Write::any(&FORGET_KEYS, Vec::new()));
@@ -243,10 +247,12 @@ impl<'a> Copy<'a> {
     /// refreshed at the source after its row was copied is ahead of that row, with a token of the
     /// source's epoch: exactly what a failover leaves behind. With the same epoch it would be a
     /// forgery, and end the session; with a greater one the row catches up.
-    async fn raise_epoch(&self) -> Result<Write, CopyError> {
-        let epoch = self.source.epoch().await.map_err(Side::Source.failed())?;
-        let greater = epoch.saturating_add(1);
-        Ok(Write::any(&RAISE_COUNTER, vec!["epoch".into(), greater.into()]))
+    async fn raise_counters(&self) -> Result<Batch, CopyError> {
+        let failed = Side::Source.failed();
+        let epoch = self.source.epoch().await.map_err(&failed)?.saturating_add(1);
+        let revision = self.source.revision().await.map_err(failed)?;
+        let raise = |name: &str, to: Value| Write::any(&RAISE_COUNTER, vec![name.into(), to]);
+        Ok(vec![raise("epoch", epoch.into()), raise("revision", revision.into())])
     }
 
     /// Compares who is registered at the target with the source. Whoever came by a copy and is not
@@ -259,9 +265,8 @@ impl<'a> Copy<'a> {
         mark: i64,
         remove: bool,
     ) -> Result<u64, CopyError> {
-        let walk = |side| {
-            Walk::new((self.store(side), side), &register.read, register.key.start(), PIECE)
-        };
+        let walk =
+            |side| Walk::new((self.store(side), side), &register.read, register.key.start(), PIECE);
         let (mut source, mut target) = (walk(Side::Source), walk(Side::Target));
         let mut removed = 0;
         loop {
@@ -312,7 +317,7 @@ impl<'a> Copy<'a> {
         loop {
             let piece = source.piece().await?;
             let Some(last) = piece.last().and_then(|row| row.first()).cloned() else {
-                tell(Progress { table: table.name, rows: read, share: Some(1.0) });
+                tell(Progress { table: table.name, rows: read, share: Some(1_000) });
                 return Ok((read, written));
             };
             read += count(&piece);
@@ -386,8 +391,8 @@ fn count(rows: &[Row]) -> u64 {
 }
 
 /// Keys of bytes are drawn at random or hashes, so how far one is along tells how far the copy is.
-fn share(key: &Value) -> Option<f64> {
+fn share(key: &Value) -> Option<u64> {
     let Value::Blob(bytes) = key else { return None };
     let [a, b, ..] = bytes[..] else { return None };
-    Some(f64::from(u16::from_be_bytes([a, b])) / 65_536.0)
+    Some(u64::from(u16::from_be_bytes([a, b])) * 1_000 / 65_536)
 }

@@ -21,6 +21,7 @@ mod value;
 mod watch;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +36,12 @@ use crate::row::{Columns, Row, Value};
 use crate::stats::Stats;
 use crate::{Error, OpenError};
 
+#[cfg(test)]
+pub(crate) use connection::TUNE;
 pub(crate) use migrate::{migrate, missing};
 pub use url::Url;
+#[cfg(test)]
+pub(crate) use value::dollars;
 pub(crate) use watch::Changes;
 
 use connection::Connection;
@@ -92,12 +97,14 @@ pub(crate) struct Target {
     settings: Settings,
     tls: MakeRustlsConnect,
     stats: Stats,
+    /// Which of the hosts accepted writes the last time.
+    host: AtomicUsize,
 }
 
 impl Target {
     pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
         let tls = tls::client(settings.url.is_encrypted(), settings.ca_file.as_deref())?;
-        Ok(Self { settings, tls, stats: Stats::default() })
+        Ok(Self { settings, tls, stats: Stats::default(), host: AtomicUsize::new(0) })
     }
 }
 
@@ -120,8 +127,9 @@ impl Postgres {
     /// needed.
     pub(crate) async fn open(settings: Settings) -> Result<Self, OpenError> {
         let target = Arc::new(Target::new(settings)?);
-        migrate::check(&target).await?;
-        let first = Connection::open(&target, Survives::Failover).await?;
+        let first = Connection::raw(&target).await?;
+        migrate::check(first.client(), &target).await?;
+        first.begin(&target, Survives::Failover).await?;
         let mut lanes = Vec::new();
         let [few, most] = shares(target.settings.connections);
         let (reads, queue) = Queue::new();

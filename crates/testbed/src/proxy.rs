@@ -37,7 +37,7 @@ impl Proxy {
 
     /// Closes all connections that are open, as if both ends had crashed: each sees a reset.
     pub fn cut(&self) {
-        self.shared.cut();
+        assert!(self.shared.cut(), "connections through the proxy do not close");
     }
 
     /// Arms the proxy: of what clients send from now on, on connections old and new, just `n` bytes

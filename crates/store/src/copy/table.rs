@@ -247,7 +247,8 @@ mod tests {
     #[test]
     fn every_statement_prepares_takes_its_row_and_scans_nothing() {
         let db = database();
-        let tables = TABLES.iter().flat_map(|t| [(&t.read, 2), (&t.keys, 2), (&t.merge, t.columns.len())]);
+        let tables =
+            TABLES.iter().flat_map(|t| [(&t.read, 2), (&t.keys, 2), (&t.merge, t.columns.len())]);
         for (statement, values) in tables.chain(REGISTERS.iter().map(|r| (&r.read, 2))) {
             let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).unwrap();
             assert_eq!(plan.parameter_count(), values, "{}", statement.sql);

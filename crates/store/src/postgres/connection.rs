@@ -1,11 +1,14 @@
 //! One connection, with the statements that are prepared on it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{RevocationCommit, Target, timeline, value};
 use crate::batch::{Statement, Survives};
@@ -75,7 +78,7 @@ pub(super) struct Connection {
 /// Sets what the server knows of, and lets the rest be: one that only speaks the protocol may lack
 /// some. Plans must not depend on values nor on how large a table was when they were made: every
 /// statement of ours is best served by its index, and rows are locked in the order of the arrays.
-const TUNE: &str = "SELECT set_config(s.name, v.value, false) FROM (VALUES \
+pub(crate) const TUNE: &str = "SELECT set_config(s.name, v.value, false) FROM (VALUES \
     ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), \
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_material', 'off'), \
     ('enable_bitmapscan', 'off'), ('jit', 'off')) AS v (name, value) \
@@ -85,14 +88,20 @@ impl Connection {
     /// Connects, and makes sure that the epoch is true before anything is read.
     pub(super) async fn open(target: &Target, survives: Survives) -> Result<Self, OpenError> {
         let connection = Self::raw(target).await?;
+        connection.begin(target, survives).await?;
+        Ok(connection)
+    }
+
+    /// Makes a connection one for statements of the store.
+    pub(super) async fn begin(&self, target: &Target, survives: Survives) -> Result<(), OpenError> {
         let opened = async {
-            connection.client.batch_execute(TUNE).await?;
-            connection.client.batch_execute(&session(target, survives)).await?;
-            timeline::see(&connection.client).await
+            self.client.batch_execute(TUNE).await?;
+            self.client.batch_execute(&session(target, survives)).await?;
+            timeline::see(&self.client).await
         };
         let limit = target.settings.connect_timeout + target.settings.statement_timeout;
         match timeout(limit, opened).await {
-            Ok(Ok(())) => Ok(connection),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(unreachable(target, cause(&error))),
             Err(_) => Err(unreachable(target, "no answer in time".into())),
         }
@@ -100,14 +109,7 @@ impl Connection {
 
     /// Connects, and no more.
     pub(super) async fn raw(target: &Target) -> Result<Self, OpenError> {
-        let limit = target.settings.connect_timeout;
-        let config = config(target);
-        let connecting = config.connect(target.tls.clone());
-        let (client, connection) = match timeout(limit, connecting).await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return Err(unreachable(target, cause(&error))),
-            Err(_) => return Err(unreachable(target, "no answer in time".into())),
-        };
+        let (client, connection) = dial(target).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = cause(&error), "a connection to the database ended");
@@ -162,8 +164,38 @@ impl Connection {
     }
 }
 
-pub(super) fn config(target: &Target) -> Config {
-    let mut config = target.settings.url.config().clone();
+/// A connection that nobody drives yet.
+pub(super) type Driver = tokio_postgres::Connection<
+    tokio_postgres::Socket,
+    <MakeRustlsConnect as MakeTlsConnect<tokio_postgres::Socket>>::Stream,
+>;
+
+/// Connects to the first host that accepts writes, beginning with the one that did the last time. Each
+/// has its time: one may be gone without a word.
+pub(super) async fn dial(target: &Target) -> Result<(Client, Driver), OpenError> {
+    let configs = target.settings.url.configs();
+    let first = target.host.load(Ordering::Relaxed);
+    let mut causes = Vec::new();
+    for turn in 0..configs.len() {
+        let at = (first + turn) % configs.len();
+        let Some(config) = configs.get(at) else { continue };
+        let config = tuned(config, target);
+        let connecting = config.connect(target.tls.clone());
+        match timeout(target.settings.connect_timeout, connecting).await {
+            Ok(Ok(connected)) => {
+                target.host.store(at, Ordering::Relaxed);
+                return Ok(connected);
+            }
+            Ok(Err(error)) => causes.push(cause(&error)),
+            Err(_) => causes.push("no answer in time".to_owned()),
+        }
+    }
+    causes.dedup();
+    Err(unreachable(target, causes.join("; ")))
+}
+
+fn tuned(config: &Config, target: &Target) -> Config {
+    let mut config = config.clone();
     if config.get_application_name().is_none() {
         config.application_name("remint");
     }
@@ -190,9 +222,12 @@ fn session(target: &Target, survives: Survives) -> String {
         (Survives::Failover, level) => format!("SET synchronous_commit = {}", level.as_str()),
     };
     let limit = target.settings.statement_timeout.as_millis();
+    // A node that falls silent between two statements must not hold up others that wait for its rows.
+    let idle = limit / 2;
     // The guards of our statements are checked again when a row was waited for, which other levels
     // would refuse to do.
     format!(
-        "SET statement_timeout = {limit}; SET default_transaction_isolation = 'read committed'; {commit}"
+        "SET statement_timeout = {limit}; SET idle_in_transaction_session_timeout = {idle}; \
+         SET default_transaction_isolation = 'read committed'; {commit}"
     )
 }

@@ -1,6 +1,6 @@
 //! The schema of a PostgreSQL database, brought up to date when an operator says so.
 
-use tokio_postgres::GenericClient;
+use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::connection::{Connection, cause, unreachable};
 use super::{Settings, Target};
@@ -18,10 +18,8 @@ const SET_VERSION: &str = "INSERT INTO meta (name, value) VALUES ('schema', $1) 
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// Refuses a database whose schema is not the one that is known here.
-pub(super) async fn check(target: &Target) -> Result<(), OpenError> {
-    let connection = Connection::raw(target).await?;
-    let found = version(connection.client(), target).await?;
-    match found {
+pub(super) async fn check(client: &Client, target: &Target) -> Result<(), OpenError> {
+    match version(client, target).await? {
         found if found < newest() => Err(OpenError::TooOld { found, known: newest() }),
         found if found > newest() => Err(MigrateError::TooNew { found, known: newest() }.into()),
         _ => Ok(()),
@@ -44,7 +42,10 @@ pub(crate) async fn migrate(settings: Settings) -> Result<Vec<&'static Migration
     let target = Target::new(settings)?;
     let failed = |error: tokio_postgres::Error| unreachable(&target, cause(&error));
     let mut connection = Connection::raw(&target).await?;
-    let tx = connection.client_mut().transaction().await.map_err(failed)?;
+    // What others did while the lock was waited for must be seen, whatever the database's default is.
+    let transaction = connection.client_mut().build_transaction();
+    let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
+    let tx = transaction.start().await.map_err(failed)?;
     tx.batch_execute(LOCK).await.map_err(failed)?;
     let found = version(&tx, &target).await?;
     if found > newest() {

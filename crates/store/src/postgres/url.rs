@@ -11,7 +11,8 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 /// A `postgres://` URL, read and checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    config: Config,
+    /// One for each host, so that each gets its time.
+    configs: Vec<Config>,
     encrypt: bool,
     shown: String,
 }
@@ -28,27 +29,32 @@ impl Url {
         let is_mode = |pair: &&str| pair.starts_with("sslmode=");
         let others: Vec<_> = query.split('&').filter(|p| !p.is_empty() && !is_mode(p)).collect();
         let mode = query.split('&').find(is_mode).and_then(|pair| pair.split_once('='));
-        let mut config =
-            Config::from_str(&format!("postgres://{place}?{}", others.join("&"))).ok()?;
-        if config.get_hosts().is_empty() {
-            return None;
-        }
+        let query = others.join("&");
+        let configs = each_host(place).into_iter().map(|place| {
+            let config = Config::from_str(&format!("postgres://{place}?{query}")).ok()?;
+            (!config.get_hosts().is_empty()).then_some(config)
+        });
+        let mut configs: Vec<Config> = configs.collect::<Option<_>>()?;
         let encrypt = match mode {
             Some((_, "verify-full")) => true,
             Some((_, "disable")) => false,
             Some(_) => return None,
-            None => !config.get_hosts().iter().all(is_this_machine),
+            None => !configs.iter().all(is_local),
         };
-        config.ssl_mode(if encrypt { SslMode::Require } else { SslMode::Disable });
-        // After a failover the old primary may be back as a replica.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Some(Self { config, encrypt, shown: without_password(text) })
+        for config in &mut configs {
+            config.ssl_mode(if encrypt { SslMode::Require } else { SslMode::Disable });
+            // After a failover the old primary may be back as a replica.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        Some(Self { configs, encrypt, shown: without_password(text) })
     }
 
     /// Puts a password into it that was kept elsewhere.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
-        self.config.password(password);
+        for config in &mut self.configs {
+            config.password(password);
+        }
         self
     }
 
@@ -59,11 +65,11 @@ impl Url {
 
     /// Whether the database is on this machine.
     pub fn is_local(&self) -> bool {
-        self.config.get_hosts().iter().all(is_this_machine)
+        self.configs.iter().all(is_local)
     }
 
-    pub(super) const fn config(&self) -> &Config {
-        &self.config
+    pub(super) fn configs(&self) -> &[Config] {
+        &self.configs
     }
 }
 
@@ -77,6 +83,18 @@ impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Url({})", self.shown)
     }
+}
+
+/// The places with one host each.
+fn each_host(place: &str) -> Vec<String> {
+    let (who, rest) = place.rsplit_once('@').map_or(("", place), |(who, rest)| (who, rest));
+    let at = if who.is_empty() { "" } else { "@" };
+    let (hosts, database) = rest.split_once('/').unwrap_or((rest, ""));
+    hosts.split(',').map(|host| format!("{who}{at}{host}/{database}")).collect()
+}
+
+fn is_local(config: &Config) -> bool {
+    config.get_hosts().iter().all(is_this_machine)
 }
 
 fn is_this_machine(host: &Host) -> bool {

@@ -52,6 +52,6 @@ pub(super) fn row(found: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Er
 }
 
 /// `?1` as PostgreSQL writes it. No text of ours has a question mark elsewhere.
-pub(super) fn dollars(sql: &str) -> String {
+pub(crate) fn dollars(sql: &str) -> String {
     sql.replace('?', "$")
 }

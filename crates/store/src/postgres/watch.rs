@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_postgres::AsyncMessage;
 
 use super::Target;
-use super::connection::{cause, config};
+use super::connection::{cause, dial};
 
 /// How long to wait before listening again after the connection was lost. What changed meanwhile is
 /// found by those who also look from time to time.
@@ -29,7 +29,7 @@ impl Changes {
         let task = tokio::spawn(async move {
             loop {
                 if let Err(error) = hear(&target, &tell).await {
-                    tracing::debug!(error = cause(&error), "not listening for changes");
+                    tracing::debug!(error, "not listening for changes");
                 }
                 sleep(PAUSE).await;
             }
@@ -50,12 +50,8 @@ impl Drop for Changes {
 }
 
 /// Listens until the connection breaks.
-async fn hear(target: &Target, heard: &Notify) -> Result<(), tokio_postgres::Error> {
-    let limit = target.settings.connect_timeout;
-    let config = config(target);
-    let connecting = config.connect(target.tls.clone());
-    let Ok(connected) = timeout(limit, connecting).await else { return Ok(()) };
-    let (client, mut connection) = connected?;
+async fn hear(target: &Target, heard: &Notify) -> Result<(), String> {
+    let (client, mut connection) = dial(target).await.map_err(|error| error.to_string())?;
     let asked = client.batch_execute("LISTEN remint");
     let listen = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -68,5 +64,5 @@ async fn hear(target: &Target, heard: &Notify) -> Result<(), tokio_postgres::Err
     // The client is kept: its end would end the connection.
     let (asked, ended) = tokio::join!(asked, listen);
     drop(client);
-    asked.and(ended)
+    asked.and(ended).map_err(|error| cause(&error))
 }

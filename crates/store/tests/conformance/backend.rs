@@ -15,7 +15,11 @@ use remint_testbed::Database;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params};
 use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::OnceCell;
+use tokio::task::block_in_place;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// An engine.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Place {
     backend: Backend,
     dir: TempDir,
     database: Option<Database>,
+    /// Past the store; a process of `psql` for each dump would take most of the time.
+    session: OnceCell<Client>,
 }
 
 /// The rows of a table with all their columns, as text that can only be compared.
@@ -49,9 +55,11 @@ impl Place {
     pub(crate) fn new(backend: Backend) -> Self {
         let database = match backend {
             Backend::Sqlite => None,
-            Backend::Postgres => remint_testbed::postgres().map(|p| p.create_database()),
+            Backend::Postgres => {
+                remint_testbed::postgres().map(remint_testbed::Cluster::create_database)
+            }
         };
-        Self { backend, dir: tempfile::tempdir().unwrap(), database }
+        Self { backend, dir: tempfile::tempdir().unwrap(), database, session: OnceCell::new() }
     }
 
     /// A second fresh database of the same kind.
@@ -68,6 +76,12 @@ impl Place {
                 Store::connect(self.settings()).await.unwrap()
             }
         }
+    }
+
+    /// Whether each step waits for several answers of another process, so that random histories take
+    /// most of the time of all tests.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self.backend, Backend::Postgres)
     }
 
     /// How the database of PostgreSQL is reached.
@@ -100,8 +114,14 @@ impl Place {
     }
 
     fn dump_server(&self, of: &str) -> Dump {
-        let rows = self.database().execute(&format!("SELECT * FROM {of} ORDER BY 1"));
-        rows.lines().map(str::to_owned).collect()
+        let sql = format!("SELECT * FROM {of} ORDER BY 1");
+        let dump = async {
+            let client =
+                self.session.get_or_init(|| async { session(&self.database().url()).await }).await;
+            let answer = client.simple_query(&sql).await.unwrap();
+            answer.iter().filter_map(text).collect()
+        };
+        block_in_place(|| Handle::current().block_on(dump))
     }
 
     /// The database file of SQLite.
@@ -125,6 +145,19 @@ pub(crate) fn settings(url: &str) -> Settings {
         statement_timeout: Duration::from_secs(30),
         revocation_commit: RevocationCommit::Server,
     }
+}
+
+/// A connection to PostgreSQL that the store does not know of.
+pub(crate) async fn session(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn text(message: &SimpleQueryMessage) -> Option<String> {
+    let SimpleQueryMessage::Row(row) = message else { return None };
+    let columns: Vec<_> = (0..row.len()).map(|at| row.get(at).unwrap_or("NULL")).collect();
+    Some(columns.join("|"))
 }
 
 fn dump(db: &Connection, of: &str, values: impl Params) -> Dump {
@@ -172,7 +205,17 @@ pub(crate) fn on_sqlite(test: impl AsyncFn(Place)) {
     runtime().block_on(test(Place::new(Backend::Sqlite)));
 }
 
-fn runtime() -> Runtime {
+/// Waits until something holds. The bound is for what never does: how soon it does is not measured.
+pub(crate) async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
+    let looking = async {
+        while !holds().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_mins(1), looking).await.is_ok(), "never: {what}");
+}
+
+pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 

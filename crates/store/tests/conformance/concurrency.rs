@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use remint_protocol::family::{FamilyId, RevokeReason, Rotation};
 use remint_protocol::token::Jti;
 use remint_store::{Outcome, Stats, Store};
 
-use crate::backend::on_every_backend;
+use crate::backend::{on_every_backend, soon};
 use crate::samples::{USER, at, bytes, load, register, rotated, rotation, sign_in};
 
 fn batches(stats: &Stats) -> u64 {
@@ -165,18 +164,6 @@ fn what_was_answered_to_one_is_read_by_all() {
             reader.await.unwrap();
         }
     });
-}
-
-/// Waits until something holds. The bound is for a store that never sees it: how soon it does is not
-/// measured here.
-async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
-    let looking = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let seen = tokio::time::timeout(Duration::from_secs(20), looking).await;
-    assert!(seen.is_ok(), "{what} was never seen");
 }
 
 /// The command line opens the store of a running server.

@@ -12,6 +12,8 @@ mod clients;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod families;
@@ -27,6 +29,8 @@ mod histories;
 mod keys;
 #[cfg(test)]
 mod listings;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

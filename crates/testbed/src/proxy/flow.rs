@@ -143,7 +143,8 @@ impl Shared {
         wanted
     }
 
-    pub(crate) fn cut(&self) {
+    /// Whether all that was open has been closed.
+    pub(crate) fn cut(&self) -> bool {
         let mut state = self.lock();
         state.cuts += 1;
         let cut = state.open.clone();
@@ -156,8 +157,7 @@ impl Shared {
         let is_cut = |pair: &Arc<Pair>| cut.iter().any(|other| Arc::ptr_eq(pair, other));
         let is_left = |state: &mut State| state.open.iter().any(&is_cut);
         let waited = self.changed.wait_timeout_while(self.lock(), CLOSING, is_left);
-        let closed = !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
-        assert!(closed, "connections through the proxy do not close");
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     pub(crate) fn freeze(&self, on: bool) {

@@ -4,7 +4,7 @@ use std::thread;
 
 use remint_testbed::{Cluster, Stop, is_available, postgres};
 
-const SLEEP: &str = "SELECT pg_sleep(3600)";
+const SLEEP: &str = "SELECT pg_sleep(60)";
 const SLEEPERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
 
 #[test]

@@ -68,10 +68,11 @@ fn bytes_go_both_ways_and_so_does_the_end_of_each() {
 fn more_than_the_buffers_hold_arrives_whole() {
     let (proxy, listener) = proxied();
     let (mut client, mut server) = connection(&proxy, &listener);
-    let sent: Vec<u8> = (0..20_000_000_u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
+    let sent = (0..=250).cycle().take(1_000_000).collect::<Vec<u8>>().repeat(40);
     let read = thread::scope(|scope| {
         scope.spawn(|| client.write_all(&sent).and_then(|()| client.shutdown(Shutdown::Write)));
-        // Until the freeze ends nobody reads, so the proxy has had to wait in the middle of it.
+        // Nobody reads for a while, so the proxy has had to wait in the middle of it.
+        thread::sleep(Duration::from_millis(200));
         proxy.freeze(true);
         proxy.freeze(false);
         let mut read = Vec::new();

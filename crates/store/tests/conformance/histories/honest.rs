@@ -85,7 +85,7 @@ fn an_honest_client_that_retries_within_grace_is_never_logged_out() {
     let history = prop::collection::vec(any_event(), 1..40);
     let strategy = (grace, history);
     on_every_backend_by_hand(|place, runtime| {
-        let outcome = TestRunner::new(config()).run(&strategy, |(grace, history)| {
+        let outcome = TestRunner::new(config(&place)).run(&strategy, |(grace, history)| {
             runtime.block_on(live(&place, grace, history));
             Ok(())
         });

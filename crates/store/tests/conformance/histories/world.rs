@@ -175,7 +175,10 @@ impl<'a> World<'a> {
         let outcome = self.write(token, &decision).await;
         let writes_nothing = matches!(
             decision,
-            Decision::Wait | Decision::Refuse(_) | Decision::Retry { .. } | Decision::Keep { confirm: false, .. }
+            Decision::Wait
+                | Decision::Refuse(_)
+                | Decision::Retry { .. }
+                | Decision::Keep { confirm: false, .. }
         );
         if writes_nothing || outcome == Outcome::Conflict {
             assert_eq!(self.place.dump_family(id), before, "{decision:?}");

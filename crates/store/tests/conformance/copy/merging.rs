@@ -1,0 +1,245 @@
+//! Copying again after either side moved on.
+
+use std::time::Duration;
+
+use remint_protocol::client::Client;
+use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::token::Jti;
+use remint_protocol::user::UserId;
+use remint_store::{Copied, Outcome};
+
+use super::ends::{End, between_all_engines};
+use crate::samples::{
+    USER, at, bytes, client, create_user, family, load, name, register, rotation, sign_in,
+};
+
+const BOB: UserId = UserId([8; 16]);
+
+/// The client, sessions of alice and a user bob, on both sides.
+async fn copied(source: &End, target: &End) -> (Client, Vec<Family>) {
+    source.add_keys(&[1, 2]).await;
+    let shop = register(&source.store).await;
+    create_user(&source.store, BOB, "bob").await;
+    let families = sign_in(&source.store, &shop, 6).await;
+    source.copy_to(target).await;
+    assert_eq!(target.contents(), source.contents());
+    (shop, families)
+}
+
+fn written(copied: &[Copied]) -> Vec<(&str, u64)> {
+    copied.iter().map(|of| (of.table, of.written)).collect()
+}
+
+async fn rotate(end: &End, family: &Family, generations: std::ops::Range<u32>) {
+    for from in generations {
+        let rotated = end.store.rotate(&rotation(family.id, from)).await.unwrap();
+        assert_eq!(rotated, Outcome::Done);
+    }
+}
+
+async fn revoke(end: &End, family: &Family, reason: RevokeReason, secs: i64) {
+    end.store.revoke_family(family.id, reason, at(secs)).await.unwrap();
+}
+
+#[test]
+fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() {
+    between_all_engines(async |source, target| {
+        let (shop, families) = copied(&source, &target).await;
+        let store = &source.store;
+        rotate(&source, &families[0], 0..3).await;
+        rotate(&source, &families[1], 0..1).await;
+        source.copy_to(&target).await;
+        store.confirm(families[1].id, 1).await.unwrap();
+        revoke(&source, &families[2], RevokeReason::Reuse, 5).await;
+        let late = family(77, &shop, BOB);
+        let account = [1; 16];
+        store.insert_family(&late, Some((account, at(500)))).await.unwrap();
+        store.set_password(USER, "another hash", at(20)).await.unwrap();
+        store.set_user_enabled(BOB, false, at(20)).await.unwrap();
+        let renamed = Client { name: "Renamed".into(), updated_at: at(20), ..shop.clone() };
+        store.update_client(&renamed, shop.updated_at).await.unwrap();
+        store.end_client_sessions(&shop.id, at(30)).await.unwrap();
+        store.create_client(&client("second")).await.unwrap();
+        store.count_wrong_guess(&[account, [2; 16]], at(40)).await.unwrap();
+        store.revoke_access_token(Jti(bytes(5)), at(50)).await.unwrap();
+        store.activate_key(2, at(60)).await.unwrap();
+        store.retire_key(1, at(70)).await.unwrap();
+        let revision = target.store.revision().await.unwrap();
+
+        let again = source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
+        let expected = [
+            ("keys", 2),
+            ("clients", 2),
+            ("users", 2),
+            ("families", 3),
+            ("revoked_access_tokens", 1),
+            ("guesses", 2),
+        ];
+        assert_eq!(written(&again), expected);
+        let now = target.store.revision().await.unwrap();
+        assert!(now > revision, "nodes keep clients and keys until the revision changes");
+
+        store.replace_password_hash(USER, "another hash", "a stronger hash").await.unwrap();
+        store.end_user_sessions(BOB, at(80)).await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
+    });
+}
+
+#[test]
+fn what_is_further_on_at_the_target_is_not_set_back() {
+    between_all_engines(async |source, target| {
+        let (shop, families) = copied(&source, &target).await;
+        rotate(&source, &families[0], 0..2).await;
+        rotate(&target, &families[0], 0..3).await;
+        rotate(&source, &families[1], 0..1).await;
+        rotate(&target, &families[1], 0..1).await;
+        target.store.confirm(families[1].id, 1).await.unwrap();
+        for (end, secs) in [(&source, 20), (&target, 30)] {
+            let text = format!("hash {secs}");
+            end.store.set_password(USER, &text, at(secs)).await.unwrap();
+            let renamed = Client { name: text.clone(), updated_at: at(secs), ..shop.clone() };
+            end.store.update_client(&renamed, shop.updated_at).await.unwrap();
+            end.store.count_wrong_guess(&[[1; 16]], at(secs)).await.unwrap();
+        }
+        target.store.count_wrong_guess(&[[1; 16]], at(31)).await.unwrap();
+        target.store.activate_key(2, at(40)).await.unwrap();
+        target.store.retire_key(1, at(41)).await.unwrap();
+        source.store.activate_key(1, at(20)).await.unwrap();
+        let before = target.contents();
+
+        source.copy_to(&target).await;
+        let keys = target.store.list_keys().await.unwrap();
+        assert_eq!(keys[0].retired_at, Some(at(41)));
+        assert_eq!(keys[1].activated_at, Some(at(40)));
+        let but_keys = |mut all: Vec<(String, _)>| {
+            all.retain(|(table, _)| table != "keys");
+            all
+        };
+        assert_eq!(but_keys(target.contents()), but_keys(before));
+    });
+}
+
+#[test]
+fn what_ended_on_either_side_stays_over_and_the_first_reason_counts() {
+    between_all_engines(async |source, target| {
+        let (shop, families) = copied(&source, &target).await;
+        let [here, there, both, ahead, ..] = &families[..] else { panic!("{families:?}") };
+        revoke(&source, here, RevokeReason::Client, 5).await;
+        revoke(&target, there, RevokeReason::Reuse, 6).await;
+        revoke(&target, both, RevokeReason::Operator, 7).await;
+        revoke(&source, both, RevokeReason::Client, 8).await;
+        revoke(&target, ahead, RevokeReason::Forgery, 9).await;
+        rotate(&source, ahead, 0..2).await;
+        // A registration that is newer at the target, and ends of sessions that are newer here.
+        target.store.set_user_enabled(USER, true, at(50)).await.unwrap();
+        source.store.end_user_sessions(USER, at(40)).await.unwrap();
+        let renamed = Client { name: "Renamed".into(), updated_at: at(50), ..shop.clone() };
+        target.store.update_client(&renamed, shop.updated_at).await.unwrap();
+        source.store.end_client_sessions(&shop.id, at(40)).await.unwrap();
+
+        source.copy_to(&target).await;
+        let mut revoked = Vec::new();
+        for family in [here, there, both, ahead] {
+            revoked.push(load(&target.store, family.id).await.revoked);
+        }
+        let expected = [
+            (5, RevokeReason::Client),
+            (6, RevokeReason::Reuse),
+            (7, RevokeReason::Operator),
+            (9, RevokeReason::Forgery),
+        ];
+        assert_eq!(revoked, expected.map(|(secs, reason)| Some((at(secs), reason))));
+        assert_eq!(load(&target.store, ahead.id).await.generation, 2);
+        let alice = target.store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!((alice.not_before, alice.updated_at), (at(40), at(50)));
+        let shop = target.store.find_client("shop").await.unwrap().unwrap();
+        assert_eq!((shop.not_before, shop.name.as_str()), (at(40), "Renamed"));
+    });
+}
+
+/// A deleted user's sessions must not live again at the target.
+#[test]
+fn who_was_deleted_at_the_source_is_deleted_at_the_target_and_their_sessions_with_them() {
+    between_all_engines(async |source, target| {
+        let (shop, _) = copied(&source, &target).await;
+        let store = &source.store;
+        let again = UserId([9; 16]);
+        // The same names, given to others, whose sessions are none of before.
+        store.delete_user(USER).await.unwrap();
+        store.create_user(again, &name("alice"), "hash", at(100)).await.unwrap();
+        store.delete_client(&shop.id).await.unwrap();
+        let new_shop = Client { created_at: at(100), updated_at: at(100), ..shop.clone() };
+        store.create_client(&new_shop).await.unwrap();
+        store.delete_user(BOB).await.unwrap();
+        let began = at(101);
+        let family = Family { created_at: began, user_id: again, ..family(50, &new_shop, again) };
+        assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+
+        let copied = source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
+        let removed: Vec<_> = copied.iter().map(|of| (of.table, of.removed)).collect();
+        assert_eq!(removed[1..3], [("clients", 1), ("users", 2)]);
+        assert_eq!(target.rows("families").len(), 1);
+    });
+}
+
+#[test]
+fn who_was_registered_at_the_target_since_stays_there() {
+    between_all_engines(async |source, target| {
+        copied(&source, &target).await;
+        let carol = UserId([3; 16]);
+        target.store.create_user(carol, &name("carol"), "hash", at(0)).await.unwrap();
+        let new = Client { created_at: at(0), ..client("new") };
+        target.store.create_client(&new).await.unwrap();
+        let copied = source.copy_to(&target).await;
+        assert!(copied.iter().all(|of| of.removed == 0), "{copied:?}");
+        assert!(target.store.load_user(carol).await.unwrap().is_some());
+        assert!(target.store.find_client("new").await.unwrap().is_some());
+    });
+}
+
+/// A session that is refreshed at the source after its row was copied is ahead of it. With the source's
+/// epoch at the target that would be a forgery.
+#[test]
+fn the_epoch_of_the_target_is_greater_than_that_of_the_source_and_never_falls() {
+    between_all_engines(async |source, target| {
+        source.add_keys(&[1]).await;
+        for raises in [0, 1, 3] {
+            for _ in 0..raises {
+                source.store.raise_epoch().await.unwrap();
+            }
+            let epoch = source.store.epoch().await.unwrap();
+            source.copy_to(&target).await;
+            assert_eq!(target.store.epoch().await.unwrap(), epoch + 1);
+            source.copy_to(&target).await;
+            assert_eq!(target.store.epoch().await.unwrap(), epoch + 1, "once is enough");
+        }
+        target.store.raise_epoch().await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.store.epoch().await.unwrap(), 6);
+        source.execute("UPDATE meta SET value = 100 WHERE name = 'revision'");
+        // What others write to a file is seen a little later.
+        while source.store.revision().await.unwrap() != 100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        source.copy_to(&target).await;
+        assert_eq!(target.store.revision().await.unwrap(), 100);
+    });
+}
+
+/// Opening an empty store makes the keys of the file known there, and one of them seals since now.
+#[test]
+fn an_empty_target_takes_the_times_of_the_keys_from_the_source() {
+    between_all_engines(async |source, target| {
+        source.add_keys(&[1, 2]).await;
+        source.store.activate_key(2, at(5)).await.unwrap();
+        target.add_keys(&[1, 2]).await;
+        target.store.activate_key(1, at(1_000)).await.unwrap();
+        source.copy_to(&target).await;
+        let keys = target.store.list_keys().await.unwrap();
+        assert_eq!(keys, source.store.list_keys().await.unwrap());
+        assert_eq!(keys[1].activated_at, Some(at(5)));
+    });
+}
