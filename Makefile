@@ -2,10 +2,11 @@
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+SOAK ?= 50
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run test clients lint docs bench bench-postgres fuzz deny prerequisites
+.PHONY: help run test soak clients lint docs bench bench-postgres fuzz deny prerequisites
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -14,8 +15,12 @@ run: ## Start a throw-away server to try things with
 	$(CARGO) run --release -- serve --dev
 
 test: prerequisites ## Run every test, real clients included
-	REMINT_TEST_REQUIRE_POSTGRES=1 $(CARGO) test --workspace
+	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 $(CARGO) test --workspace
 	clients/run
+
+soak: prerequisites ## Keep clusters in trouble, SOAK times longer than the tests do
+	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_SOAK=$(SOAK) \
+	  $(CARGO) test -p remint --test cluster -- --nocapture chaos failover
 
 clients: prerequisites ## Let real OAuth clients refresh against a development server
 	clients/run
@@ -59,6 +64,7 @@ prerequisites:
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || missing="$$missing postgresql"; \
+	command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="$$missing nginx"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \
 	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -qy $$missing; \

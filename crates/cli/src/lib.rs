@@ -18,6 +18,7 @@ mod overrides;
 mod secret;
 mod serve;
 mod session;
+mod store;
 mod token;
 mod user;
 
@@ -60,6 +61,8 @@ enum Command {
     /// Look into tokens without using them
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Store(store::Store),
     /// Bring the schema of the database up to date
     Migrate(migrate::Migrate),
     /// Check and show the configuration
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Session(session) => session.run(),
         Command::Key(key) => key.run(),
         Command::Token(token) => token.run(),
+        Command::Store(store) => store.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Config(config) => config.run(),
         Command::Import(import) => import.run(),

@@ -25,7 +25,8 @@ pub enum Revocation {
     },
 }
 
-/// What revoking a refresh token does; it opened for `caller`.
+/// What revoking a refresh token does; it opened for `caller`. A family that is over is ended again:
+/// that it is may be known to this store alone, see `Store::revoke_family`.
 pub fn refresh_token(
     caller: &Client,
     token: &RefreshToken,
@@ -33,7 +34,6 @@ pub fn refresh_token(
 ) -> Option<Revocation> {
     family
         .filter(|f| f.client_id == caller.id && f.secret_hash == token.secret.hash())
-        .filter(|f| f.revoked.is_none())
         .map(|f| Revocation::Family(f.id))
 }
 

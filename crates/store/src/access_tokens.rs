@@ -8,8 +8,10 @@ use crate::{Error, Store};
 
 const LOAD: Statement = Statement::new("SELECT 1 FROM revoked_access_tokens WHERE jti = ?1");
 
+/// Written again where it is there already, as for families.
 const INSERT: Statement = Statement::new(
-    "INSERT INTO revoked_access_tokens (jti, expires_at) VALUES (?1, ?2) ON CONFLICT (jti) DO NOTHING",
+    "INSERT INTO revoked_access_tokens (jti, expires_at) VALUES (?1, ?2) \
+     ON CONFLICT (jti) DO UPDATE SET expires_at = excluded.expires_at",
 );
 
 const FIND_EXPIRED: Statement =

@@ -70,8 +70,11 @@ const CONFIRM: Statement = Statement::new(
     "UPDATE families SET confirmed = 1 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
 );
 
+/// Written again where it is revoked already: an answer then waits for what the first one waited for.
+/// A primary that crashed meanwhile may have it alone.
 const REVOKE: Statement = Statement::new(
-    "UPDATE families SET revoked_at = ?2, revoke_reason = ?3 WHERE id = ?1 AND revoked_at IS NULL",
+    "UPDATE families SET revoked_at = coalesce(revoked_at, ?2), \
+     revoke_reason = coalesce(revoke_reason, ?3) WHERE id = ?1",
 );
 
 const REVOKE_SEEN: Statement = Statement::new(

@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::now;
 use crate::process::{INTROSPECT, Server, TOKEN, authorization};
 use crate::stats::{float, quantile};
-use crate::usage::Sample;
+use crate::usage::{Sample, Watched};
 
 /// Connections of every load, each with one request in flight.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -145,14 +145,33 @@ pub(crate) struct Plan {
     pub(crate) limit: u64,
 }
 
+/// What is loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// Each connection keeps to one of them, and they are dealt out evenly.
+    pub(crate) servers: &'a [Server],
+    /// The postmaster of the database that they work on.
+    pub(crate) postmaster: Option<u32>,
+}
+
+impl<'a> Target<'a> {
+    /// One server that needs nobody else.
+    pub(crate) fn one(server: &'a Server) -> Self {
+        Self { servers: std::slice::from_ref(server), postmaster: None }
+    }
+}
+
 /// What came of it.
 #[derive(Serialize)]
 pub(crate) struct Outcome {
     pub(crate) requests: u64,
+    /// The requests before and after the measured time as well.
+    pub(crate) all_requests: u64,
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) server_cpu_us: f64,
+    pub(crate) postgres_cpu_us: f64,
     /// Bytes that the server wrote to storage for each request.
     pub(crate) written: Option<f64>,
     pub(crate) driver_cores: f64,
@@ -163,7 +182,8 @@ pub(crate) struct Outcome {
 /// What the connections of a run share.
 struct Run {
     load: Load,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    watched: Watched,
     authorization: String,
     begin: Instant,
     end: Instant,
@@ -173,16 +193,21 @@ struct Run {
     latencies: RefCell<Vec<u32>>,
 }
 
-/// Loads the server and gives the sessions back with their newest tokens.
+/// Loads the servers and gives the sessions back with their newest tokens.
 pub(crate) async fn run(
     plan: &Plan,
-    server: &Server,
+    target: Target<'_>,
     sessions: Vec<Session>,
 ) -> Result<(Vec<Session>, Outcome)> {
     let begin = now() + plan.warm_up;
     let run = Rc::new(Run {
         load: plan.load,
-        address: server.address(),
+        addresses: target.servers.iter().map(Server::address).collect(),
+        watched: Watched {
+            servers: target.servers.iter().map(Server::pid).collect(),
+            postmaster: target.postmaster,
+            driver: None,
+        },
         authorization: authorization(),
         begin,
         end: begin + plan.window,
@@ -192,37 +217,42 @@ pub(crate) async fn run(
     });
     let local = LocalSet::new();
     let deadline = plan.warm_up + plan.window + PATIENCE;
-    let driven = local.run_until(drive(Rc::clone(&run), server.pid(), sessions));
+    let driven = local.run_until(drive(Rc::clone(&run), sessions));
     let ended = tokio::time::timeout(deadline, driven).await.context("an answer is missing");
-    ended.flatten().with_context(|| match server.log() {
+    let log = || target.servers.iter().map(Server::log).collect::<String>();
+    ended.flatten().with_context(|| match log() {
         log if log.is_empty() => plan.load.name().to_owned(),
         log => format!("{} (the server wrote: {})", plan.load.name(), log.trim_end()),
     })
 }
 
-async fn drive(run: Rc<Run>, pid: u32, sessions: Vec<Session>) -> Result<(Vec<Session>, Outcome)> {
+async fn drive(run: Rc<Run>, sessions: Vec<Session>) -> Result<(Vec<Session>, Outcome)> {
+    let asked = run.left.get();
     let tasks: Vec<_> = dealt(sessions)
         .into_iter()
-        .map(|hand| tokio::task::spawn_local(connection(Rc::clone(&run), hand)))
+        .zip(run.addresses.iter().cycle())
+        .map(|(hand, at)| tokio::task::spawn_local(connection(Rc::clone(&run), *at, hand)))
         .collect();
     tokio::time::sleep_until(run.begin.into()).await;
-    let before = Sample::take(pid)?;
+    let before = Sample::take(&run.watched)?;
     let mut sessions = Vec::new();
     for task in tasks {
         sessions.append(&mut task.await??);
     }
     let seconds = now().min(run.end).saturating_duration_since(run.begin).as_secs_f64();
-    let spent = before.until(&Sample::take(pid)?);
+    let spent = before.until(&Sample::take(&run.watched)?);
     let mut latencies = run.latencies.take();
     ensure!(!latencies.is_empty(), "no request ended in time");
     latencies.sort_unstable();
     let requests = u64::try_from(latencies.len())?;
     let outcome = Outcome {
         requests,
+        all_requests: asked - run.left.get(),
         per_second: float(requests) / seconds,
         p50_ms: quantile(&latencies, 50) / 1e3,
         p99_ms: quantile(&latencies, 99) / 1e3,
         server_cpu_us: spent.server_seconds / float(requests) * 1e6,
+        postgres_cpu_us: spent.postgres_seconds / float(requests) * 1e6,
         written: spent.written.map(|bytes| float(bytes) / float(requests)),
         driver_cores: spent.driver_cores,
         other_cores: spent.other_cores,
@@ -247,8 +277,12 @@ fn dealt(sessions: Vec<Session>) -> Vec<Vec<Session>> {
 }
 
 /// One connection that takes its sessions in turn until the run ends.
-async fn connection(run: Rc<Run>, mut sessions: Vec<Session>) -> Result<Vec<Session>> {
-    let mut client = Client::new(run.address, &run.authorization);
+async fn connection(
+    run: Rc<Run>,
+    address: SocketAddr,
+    mut sessions: Vec<Session>,
+) -> Result<Vec<Session>> {
+    let mut client = Client::new(address, &run.authorization);
     let mut form = String::new();
     while run.goes_on() {
         for session in &mut sessions {

@@ -4,6 +4,7 @@
 //! the driver another; the loads take turns over several rounds, so that a machine that slows down
 //! slows them all. The bare server is this executable again: it parses the same requests and
 //! answers a static document, so its figure is about the most that a token endpoint could do here.
+//! With `postgres` as its first word it measures refreshes on PostgreSQL instead.
 //!
 //! A missed target is reported and is no failure. An unexpected answer ends the run with its body.
 
@@ -12,6 +13,7 @@ mod client;
 mod drive;
 mod machine;
 mod options;
+mod postgres;
 mod process;
 mod seed;
 mod stats;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use drive::{Load, Outcome, Plan, Session};
+use drive::{Load, Outcome, Plan, Session, Target};
 use options::{Command, Options};
 use process::{Cores, Server, Site};
 use table::{Memory, Report, Size, Snapshot, Speed};
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let result = options::parse(std::env::args().skip(1)).and_then(|command| match command {
         Command::Bare { port } => bare::serve(port),
         Command::Measure(options) => measure(&options),
+        Command::MeasurePostgres(options) => postgres::measure(&options),
         Command::Explain(text) => {
             eprintln!("{text}");
             Ok(())
@@ -55,22 +58,29 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<()> {
-    let cores = Cores::choose()?;
-    if cores.is_none() {
-        eprintln!("only one core: server and driver share it, and every figure is lower for it");
-    }
+    let cores = cores()?;
     let scratch = env!("CARGO_TARGET_TMPDIR");
     std::fs::create_dir_all(scratch).context(scratch)?;
     let root = tempfile::tempdir_in(scratch).context(scratch)?;
     let site = Site::new(root.path(), cores)?;
     process::pin_driver(cores)?;
-    // The interval makes the driver look for answers often: with the default it would send 61
-    // requests before it took the time of the first answer.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().event_interval(7).enable_all().build()?;
-    let report = runtime.block_on(Box::pin(report(options, &site, cores)))?;
+    let report = driver()?.block_on(Box::pin(report(options, &site, cores)))?;
     println!("{}", if options.json { report.json()? } else { report.markdown() });
     Ok(())
+}
+
+fn cores() -> Result<Option<Cores>> {
+    let cores = Cores::choose()?;
+    if cores.is_none() {
+        eprintln!("only one core: server and driver share it, and every figure is lower for it");
+    }
+    Ok(cores)
+}
+
+/// What the driver runs on. The interval makes it look for answers often: with the default it would
+/// send 61 requests before it took the time of the first answer.
+fn driver() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().event_interval(7).enable_all().build()?)
 }
 
 /// Every part of the run that the options ask for. All of them share one data directory, so that
@@ -113,17 +123,21 @@ struct Seeded {
 /// should not be charged with.
 async fn seed_sessions(site: &Site, count: usize) -> Result<Seeded> {
     let server = site.serve()?.ready().await?;
-    if count > 0 {
-        eprintln!("logging in {count} sessions");
-    }
-    // At 5 logins/s, a tenth of what argon2 allows on one core.
-    let limit = (count as u64).div_ceil(5) + 10;
-    let sessions = within(limit, "logins", seed::sessions(&server, count)).await?;
+    let sessions = log_in(&server, count).await?;
     let peak_bytes = usage::memory(server.pid())?.peak;
     let running = Snapshot::take("logged in, running", site.data())?;
     server.stop().await?;
     let stopped = Snapshot::take("logged in, stopped", site.data())?;
     Ok(Seeded { sessions, peak_bytes, snapshots: vec![running, stopped] })
+}
+
+async fn log_in(server: &Server, count: usize) -> Result<Vec<Session>> {
+    if count > 0 {
+        eprintln!("logging in {count} sessions");
+    }
+    // At 5 logins/s, a tenth of what argon2 allows on one core.
+    let limit = (count as u64).div_ceil(5) + 10;
+    within(limit, "logins", seed::sessions(server, count)).await
 }
 
 /// Many refreshes over few sessions: what they leave behind on disk.
@@ -138,7 +152,7 @@ async fn size(site: &Site, options: &Options, seeded: &mut Seeded) -> Result<Siz
         limit: options.refreshes,
     };
     let sessions = std::mem::take(&mut seeded.sessions);
-    let (sessions, outcome) = drive::run(&plan, &server, sessions).await?;
+    let (sessions, outcome) = drive::run(&plan, Target::one(&server), sessions).await?;
     seeded.sessions = sessions;
     let mut snapshots = std::mem::take(&mut seeded.snapshots);
     snapshots.push(Snapshot::take("refreshed, running", site.data())?);
@@ -178,7 +192,7 @@ async fn speed(
             let server = if row.load == Load::Bare { &bare } else { &remint };
             // Every load gets as many connections, whether or not it looks at its sessions.
             sessions.resize_with(options.sessions, Session::default);
-            let (after, outcome) = turn(options, row.load, server, sessions).await?;
+            let (after, outcome) = turn(options, row.load, Target::one(server), sessions).await?;
             sessions = after;
             eprintln!(
                 "round {round} of {}: {:18} {:>8} requests/s",
@@ -197,11 +211,11 @@ async fn speed(
 async fn turn(
     options: &Options,
     load: Load,
-    server: &Server,
+    target: Target<'_>,
     sessions: Vec<Session>,
 ) -> Result<(Vec<Session>, Outcome)> {
     let plan = Plan { load, warm_up: WARM_UP, window: options.seconds, limit: u64::MAX };
-    drive::run(&plan, server, sessions).await
+    drive::run(&plan, target, sessions).await
 }
 
 /// Fails when the part takes longer than it ever should.

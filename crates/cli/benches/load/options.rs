@@ -9,13 +9,18 @@ use crate::drive::Load;
 /// What `--only` may name besides a load.
 const PARTS: [&str; 2] = ["start", "size"];
 
-const USAGE: &str = "cargo bench -p remint --bench load -- [options]
+/// What it may name on PostgreSQL.
+pub(crate) const ON_POSTGRES: [&str; 5] = ["bare", "sqlite", "pgbench", "postgres", "nodes"];
 
+const USAGE: &str = "cargo bench -p remint --bench load -- [postgres] [options]
+
+  postgres        refreshes on PostgreSQL beside pgbench and SQLite, instead of all loads on SQLite
   --seconds S     measured seconds of each load in each round (4)
   --rounds N      rounds over all the loads (3)
   --sessions N    sessions of the loads; one connection each, at most 64 (64)
   --refreshes N   refreshes of the size row, over 1,000 sessions (1000000)
-  --only NAME     bare, refresh, client_credentials, introspect, start or size
+  --only NAME     bare, refresh, client_credentials, introspect, start or size;
+                  with postgres: bare, sqlite, pgbench, postgres or nodes
   --json          one JSON object instead of the tables";
 
 /// What the executable was asked to do.
@@ -24,6 +29,8 @@ pub(crate) enum Command {
     Bare { port: u16 },
     /// Measure.
     Measure(Options),
+    /// Measure on PostgreSQL.
+    MeasurePostgres(Options),
     /// Say this and end.
     Explain(&'static str),
 }
@@ -46,6 +53,11 @@ impl Options {
             only == part || (part == Load::Bare.name() && !PARTS.contains(&only))
         })
     }
+
+    /// Whether `--only` lets the part be measured.
+    pub(crate) fn names(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
 }
 
 /// Reads the arguments after the program's name.
@@ -59,10 +71,12 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
         only: None,
     };
     let mut by_cargo_bench = false;
+    let mut on_postgres = false;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "bare" => return Ok(Command::Bare { port: value()?.parse()? }),
+            "postgres" => on_postgres = true,
             "--help" | "-h" => return Ok(Command::Explain(USAGE)),
             "--bench" => by_cargo_bench = true,
             "--json" => options.json = true,
@@ -78,11 +92,11 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
         // `cargo test --all-targets` runs benches too, without this flag.
         return Ok(Command::Explain("not measuring: use cargo bench"));
     }
-    check(&options)?;
-    Ok(Command::Measure(options))
+    check(&options, on_postgres)?;
+    Ok(if on_postgres { Command::MeasurePostgres(options) } else { Command::Measure(options) })
 }
 
-fn check(options: &Options) -> Result<()> {
+fn check(options: &Options, on_postgres: bool) -> Result<()> {
     let seconds = options.seconds.as_secs_f64();
     ensure!((0.1..=3_600.0).contains(&seconds), "--seconds must be 0.1 to 3600");
     ensure!((1..=1_000).contains(&options.rounds), "--rounds must be 1 to 1000");
@@ -92,7 +106,11 @@ fn check(options: &Options) -> Result<()> {
         "--refreshes must be 1 to 1000000000"
     );
     if let Some(only) = options.only.as_deref() {
-        let known = PARTS.contains(&only) || Load::ALL.iter().any(|load| load.name() == only);
+        let known = if on_postgres {
+            ON_POSTGRES.contains(&only)
+        } else {
+            PARTS.contains(&only) || Load::ALL.iter().any(|load| load.name() == only)
+        };
         ensure!(known, "--only {only}: there is no such part\n\n{USAGE}");
     }
     Ok(())

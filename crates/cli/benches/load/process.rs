@@ -25,8 +25,14 @@ pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 pub(crate) const READY: &str = "/health/ready";
 
+const CONFIG: &str = "remint.toml";
+const KEYS: &str = "remint.keys";
+
 const CLIENT: &str = "bench";
 const CLIENT_SECRET: &str = "bench-secret-bench-secret-bench-secret-0001";
+/// Nodes on one PostgreSQL database.
+pub(crate) const NODES: usize = 3;
+
 pub(crate) const USERNAME: &str = "bench";
 pub(crate) const PASSWORD: &str = "bench-password-0001";
 
@@ -75,31 +81,41 @@ fn pin(core: usize) -> Result<()> {
     sched_setaffinity(None, &set).with_context(|| format!("pinning to core {core}"))
 }
 
+/// Runs `part` where the server's processes have to be: what it starts stays there.
+pub(crate) fn on_server_core<T>(cores: Option<Cores>, part: impl FnOnce() -> T) -> Result<T> {
+    if let Some(cores) = cores {
+        pin(cores.server)?;
+    }
+    let result = part();
+    pin_driver(cores)?;
+    Ok(result)
+}
+
 /// Where a run keeps its files and where its servers listen.
 pub(crate) struct Site {
     root: PathBuf,
     data: PathBuf,
     cores: Option<Cores>,
-    remint: SocketAddr,
+    /// The URL of a PostgreSQL database; without one, SQLite.
+    store: Option<String>,
+    nodes: Vec<SocketAddr>,
     bare: SocketAddr,
 }
 
 impl Site {
-    /// Two free ports on loopback and a data directory below `root`, not made yet.
+    /// A data directory below `root`, not made yet, for one node on SQLite.
     pub(crate) fn new(root: &Path, cores: Option<Cores>) -> Result<Self> {
-        // Both are held before either is let go, so that they differ.
-        let listeners = [
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-        ];
-        let [remint, bare] = listeners.map(|listener| listener.local_addr());
-        Ok(Self {
-            root: root.to_owned(),
-            data: root.join("data"),
-            cores,
-            remint: remint?,
-            bare: bare?,
-        })
+        let [remint, bare] = free_addresses()?;
+        let data = root.join("data");
+        Ok(Self { root: root.to_owned(), data, cores, store: None, nodes: vec![remint], bare })
+    }
+
+    /// The same for [`NODES`] nodes on a PostgreSQL database.
+    pub(crate) fn on_postgres(root: &Path, cores: Option<Cores>, url: String) -> Result<Self> {
+        let [bare, nodes @ ..] = free_addresses::<{ NODES + 1 }>()?;
+        let data = root.join("node-0");
+        let nodes = nodes.to_vec();
+        Ok(Self { root: root.to_owned(), data, cores, store: Some(url), nodes, bare })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -112,8 +128,21 @@ impl Site {
 
     /// Makes the data directory with the configuration, the client and the user.
     pub(crate) fn create(&self) -> Result<()> {
-        self.remint(&["init"], None)?;
-        std::fs::write(self.config(), self.settings()).context("writing the configuration")?;
+        let mut init = vec!["init"];
+        init.extend(self.store.iter().flat_map(|url| ["--store-url", url]));
+        self.remint(&init, None)?;
+        for (node, address) in self.nodes.iter().enumerate() {
+            let data = self.data_of(node);
+            if node > 0 {
+                std::fs::create_dir(&data).with_context(|| data.display().to_string())?;
+                std::fs::copy(self.data.join(KEYS), data.join(KEYS)).context("copying the keys")?;
+            }
+            let config = data.join(CONFIG);
+            std::fs::write(config, self.settings(*address)).context("writing a configuration")?;
+        }
+        if self.store.is_some() {
+            self.remint(&["migrate"], None)?;
+        }
         let client = "client create --id bench --grant password --grant client_credentials \
                       --grant refresh_token --secret-stdin --scope";
         let mut client: Vec<&str> = client.split_whitespace().collect();
@@ -122,24 +151,31 @@ impl Site {
         self.remint(&["user", "create", "--username", USERNAME, "--password-stdin"], Some(PASSWORD))
     }
 
-    fn config(&self) -> PathBuf {
-        self.data.join("remint.toml")
+    /// Nodes share the keys and differ in their address.
+    fn data_of(&self, node: usize) -> PathBuf {
+        if node == 0 { self.data.clone() } else { self.root.join(format!("node-{node}")) }
     }
 
-    fn settings(&self) -> String {
+    fn settings(&self, listen: SocketAddr) -> String {
+        let store = self.store.iter().map(|url| format!("\n[store]\nurl = \"{url}\"\n"));
         format!(
-            "[http]\nplain = true\nlisten = \"{}\"\n\n[ops]\nlisten = \"off\"\n\n\
-             [log]\nlevel = \"warn\"\n",
-            self.remint
+            "[http]\nplain = true\nlisten = \"{listen}\"\n\n[ops]\nlisten = \"off\"\n\n\
+             [log]\nlevel = \"warn\"\n{}",
+            store.collect::<String>()
         )
     }
 
-    /// Starts Remint on the server's core; it may not answer yet.
+    /// Starts the first node on the server's core; it may not answer yet.
     pub(crate) fn serve(&self) -> Result<Server> {
+        self.serve_node(0)
+    }
+
+    /// Starts a node, counted from 0, on the server's core; it may not answer yet.
+    pub(crate) fn serve_node(&self, node: usize) -> Result<Server> {
+        let address = *self.nodes.get(node).context("there are fewer nodes")?;
         let mut command = Command::new(REMINT);
-        command.arg("serve").arg("--data-dir").arg(&self.data);
-        command.arg("--config").arg(self.config());
-        self.start(command, self.remint, "remint.log")
+        command.arg("serve").arg("--data-dir").arg(self.data_of(node));
+        self.start(command, address, &format!("remint-{}.log", address.port()))
     }
 
     /// Starts the bare server on the server's core; it may not answer yet.
@@ -183,14 +219,19 @@ impl Site {
         let log = File::create(&path).with_context(|| path.display().to_string())?;
         // The caller's REMINT_ variables must not decide what is measured.
         command.env_clear().stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // A child inherits the core of the thread that starts it.
-        if let Some(cores) = self.cores {
-            pin(cores.server)?;
-        }
-        let child = command.spawn();
-        pin_driver(self.cores)?;
+        let child = on_server_core(self.cores, || command.spawn())?;
         Ok(Server { child: child.context("starting a server")?, address, log: path })
     }
+}
+
+/// Addresses on loopback with ports that nobody has.
+fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT]> {
+    let listeners = (0..COUNT).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    // All are held before any is let go, so that they differ.
+    let listeners: Vec<TcpListener> = listeners.collect::<std::io::Result<_>>()?;
+    let addresses: Vec<SocketAddr> =
+        listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
+    addresses.try_into().ok().context("as many addresses as listeners")
 }
 
 /// A running server. It is killed when it goes out of scope.

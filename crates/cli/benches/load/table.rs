@@ -214,29 +214,8 @@ impl Report {
         let bare = self.speed.iter().find(|row| row.load == Load::Bare);
         let rows = self.speed.iter().map(|row| row.row(bare));
         let table = table(std::iter::once(head.map(str::to_owned)).chain(rows));
-        format!("{table}\n{}\n", self.disturbances())
-    }
-
-    /// What else might have decided the figures.
-    fn disturbances(&self) -> String {
-        let worst = |of: fn(&Outcome) -> f64| {
-            let rounds = self.speed.iter().flat_map(|row| row.rounds.iter().map(of));
-            rounds.fold(0.0, f64::max)
-        };
-        let driver = worst(|round| round.driver_cores);
-        let other = worst(|round| round.other_cores);
-        let stolen = worst(|round| round.stolen_cores);
-        let mut text = format!(
-            "At most, in cores: driver {driver:.2}, others and the kernel {other:.2}, hypervisor \
-             {stolen:.2}."
-        );
-        if driver > DRIVER_BUSY {
-            text.push_str(" The driver was the limit: the fastest row is a lower bound.");
-        }
-        if other > DISTURBED || stolen > DISTURBED {
-            text.push_str(" The machine was not quiet.");
-        }
-        text
+        let rounds = self.speed.iter().flat_map(|row| &row.rounds);
+        format!("{table}\n{}\n", disturbances(&rounds))
     }
 
     fn cost_table(&self) -> String {
@@ -329,8 +308,27 @@ impl Size {
     }
 }
 
+/// What else might have decided the figures.
+pub(crate) fn disturbances<'a>(rounds: &(impl Iterator<Item = &'a Outcome> + Clone)) -> String {
+    let worst = |of: fn(&Outcome) -> f64| rounds.clone().map(of).fold(0.0, f64::max);
+    let driver = worst(|round| round.driver_cores);
+    let other = worst(|round| round.other_cores);
+    let stolen = worst(|round| round.stolen_cores);
+    let mut text = format!(
+        "At most, in cores: driver {driver:.2}, others and the kernel {other:.2}, hypervisor \
+         {stolen:.2}."
+    );
+    if driver > DRIVER_BUSY {
+        text.push_str(" The driver was the limit: the fastest row is a lower bound.");
+    }
+    if other > DISTURBED || stolen > DISTURBED {
+        text.push_str(" The machine was not quiet.");
+    }
+    text
+}
+
 /// A Markdown table; the first row is its head.
-fn table<Row: AsRef<[String]>>(rows: impl Iterator<Item = Row>) -> String {
+pub(crate) fn table<Row: AsRef<[String]>>(rows: impl Iterator<Item = Row>) -> String {
     let mut lines = vec![String::new()];
     for row in rows {
         let cells = row.as_ref();
@@ -342,7 +340,7 @@ fn table<Row: AsRef<[String]>>(rows: impl Iterator<Item = Row>) -> String {
     lines.join("\n") + "\n"
 }
 
-fn met(met: bool) -> &'static str {
+pub(crate) fn met(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 

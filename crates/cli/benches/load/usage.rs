@@ -31,10 +31,21 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
     })
 }
 
+/// Whose time is read.
+#[derive(Clone, Default)]
+pub(crate) struct Watched {
+    pub(crate) servers: Vec<u32>,
+    /// The process that all of PostgreSQL's descend from.
+    pub(crate) postmaster: Option<u32>,
+    /// What loads the servers; without one it is this process.
+    pub(crate) driver: Option<u32>,
+}
+
 /// A reading of the clock and of every counter.
 pub(crate) struct Sample {
     at: Instant,
-    server: f64,
+    servers: f64,
+    postgres: f64,
     driver: f64,
     busy: f64,
     stolen: f64,
@@ -44,38 +55,44 @@ pub(crate) struct Sample {
 /// What was spent between two samples.
 pub(crate) struct Spent {
     pub(crate) server_seconds: f64,
+    pub(crate) postgres_seconds: f64,
     /// Shares of one core.
     pub(crate) driver_cores: f64,
-    /// All that was neither driver nor server, the kernel's own threads included.
+    /// All that was neither driver nor server nor database, the kernel's own threads included.
     pub(crate) other_cores: f64,
     /// What the hypervisor gave to others.
     pub(crate) stolen_cores: f64,
-    /// Bytes that the server had written to storage; unknown where the kernel hides it.
+    /// Bytes that the servers had written to storage; unknown where the kernel hides it.
     pub(crate) written: Option<u64>,
 }
 
 impl Sample {
-    /// Reads everything about the machine, this process and the server's.
-    pub(crate) fn take(server: u32) -> Result<Self> {
+    /// Reads everything about the machine and these processes.
+    pub(crate) fn take(watched: &Watched) -> Result<Self> {
         let (busy, stolen) = machine()?;
+        let servers = watched.servers.iter().map(|server| process(&server.to_string()));
+        let driver = watched.driver.map_or_else(|| "self".to_owned(), |driver| driver.to_string());
         Ok(Self {
             at: now(),
-            server: process(&server.to_string())?,
-            driver: process("self")?,
+            servers: servers.sum::<Result<f64>>()?,
+            postgres: watched.postmaster.map_or(Ok(0.0), with_children)?,
+            driver: process(&driver)?,
             busy,
             stolen,
-            written: written(server),
+            written: watched.servers.iter().map(|server| written(*server)).sum(),
         })
     }
 
     /// From this sample until the later one.
     pub(crate) fn until(&self, later: &Self) -> Spent {
         let wall = later.at.duration_since(self.at).as_secs_f64().max(1e-9);
-        let server_seconds = later.server - self.server;
+        let server_seconds = later.servers - self.servers;
+        let postgres_seconds = later.postgres - self.postgres;
         let driver = later.driver - self.driver;
-        let other = later.busy - self.busy - server_seconds - driver;
+        let other = later.busy - self.busy - server_seconds - postgres_seconds - driver;
         Spent {
             server_seconds,
+            postgres_seconds,
             driver_cores: driver / wall,
             other_cores: (other / wall).max(0.0),
             stolen_cores: (later.stolen - self.stolen) / wall,
@@ -86,14 +103,49 @@ impl Sample {
 
 /// CPU seconds of a process with all its threads, in user mode and in the kernel.
 fn process(pid: &str) -> Result<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-    // The name in parentheses may hold spaces. utime and stime are the 12th and 13th after it.
-    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let times: Vec<u64> =
-        rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    anyhow::ensure!(times.len() == 2, "{path} has another form than expected");
-    Ok(float(times.iter().sum()) / TICKS_PER_SECOND)
+    Ok(Stat::read(pid)?.own)
+}
+
+/// The same of a process and of all that it started, those that have ended included.
+fn with_children(pid: u32) -> Result<f64> {
+    let parent = Stat::read(&pid.to_string())?;
+    let children = fs::read_dir("/proc").context("/proc")?.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.parse::<u32>().ok()?;
+        // One that ends meanwhile is left out.
+        Stat::read(&name).ok().filter(|child| child.parent == pid)
+    });
+    Ok(parent.own + parent.reaped + children.map(|child| child.own).sum::<f64>())
+}
+
+/// What /proc tells of a process.
+struct Stat {
+    parent: u32,
+    /// CPU seconds in user mode and in the kernel.
+    own: f64,
+    /// The same of children that have ended.
+    reaped: f64,
+}
+
+impl Stat {
+    fn read(pid: &str) -> Result<Self> {
+        let path = format!("/proc/{pid}/stat");
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        // The name in parentheses may hold spaces, so fields are counted from behind it: ppid is the
+        // second there, utime, stime, cutime and cstime are the 12th to the 15th.
+        let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
+        let seconds = |at| Some(f64::from(number(at)?) / TICKS_PER_SECOND);
+        let parsed = || {
+            Some(Self {
+                parent: number(1)?,
+                own: seconds(11)? + seconds(12)?,
+                reaped: seconds(13)? + seconds(14)?,
+            })
+        };
+        parsed().with_context(|| format!("{path} has another form than expected"))
+    }
 }
 
 /// CPU seconds that all cores were busy, and that the hypervisor took.

@@ -1,7 +1,7 @@
 //! An installation, its commands and its server.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,62 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) const REMINT: &str = env!("CARGO_BIN_EXE_remint");
-pub(crate) const SECRET: &str = "shop-secret";
-pub(crate) const PASSWORD: &str = "wonderland";
-
-/// The executable, with none of the tester's own settings.
-pub(crate) fn remint() -> Command {
-    bare(REMINT)
-}
-
-fn bare(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert!(self.status.success(), "{self:?}");
-        self
-    }
-
-    /// Asserts a failure and gives its message.
-    #[track_caller]
-    pub(crate) fn failed(self) -> String {
-        assert_eq!(self.status.code(), Some(1), "{self:?}");
-        self.stderr
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
-}
-
-/// Runs a command to its end, with something to read.
-pub(crate) fn run(mut command: Command, input: &str) -> Ran {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that does not read is no fault.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
-}
+use crate::support::{CREATE_ALICE, CREATE_SHOP, REMINT, bare};
+pub(crate) use crate::support::{PASSWORD, Ran, SECRET, eventually, remint, run};
 
 /// An installation made by `remint init`.
 pub(crate) struct Home {
@@ -90,24 +36,8 @@ impl Home {
     /// The same with the client `shop` and the user `alice`.
     pub(crate) fn furnished() -> Self {
         let home = Self::new();
-        let shop = [
-            "client",
-            "create",
-            "--id",
-            "shop",
-            "--grant",
-            "password",
-            "--grant",
-            "refresh_token",
-            "--grant",
-            "client_credentials",
-            "--scope",
-            "a b",
-            "--secret-stdin",
-        ];
-        home.run_with(&shop, SECRET).ok();
-        let alice = ["user", "create", "--username", "alice", "--password-stdin"];
-        home.run_with(&alice, PASSWORD).ok();
+        home.run_with(&CREATE_SHOP, SECRET).ok();
+        home.run_with(&CREATE_ALICE, PASSWORD).ok();
         home
     }
 
@@ -311,16 +241,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Tries again for as long as anything that is promised "within a second" may take on a machine
-/// that is busy with something else.
-pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("never: {what}");
 }

@@ -28,4 +28,9 @@ mod serve;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(test)]
 mod user;

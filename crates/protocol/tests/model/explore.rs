@@ -12,8 +12,10 @@ pub(crate) trait Model {
 
     fn start(&self) -> Self::State;
     fn steps(&self, state: &Self::State) -> Vec<Self::Step>;
-    /// Takes a step. The error says which law it breaks.
+    /// Takes a step. The error says which law that breaks.
     fn take(&self, state: &Self::State, step: Self::Step) -> Result<Self::State, &'static str>;
+    /// Looks at a state that was not seen before.
+    fn inspect(&self, state: &Self::State) -> Result<(), &'static str>;
     /// The step in words.
     fn tell(&self, state: &Self::State, step: Self::Step) -> String;
 }
@@ -38,18 +40,17 @@ struct Node<M: Model> {
 /// Visits all states and gives their number.
 pub(crate) fn explore<M: Model>(model: &M) -> Result<usize, Broken> {
     let start = model.start();
-    let mut known = HashSet::<_, BuildHasherDefault<Mix>>::from_iter([start]);
+    let mut known = HashSet::<_, BuildHasherDefault<Fnv>>::from_iter([start]);
     let mut nodes = vec![Node::<M> { state: start, came: None }];
     let mut next = 0;
     while let Some(Node { state, .. }) = nodes.get(next) {
         let state = *state;
         for step in model.steps(&state) {
-            match model.take(&state, step) {
-                Ok(after) if known.insert(after) => {
-                    nodes.push(Node { state: after, came: Some((next, step)) });
-                }
-                Ok(_) => {}
-                Err(law) => return Err(Broken { law, trace: trace(model, &nodes, (next, step)) }),
+            let broken = |law| Broken { law, trace: trace(model, &nodes, (next, step)) };
+            let after = model.take(&state, step).map_err(broken)?;
+            if known.insert(after) {
+                model.inspect(&after).map_err(broken)?;
+                nodes.push(Node { state: after, came: Some((next, step)) });
             }
         }
         next += 1;
@@ -68,21 +69,28 @@ fn trace<M: Model>(model: &M, nodes: &[Node<M>], last: (usize, M::Step)) -> Vec<
     trace
 }
 
-/// Hashes small numbers quickly, also where nothing is optimized: that is most of the work.
-#[derive(Default)]
-struct Mix(u64);
+/// FNV-1a: hashes small numbers quickly, also where nothing is optimized. That is most of the work.
+pub(crate) struct Fnv(u64);
 
-impl Hasher for Mix {
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
     fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
+        self.0 ^ (self.0 >> 32)
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u8(*byte));
+        for byte in bytes {
+            self.write_u8(*byte);
+        }
     }
 
     fn write_u8(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
 
     // How enums tell their variants apart.
@@ -90,6 +98,6 @@ impl Hasher for Mix {
         self.write_u8(variant.to_le_bytes()[0]);
     }
 
-    // Slices and arrays tell their length, which is always the same here.
+    // Arrays tell their length, which is always the same here.
     fn write_usize(&mut self, _: usize) {}
 }

@@ -3,9 +3,10 @@
 
 use std::hash::Hash;
 
-use crate::game::{Game, present_late};
+use crate::game::{Game, present, present_late};
+use crate::play::Event;
 use crate::server::{Question, Token, Verdict};
-use crate::world::{Event, Party, World};
+use crate::world::{OLD, Party, World};
 
 pub(crate) trait Law {
     type Notes: Copy + Eq + Hash;
@@ -20,6 +21,11 @@ pub(crate) trait Law {
         event: Event,
         after: &World,
     ) -> Result<Self::Notes, &'static str>;
+
+    /// Whether there is nothing more to see. A failover can not take the end of a family back.
+    fn is_settled(&self, world: &World) -> bool {
+        world.row().revoked
+    }
 
     /// Looks at a state.
     fn inspect(&self, _: &Game<Self>, _: &World) -> Result<(), &'static str>
@@ -86,6 +92,10 @@ impl Law for OverIsOver {
         false
     }
 
+    fn is_settled(&self, _: &World) -> bool {
+        false
+    }
+
     fn watch(&self, _: u8, is_over: bool, event: Event, _: &World) -> Result<bool, &'static str> {
         match event {
             Event::Served { .. } if is_over => Err("a family that was over yields a token"),
@@ -110,9 +120,14 @@ impl Law for NobodyIsRefused {
         }
     }
 
-    /// And yet a token that is ahead of the row without a failover in between was made by somebody
-    /// who has the key.
     fn inspect(&self, game: &Game<Self>, world: &World) -> Result<(), &'static str> {
+        // Nor is anybody kept waiting for ever.
+        let is_its_turn = world.is_quiet() && game.setup.sends(world, Party::Honest);
+        if is_its_turn && present(game, world, Party::Honest).honest == world.honest {
+            return Err("an honest client gets no answer");
+        }
+        // And yet a token that is ahead of the row without a failover in between was made by
+        // somebody who has the key.
         let (row, epoch) = (*world.row(), game.setup.epoch(world));
         for generation in [row.newest.generation + 1, row.newest.generation + 2] {
             let presented = Token { generation, epoch, kid: 1 };
@@ -128,10 +143,7 @@ impl Law for NobodyIsRefused {
 
 /// A token is used up when its successor was made a grace period ago, or was used itself. It gives
 /// nothing, its next use ends the family, and nothing else does.
-pub(crate) struct UsedUpIsFound {
-    /// Whether a failover makes forget what its lost commits had used up.
-    pub(crate) forgives_failover: bool,
-}
+pub(crate) struct UsedUpIsFound;
 
 /// What was used up, as far as the surviving line of history goes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -140,17 +152,16 @@ pub(crate) struct UsedUp {
     newest: Option<(u8, u8)>,
     /// The generation that was used with renewal off.
     kept: Option<u8>,
-    /// A failover came, so that the family may end for a reason that was lost.
+    /// The end of the family was decided before a failover, for what may be forgotten since.
     excused: bool,
 }
 
 impl UsedUp {
-    fn contains(&self, grace: u8, presented: Token, age: u8) -> bool {
+    fn contains(self, grace: u8, presented: Token, age: u8) -> bool {
         let generation = presented.generation;
         self.kept.is_some_and(|kept| generation < kept)
             || self.newest.is_some_and(|(newest, since)| {
-                generation < newest
-                    || generation == newest && since.saturating_sub(age) >= grace
+                generation < newest || generation == newest && since.saturating_sub(age) >= grace
             })
     }
 }
@@ -174,7 +185,7 @@ impl Law for UsedUpIsFound {
             Event::Served { presented, age, .. } if notes.contains(grace, presented, age) => {
                 return Err("a used-up token is served");
             }
-            Event::Served { presented, given, renewed, age } => {
+            Event::Served { presented, given, renewed, age, .. } => {
                 if renewed {
                     notes.newest = Some((presented.generation, age));
                 }
@@ -190,22 +201,49 @@ impl Law for UsedUpIsFound {
                 if !is_found && !notes.excused {
                     return Err("a token that is not used up is refused");
                 }
-                notes.excused = true;
             }
-            Event::FailedOver if self.forgives_failover => {
+            Event::FailedOver => {
                 let left = row.newest.generation;
                 if notes.newest.is_some_and(|(newest, _)| newest >= left) {
                     notes.newest = left.checked_sub(1).map(|newest| (newest, row.age));
                 }
                 notes.kept = notes.kept.filter(|kept| *kept == left && row.confirmed);
-                notes.excused = true;
+                notes.excused |= after.is_end_decided();
             }
             Event::Waited => {
-                notes.newest = notes.newest.map(|(newest, since)| (newest, (since + 1).min(3)));
+                notes.newest =
+                    notes.newest.map(|(newest, since)| (newest, (since + 1).min(OLD + 1)));
             }
-            Event::Ended | Event::FailedOver | Event::Other => {}
+            Event::Ended | Event::Other => {}
         }
         Ok(notes)
+    }
+}
+
+/// No more than `most` generations are served to both, the client and the thief.
+pub(crate) struct ServedToBoth {
+    pub(crate) most: usize,
+}
+
+impl Law for ServedToBoth {
+    type Notes = [[bool; 2]; MANY];
+
+    fn start(&self) -> Self::Notes {
+        [[false; 2]; MANY]
+    }
+
+    fn watch(
+        &self,
+        _: u8,
+        mut served: Self::Notes,
+        event: Event,
+        _: &World,
+    ) -> Result<Self::Notes, &'static str> {
+        if let Event::Served { to, presented, .. } = event {
+            served[usize::from(presented.generation)][usize::from(to == Party::Thief)] = true;
+        }
+        let both = served.iter().filter(|by| **by == [true; 2]).count();
+        if both > self.most { Err("client and thief are both served") } else { Ok(served) }
     }
 }
 
@@ -223,14 +261,16 @@ impl Law for TheftIsFound {
     }
 
     fn inspect(&self, game: &Game<Self>, world: &World) -> Result<(), &'static str> {
-        if !world.is_quiet() || world.honest.is_none() || world.thief.is_none() {
+        if !world.is_quiet() || world.row().revoked || world.thief.is_none() {
             return Ok(());
         }
         let presents = if world.failovers == 0 { 2 } else { 3 };
         for turns in [[Party::Honest, Party::Thief], [Party::Thief, Party::Honest]] {
             let mut world = *world;
             for party in turns.into_iter().cycle().take(presents) {
-                world = present_late(game, &world, party);
+                if !world.row().revoked {
+                    world = present_late(game, &world, party);
+                }
             }
             if !world.row().revoked {
                 return Err("a theft is not found");

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use remint_protocol::client::{Client, ClientId, GrantType};
@@ -15,6 +16,8 @@ use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::RefreshToken;
 use remint_protocol::user::{UserId, UserStanding};
+
+use crate::explore::Fnv;
 
 /// Time goes by in steps of half a grace period.
 const TICK: Duration = Duration::from_secs(30);
@@ -79,7 +82,7 @@ pub(crate) struct Server {
     policy: Policy,
     family: Family,
     /// Decisions are pure, so each question is asked once.
-    decided: RefCell<HashMap<Question, Verdict>>,
+    decided: RefCell<HashMap<Question, Verdict, BuildHasherDefault<Fnv>>>,
     rows: RefCell<BTreeSet<&'static str>>,
 }
 
@@ -144,7 +147,8 @@ impl Server {
         let decision = decide(&request, Some(&loaded), &self.client, &policy, kid, ago(age));
         self.rows.borrow_mut().insert(decision.row().name());
         if let Decision::Rotate { rotation, .. } = &decision {
-            assert_eq!(rotation.at, ago(age), "a renewal is dated when its request arrived");
+            let made = (rotation.at, rotation.kid, u16::from(epoch));
+            assert_eq!(made, (ago(age), kid, rotation.epoch), "sealed now, dated on arrival");
         }
         verdict(&decision, row)
     }
@@ -164,7 +168,7 @@ fn verdict(decision: &Decision, row: Row) -> Verdict {
         },
         Decision::Keep { confirm, .. } => Verdict::Keep { confirm: *confirm },
         Decision::Retry { seal, generation, .. } => Verdict::Retry(token(*seal, *generation)),
-        Decision::Refuse(_) => Verdict::Refuse,
+        Decision::Refuse(_) | Decision::Wait => Verdict::Refuse,
         Decision::Revoke { reason, .. } => Verdict::Revoke {
             seen: (*reason == RevokeReason::Forgery).then_some(row.newest.generation),
         },

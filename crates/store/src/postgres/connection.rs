@@ -126,6 +126,16 @@ impl Connection {
         &mut self.client
     }
 
+    /// Ends what is asked at the server too. Whoever waits there for a replica that is away does not
+    /// notice that nobody waits for the answer, and would keep a connection of the database for good.
+    pub(super) fn give_up(&self, target: &Target) {
+        let (token, tls) = (self.client.cancel_token(), target.tls.clone());
+        let limit = target.settings.connect_timeout;
+        tokio::spawn(async move {
+            let _ = timeout(limit, token.cancel_query(tls)).await;
+        });
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

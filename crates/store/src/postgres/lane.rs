@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Connection, Failed};
 use super::set::Set;
@@ -49,16 +50,26 @@ pub(super) struct Queue<J>(Arc<Waiting<J>>);
 
 struct Waiting<J> {
     jobs: Mutex<mpsc::Receiver<J>>,
+    /// To put back what another lane can do.
+    sender: mpsc::WeakSender<J>,
     /// Lanes that are asking.
     busy: AtomicUsize,
     is_free: Notify,
+    /// Lanes that have a connection.
+    connected: AtomicUsize,
 }
 
 impl<J> Queue<J> {
     pub(super) fn new() -> (mpsc::Sender<J>, Self) {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let (busy, is_free) = (AtomicUsize::new(0), Notify::new());
-        (sender, Self(Arc::new(Waiting { jobs: Mutex::new(receiver), busy, is_free })))
+        let waiting = Waiting {
+            jobs: Mutex::new(receiver),
+            sender: sender.downgrade(),
+            busy: AtomicUsize::new(0),
+            is_free: Notify::new(),
+            connected: AtomicUsize::new(0),
+        };
+        (sender, Self(Arc::new(waiting)))
     }
 
     /// Takes what is queued, once something is, but no more than `most`. False when nothing will be
@@ -99,6 +110,18 @@ impl<J> Queue<J> {
             }
         }
         drain(queue, jobs, most);
+    }
+
+    fn is_served(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire) > 0
+    }
+
+    /// Leaves a job to the other lanes; gives it back where it can not be.
+    fn put_back(&self, job: J) -> Result<(), J> {
+        let Some(sender) = self.0.sender.upgrade() else { return Err(job) };
+        sender.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Closed(job) => job,
+        })
     }
 
     /// A lane has its answer.
@@ -159,16 +182,48 @@ impl<W: Work> Lane<W> {
         connection: Option<Connection>,
     ) -> JoinHandle<()> {
         let queue = Queue(Arc::clone(&queue.0));
-        let lane = Self { target: Arc::clone(target), queue, work, connection, outage: None };
+        let target = Arc::clone(target);
+        let mut lane = Self { target, queue, work, connection: None, outage: None };
+        lane.keep(connection);
         tokio::spawn(lane.run())
     }
 
     async fn run(mut self) {
         let mut jobs = Vec::with_capacity(W::MOST);
-        while self.queue.gather(&mut jobs, W::MOST).await {
+        loop {
+            // While others have a connection, one that has none leaves the requests to them.
+            while self.outage.is_some() && self.queue.is_served() {
+                self.wait_and_connect().await;
+            }
+            if !self.queue.gather(&mut jobs, W::MOST).await {
+                return;
+            }
             self.answer(&mut jobs).await;
             self.queue.leave();
         }
+    }
+
+    async fn wait_and_connect(&mut self) {
+        if let Some(outage) = &self.outage {
+            sleep_until(outage.until).await;
+        }
+        let opened = self.open().await;
+        self.keep(opened.ok());
+    }
+
+    fn keep(&mut self, connection: Option<Connection>) {
+        if connection.is_some() {
+            self.queue.0.connected.fetch_add(1, Ordering::AcqRel);
+        }
+        self.connection = connection;
+    }
+
+    /// The connection, while it is used and not counted.
+    fn take(&mut self) -> Option<Connection> {
+        let connection = self.connection.take()?;
+        self.queue.0.connected.fetch_sub(1, Ordering::AcqRel);
+        // One may break while nothing is asked, as when the database is restarted.
+        Some(connection).filter(|connection| !connection.is_closed())
     }
 
     async fn answer(&mut self, jobs: &mut Vec<W::Job>) {
@@ -177,10 +232,13 @@ impl<W: Work> Lane<W> {
         let failed = match timeout(limit, self.work.run(&mut connection, jobs)).await {
             Ok(Ok(())) => None,
             Ok(Err(failed)) => Some(failed.cause().to_owned()),
-            Err(_) => Some("the database did not answer in time".to_owned()),
+            Err(_) => {
+                connection.give_up(&self.target);
+                Some("the database did not answer in time".to_owned())
+            }
         };
         match failed {
-            None => self.connection = Some(connection),
+            None => self.keep(Some(connection)),
             Some(cause) => {
                 tracing::warn!(cause, "a connection to the database was lost");
                 self.refuse(jobs, &cause);
@@ -188,31 +246,39 @@ impl<W: Work> Lane<W> {
         }
     }
 
-    /// The connection, a new one where there is none; refuses the jobs where none can be made.
+    /// The connection, a new one where there is none. Where none can be made, the jobs are left to
+    /// other lanes, or refused where none has one.
     async fn connect(&mut self, jobs: &mut Vec<W::Job>) -> Option<Connection> {
-        // One that broke while nothing was asked, as when the database was restarted.
-        if let Some(connection) = self.connection.take().filter(|c| !c.is_closed()) {
+        if let Some(connection) = self.take() {
             return Some(connection);
         }
-        if let Some(outage) = self.outage.as_ref().filter(|outage| Instant::now() < outage.until) {
-            let cause = outage.cause.clone();
-            self.refuse(jobs, &cause);
-            return None;
+        if self.outage.as_ref().is_none_or(|outage| outage.until <= Instant::now())
+            && let Ok(connection) = self.open().await
+        {
+            return Some(connection);
         }
-        match Connection::open(&self.target, W::SURVIVES).await {
-            Ok(connection) => {
+        let cause = self.outage.as_ref().map(|outage| outage.cause.clone()).unwrap_or_default();
+        for job in jobs.drain(..) {
+            let left = if self.queue.is_served() { self.queue.put_back(job) } else { Err(job) };
+            if let Err(job) = left {
+                self.work.refuse(job, &cause);
+            }
+        }
+        None
+    }
+
+    async fn open(&mut self) -> Result<Connection, OpenError> {
+        let opened = Connection::open(&self.target, W::SURVIVES).await;
+        match &opened {
+            Ok(_) => {
                 self.target.stats.connect();
                 if self.outage.take().is_some() {
                     tracing::info!("the database answers again");
                 }
-                Some(connection)
             }
-            Err(error) => {
-                self.pause(&error);
-                self.refuse(jobs, &error.to_string());
-                None
-            }
+            Err(error) => self.pause(error),
         }
+        opened
     }
 
     fn pause(&mut self, error: &OpenError) {

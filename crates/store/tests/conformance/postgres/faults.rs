@@ -27,9 +27,13 @@ struct Behind<'a> {
 }
 
 impl Behind<'_> {
-    /// Waits until the server is done with what reached it over connections that were cut.
+    /// Waits until the server is done with what reached it over connections that were cut. The store
+    /// makes new ones by itself, so none gets through meanwhile.
     async fn is_over(&self) {
+        self.proxy.refuse(true);
+        self.proxy.cut();
         none(self.place.database(), &format!("application_name = '{BEHIND}'")).await;
+        self.proxy.refuse(false);
     }
 }
 

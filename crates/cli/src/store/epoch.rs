@@ -1,0 +1,95 @@
+//! `remint store epoch`.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use remint_store::{Outcome, Store};
+use serde::Serialize;
+
+use crate::install::{Common, block_on, open_store};
+
+/// Show and raise the epoch.
+///
+/// The epoch rises when the database may have lost its last commits. Every refresh token carries the
+/// epoch that it was issued in. One that is ahead of its session's row, and from an earlier epoch, is a
+/// client whose last refresh the database forgot: the row catches up, and the session lives on. One that
+/// is ahead and from this epoch is a forgery, and ends the session.
+#[derive(Subcommand)]
+pub(crate) enum Epoch {
+    /// Show the epoch
+    Show(Common),
+    Bump(Bump),
+}
+
+/// Say that the database may have lost commits.
+///
+/// Do this after a restore from a backup, before servers start on what was restored; and after a
+/// failover that is not seen by itself, as of a managed service: `remint store status` says whether the
+/// timeline is watched. Sessions whose clients are ahead of their rows then heal at their next refresh.
+/// Running servers follow at once.
+///
+/// Do not do it for anything else. After a restart it is not needed, nor after a failover where the
+/// timeline is watched, nor after `remint store copy`. A token that is ahead of its row is otherwise a
+/// sign that somebody has your key file: for every token from before a bump, this sign is given up. The
+/// epoch never falls.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  remint store epoch bump\n  \
+                        remint store epoch bump --above 3    a backup from before the epoch was 3 was restored")]
+pub(crate) struct Bump {
+    /// Raise it above this one, which was in use before the restore. An epoch that tokens already have
+    /// would take their holders for forgers.
+    #[arg(long, value_name = "EPOCH", default_value_t = 0)]
+    above: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    epoch: u16,
+}
+
+impl Epoch {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Show(common) => show(&common),
+            Self::Bump(bump) => bump.run(),
+        }
+    }
+}
+
+fn open(common: &Common) -> anyhow::Result<Store> {
+    let config = common.location.config()?;
+    block_on(open_store(&config))
+}
+
+fn show(common: &Common) -> anyhow::Result<()> {
+    let store = open(common)?;
+    let epoch = block_on(async { Ok(store.epoch().await?) })?;
+    common.output.one(&Printed { epoch })
+}
+
+impl Bump {
+    fn run(self) -> anyhow::Result<()> {
+        let store = open(&self.common)?;
+        let epoch = block_on(async {
+            loop {
+                if store.raise_epoch().await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                let epoch = store.epoch().await?;
+                if epoch > self.above {
+                    return Ok(Some(epoch));
+                }
+            }
+        })?;
+        let Some(epoch) = epoch else {
+            bail!("the epoch is {} already, the last one that there is", u16::MAX)
+        };
+        if self.common.output.json {
+            return self.common.output.one(&Printed { epoch });
+        }
+        self.common.output.done(&format!(
+            "the epoch is {epoch}: sessions whose clients are ahead of their rows heal when they refresh"
+        ))
+    }
+}
