@@ -341,11 +341,13 @@ impl<'a> Copy<'a> {
             return Ok(());
         }
         let mut batch = Vec::with_capacity(rows.len() + 2);
+        // The counters in the order of `begin`: what is left of a copy that was interrupted may still be
+        // under way.
+        batch.extend(table.is_cached().then(raise_revision));
         if let Some(at) = table.registered_at() {
             let times = rows.iter().filter_map(|row| i64::from_value(row.get(at)?.clone()));
             batch.extend(times.max().map(|newest| Write::any(&RAISE_MARK, vec![newest.into()])));
         }
-        batch.extend(table.is_cached().then(raise_revision));
         batch.extend(rows.into_iter().map(|row| Write::any(&table.merge, row)));
         self.commit(batch).await
     }

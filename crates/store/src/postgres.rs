@@ -12,6 +12,7 @@
 mod connection;
 mod lane;
 mod migrate;
+mod queue;
 mod set;
 mod timeline;
 mod tls;
@@ -19,6 +20,7 @@ mod transaction;
 mod url;
 mod value;
 mod watch;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
@@ -45,7 +47,9 @@ pub(crate) use value::dollars;
 pub(crate) use watch::Changes;
 
 use connection::Connection;
-use lane::{Commits, Lane, Queue, Reads, Rotations};
+use lane::Lane;
+use queue::Queue;
+use work::{Commit, Commits, Read, Reads, Rotations};
 
 /// How to reach PostgreSQL, and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -117,9 +121,9 @@ pub(crate) struct Postgres {
 
 #[derive(Clone)]
 struct Queues {
-    reads: mpsc::Sender<lane::Read>,
-    rotations: mpsc::Sender<lane::Commit>,
-    commits: mpsc::Sender<lane::Commit>,
+    reads: mpsc::Sender<Read>,
+    rotations: mpsc::Sender<Commit>,
+    commits: mpsc::Sender<Commit>,
 }
 
 impl Postgres {
@@ -163,7 +167,7 @@ impl Postgres {
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
         let (done, rows) = oneshot::channel();
-        let read = lane::Read { statement, values: values.to_vec(), done };
+        let read = Read { statement, values: values.to_vec(), done };
         self.queues().ok_or_else(closed)?.reads.try_send(read).map_err(|_| overloaded())?;
         rows.await.unwrap_or_else(|_| Err(unanswered()))
     }
@@ -172,7 +176,7 @@ impl Postgres {
         let (done, outcome) = oneshot::channel();
         let queues = self.queues().ok_or_else(closed)?;
         let queue = if is_rotation(&batch) { queues.rotations } else { queues.commits };
-        queue.try_send(lane::Commit { batch, done }).map_err(|_| overloaded())?;
+        queue.try_send(Commit { batch, done }).map_err(|_| overloaded())?;
         outcome.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
