@@ -140,7 +140,7 @@ fn killed_nodes_restarted_databases_and_cut_connections_log_nobody_out() {
     let honest = sessions.iter_mut().map(|session| session as &mut dyn Busy);
     let ending = revokers.iter_mut().map(|revoker| revoker as &mut dyn Busy);
     while_busy(&nodes, &mut honest.chain(ending).collect::<Vec<_>>(), |load| {
-        world.suffer_all(load)
+        world.suffer_all(load);
     });
 
     sessions.iter_mut().for_each(Session::refresh);

@@ -105,7 +105,7 @@ impl Law for OverIsOver {
     }
 }
 
-/// Nobody is ever refused. It speaks of worlds in which nobody does wrong.
+/// Nobody is ever refused or stuck. It speaks of worlds in which nobody does wrong.
 pub(crate) struct NobodyIsRefused;
 
 impl Law for NobodyIsRefused {
@@ -121,7 +121,7 @@ impl Law for NobodyIsRefused {
     }
 
     fn inspect(&self, game: &Game<Self>, world: &World) -> Result<(), &'static str> {
-        // Nor is anybody kept waiting for ever.
+        // Whoever tries again gets on.
         let is_its_turn = world.is_quiet() && game.setup.sends(world, Party::Honest);
         if is_its_turn && present(game, world, Party::Honest).honest == world.honest {
             return Err("an honest client gets no answer");

@@ -20,7 +20,7 @@
 //! The bounds are those of each `Setup`: three generations are enough for a failover to take three
 //! commits back. Time has no bound, because rows older than grace are all alike.
 //!
-//! The explorer is sixty lines of its own. The crate `stateright` would bring some forty others, an
+//! The explorer is one small file of its own. The crate `stateright` would bring some forty others, an
 //! HTTP server and random numbers among them, and compares states by fingerprints of 64 bits where
 //! this compares them whole.
 

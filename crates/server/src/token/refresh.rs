@@ -120,7 +120,8 @@ impl Event<'_> {
             (RevokeReason::Forgery, Some(generation)) => {
                 store.revoke_family_seen_at((id, generation), reason, now).await?
             }
-            // A row only moves forward, away from a token that is older.
+            // A row only moves forward, away from a token that is older. Where a failover sets it back
+            // meanwhile, the end is written all the same: the safer mistake.
             _ => store.revoke_family(id, reason, now).await?,
         })
     }
