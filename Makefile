@@ -18,9 +18,11 @@ test: prerequisites ## Run every test, real clients included
 	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 $(CARGO) test --workspace
 	clients/run
 
-soak: prerequisites ## Keep clusters in trouble, SOAK times longer than the tests do
+soak: prerequisites ## Keep clusters in trouble SOAK times longer than the tests do, and rotate a million times
 	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_SOAK=$(SOAK) \
 	  $(CARGO) test -p remint --test cluster -- --nocapture chaos failover
+	REMINT_TEST_REQUIRE_POSTGRES=1 \
+	  $(CARGO) test --release -p remint-store --test conformance -- --ignored --nocapture soak
 
 clients: prerequisites ## Let real OAuth clients refresh against a development server
 	clients/run
