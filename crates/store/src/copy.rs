@@ -184,7 +184,10 @@ struct Copy<'a> {
 impl<'a> Copy<'a> {
     /// Refuses a target that holds something else. Gives the mark; [`NO_MARK`] for an empty one.
     async fn check(&self) -> Result<i64, CopyError> {
-        self.check_keys().await?;
+        let keys = self.walk(Side::Source, keys()).piece().await?;
+        if keys.is_empty() {
+            return Err(CopyError::NoKeys);
+        }
         let target = Side::Target.failed();
         let row = self.target.read_one(&LOAD_MARK, &[]).await.map_err(&target)?;
         let mark = row.map(|row| Columns::new("meta", row).take("copied"));
@@ -192,6 +195,7 @@ impl<'a> Copy<'a> {
         if mark.is_none() && self.is_empty().await? {
             return Ok(NO_MARK);
         }
+        self.check_keys(&keys).await?;
         for register in &REGISTERS {
             self.register(register, mark.unwrap_or(NO_MARK), false).await?;
         }
@@ -199,13 +203,8 @@ impl<'a> Copy<'a> {
     }
 
     /// Root keys are drawn at random: stores that share one are of one installation.
-    async fn check_keys(&self) -> Result<(), CopyError> {
-        let [table, ..] = &TABLES;
-        let source = self.walk(Side::Source, table).piece().await?;
-        let target = self.walk(Side::Target, table).piece().await?;
-        if source.is_empty() {
-            return Err(CopyError::NoKeys);
-        }
+    async fn check_keys(&self, source: &[Row]) -> Result<(), CopyError> {
+        let target = self.walk(Side::Target, keys()).piece().await?;
         // Number and fingerprint; the times may differ.
         let same = |a: &Row, b: &Row| a.iter().zip(b).take(2).all(|(a, b)| a == b);
         let number = |row: &Row| row.first().cloned();
@@ -237,7 +236,7 @@ impl<'a> Copy<'a> {
         let mut batch = self.raise_counters().await?;
         batch.push(Write::any(&RAISE_MARK, vec![0_i64.into()]));
         if mark == NO_MARK {
-            // Whoever looked at the empty store made its keys known there, with times of no meaning.
+            // Whoever looked at the empty store made the keys of some file known there.
             batch.push(Write::any(&FORGET_KEYS, Vec::new()));
         }
         self.commit(batch).await
@@ -378,6 +377,11 @@ impl<'a> Copy<'a> {
             Side::Target => self.target,
         }
     }
+}
+
+fn keys() -> &'static Table {
+    let [keys, ..] = &TABLES;
+    keys
 }
 
 fn other(register: &Register, name: &Value) -> CopyError {

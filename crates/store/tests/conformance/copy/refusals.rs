@@ -18,6 +18,7 @@ fn another_root_key_of_the_same_number_is_another_installation() {
         with_alice(&source).await;
         target.add_key(1, 1).await;
         target.add_key(2, 9).await;
+        create_user(&target.store, USER, "alice").await;
         let error = source.refused_by(&target).await;
         assert!(error.contains("another installation: its root key 2 is not that"), "{error}");
     });
@@ -27,6 +28,8 @@ fn another_root_key_of_the_same_number_is_another_installation() {
 fn no_root_key_in_common_is_another_installation() {
     between_all_engines(async |source, target| {
         with_alice(&source).await;
+        source.copy_to(&target).await;
+        target.execute("DELETE FROM keys");
         target.add_key(7, 7).await;
         let error = source.refused_by(&target).await;
         assert!(error.contains("its root key 7 is not that"), "{error}");
@@ -35,6 +38,19 @@ fn no_root_key_in_common_is_another_installation() {
         source.copy_to(&target).await;
         target.add_key(8, 8).await;
         source.copy_to(&target).await;
+    });
+}
+
+/// Any command makes the keys of its file known to the store that it looks at.
+#[test]
+fn an_empty_target_may_know_the_keys_of_another_file_which_are_forgotten() {
+    between_all_engines(async |source, target| {
+        with_alice(&source).await;
+        for (kid, print) in [(1, 1), (2, 9), (7, 7)] {
+            target.add_key(kid, print).await;
+        }
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
     });
 }
 
