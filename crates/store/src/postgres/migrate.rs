@@ -1,5 +1,6 @@
 //! The schema of a PostgreSQL database, brought up to date when an operator says so.
 
+use tokio::time::timeout;
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::connection::{Connection, cause, unreachable};
@@ -19,7 +20,9 @@ const SET_VERSION: &str = "INSERT INTO meta (name, value) VALUES ('schema', $1) 
 
 /// Refuses a database whose schema is not the one that is known here.
 pub(super) async fn check(client: &Client, target: &Target) -> Result<(), OpenError> {
-    match version(client, target).await? {
+    let late = |_| unreachable(target, "no answer in time".into());
+    let asked = timeout(target.settings.statement_timeout, version(client, target));
+    match asked.await.map_err(late)?? {
         found if found < newest() => Err(OpenError::TooOld { found, known: newest() }),
         found if found > newest() => Err(MigrateError::TooNew { found, known: newest() }.into()),
         _ => Ok(()),

@@ -1,9 +1,11 @@
 //! Copying a store into another one, between all engines.
 //!
 //! `ends` opens both and reads them past the store, `whole` copies everything, `merging` copies again
-//! after either side moved on, `refusals` are of targets that hold something else.
+//! after either side moved on, `meanwhile` copies while the source does, `refusals` are of targets that
+//! hold something else.
 
 mod ends;
+mod meanwhile;
 mod merging;
 mod refusals;
 mod whole;

@@ -1,7 +1,8 @@
 //! What every backend of the store must do: each test runs on each backend.
 //!
 //! `backend` opens the stores, `samples` makes what is put into them. `durability`, `faults` and
-//! `full_disk` speak of files and locks, and so of SQLite alone.
+//! `full_disk` speak of files and locks, and so of SQLite alone; what is PostgreSQL's alone is in
+//! `postgres`.
 
 #[cfg(test)]
 mod access_tokens;

@@ -64,7 +64,8 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         store.revoke_access_token(Jti(bytes(5)), at(50)).await.unwrap();
         store.activate_key(2, at(60)).await.unwrap();
         store.retire_key(1, at(70)).await.unwrap();
-        let revision = target.store.revision().await.unwrap();
+        // Nodes that run on the target know of more changes than the source does.
+        target.execute("UPDATE meta SET value = 1000 WHERE name = 'revision'");
 
         let again = source.copy_to(&target).await;
         assert_eq!(target.contents(), source.contents());
@@ -78,7 +79,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         ];
         assert_eq!(written(&again), expected);
         let now = target.store.revision().await.unwrap();
-        assert!(now > revision, "nodes keep clients and keys until the revision changes");
+        assert_eq!(now, 1002, "nodes keep clients and keys until the revision changes");
 
         store.replace_password_hash(USER, "another hash", "a stronger hash").await.unwrap();
         store.end_user_sessions(BOB, at(80)).await.unwrap();

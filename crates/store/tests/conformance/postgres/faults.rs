@@ -223,6 +223,9 @@ fn a_row_that_another_session_holds_makes_its_rotation_unavailable_and_stays_as_
         assert!(cause(answered(end).await).contains("statement timeout"));
         assert_eq!(load(&store, families[0].id).await, families[0], "reads wait for no one");
         assert_eq!(store.rotate(&rotation(families[1].id, 0)).await.unwrap(), Outcome::Done);
+        other.batch_execute("LOCK TABLE meta").await.unwrap();
+        let error = refused(impatient(&place.database().url())).await.to_string();
+        assert!(error.ends_with("no answer in time"), "{error}");
         other.batch_execute("ROLLBACK").await.unwrap();
         assert_eq!(load(&direct, families[0].id).await, families[0]);
         works_again(&store, &families[0]).await;

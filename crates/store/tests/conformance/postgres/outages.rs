@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use remint_protocol::family::{Family, RevokeReason};
 use remint_store::postgres::Settings;
-use remint_store::{OpenError, Outcome, Store};
+use remint_store::{Error, OpenError, Outcome, Store};
 use remint_testbed::{Cluster, Stop};
 use tokio::task::{JoinHandle, block_in_place};
 
@@ -245,5 +245,33 @@ fn of_several_hosts_the_one_that_takes_writes_is_used_whatever_the_others_do() {
         }
         let none = hosts(&[place_in(&through), place_in(&other)]);
         assert!(matches!(refused(impatient(&none)).await, OpenError::Unreachable { .. }));
+    });
+}
+
+#[test]
+fn lanes_without_a_connection_leave_the_work_to_those_that_have_one_and_end_with_the_store() {
+    on_postgres(async |place| {
+        let role = Role::new(&place);
+        let (first, _, families) = populated(&role.url, 300).await;
+        first.close().await;
+        none(place.database(), "true").await;
+        let store = Store::connect(settings(&role.url)).await.unwrap();
+        // One lane for rotations gets its connection, and nobody else ever does.
+        assert_eq!(store.rotate(&rotation(families[0].id, 0)).await.unwrap(), Outcome::Done);
+        place.database().execute(&format!("ALTER ROLE {} CONNECTION LIMIT 2", role.name));
+        let refresh = |family: &Family| {
+            let (store, id) = (store.clone(), family.id);
+            tokio::spawn(async move {
+                for from in 0..20 {
+                    store.rotate(&rotation(id, from)).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        };
+        let tasks: Vec<_> = families[1..].iter().map(refresh).collect();
+        for task in tasks {
+            answered(task).await.unwrap().unwrap();
+        }
+        answered(store.close()).await;
     });
 }
