@@ -4,8 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::policy::Overrides;
+use crate::policy::{Overrides, Pkce, RefreshTokens};
+use crate::redirect_uri::{self, RedirectUri};
 use crate::resource::Resources;
+use crate::response::{ResponseMode, ResponseType};
 use crate::scope::Scope;
 use crate::secret::SecretHash;
 use crate::time::Timestamp;
@@ -74,6 +76,8 @@ macro_rules! wire_names {
 wire_names! {
     /// The grants that this server has; the values of `grant_type`.
     GrantType {
+        /// RFC 6749 §4.1.
+        AuthorizationCode = "authorization_code",
         /// RFC 6749 §4.4.
         ClientCredentials = "client_credentials",
         /// RFC 6749 §4.3.
@@ -93,6 +97,100 @@ wire_names! {
         /// A public client: `client_id` in the body, nothing to prove it.
         None = "none",
     }
+}
+
+pub(crate) use wire_names;
+
+wire_names! {
+    /// The format of a client's access tokens.
+    AccessTokenFormat {
+        /// Sealed: whoever gets one asks the introspection endpoint what it says.
+        Opaque = "opaque",
+        /// A JWT, signed (RFC 9068).
+        Jwt = "jwt",
+    }
+}
+
+wire_names! {
+    /// What a client knows a user by; the values of `subject_type` (OpenID Connect Core §8).
+    SubjectType {
+        /// The same `sub` for every client.
+        Public = "public",
+        /// Another `sub` in every sector.
+        Pairwise = "pairwise",
+    }
+}
+
+/// What a client is registered for at the authorization endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorize {
+    /// Where answers may go.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// What it may ask for.
+    pub response_types: Vec<ResponseType>,
+    /// How answers may travel; empty for any way.
+    pub response_modes: Vec<ResponseMode>,
+    /// What must protect a code on its way.
+    pub pkce: Pkce,
+    /// Whether the challenge may be `plain`, for clients that can not do better.
+    pub plain_challenge: bool,
+    /// Whether the token request must repeat `redirect_uri` (RFC 6749 §4.1.3; OAuth 2.1 dropped it).
+    pub repeat_redirect_uri: bool,
+    /// Whether it belongs to those who run the server: its users are not asked for consent.
+    pub first_party: bool,
+    /// When it gets a refresh token.
+    pub refresh_tokens: RefreshTokens,
+    /// How old the proof of who the user is may be where a request does not say.
+    pub default_max_age: Option<Duration>,
+}
+
+impl Default for Authorize {
+    fn default() -> Self {
+        Self {
+            redirect_uris: Vec::new(),
+            response_types: vec![ResponseType::CODE],
+            response_modes: Vec::new(),
+            pkce: Pkce::Required,
+            plain_challenge: false,
+            repeat_redirect_uri: true,
+            first_party: false,
+            refresh_tokens: RefreshTokens::Always,
+            default_max_age: None,
+        }
+    }
+}
+
+/// What a client is registered for as a relying party (OpenID Connect Dynamic Client Registration §2,
+/// RP-Initiated, Back-Channel and Front-Channel Logout).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// The algorithm of its ID tokens; none: the server's default.
+    pub id_token_alg: Option<String>,
+    /// What it knows users by; `None` is `public`.
+    pub pairwise_sector: Option<String>,
+    /// Whether its access tokens are JWTs.
+    pub jwt_access_tokens: bool,
+    /// Where the browser may go after signing out.
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Who is told that a session ended, server to server.
+    pub backchannel_logout_uri: Option<String>,
+    /// What the browser loads when a session ends.
+    pub frontchannel_logout_uri: Option<String>,
+    /// The origins whose scripts may call the token endpoint and userinfo.
+    pub web_origins: Vec<String>,
+    /// The client's own pages, for the consent page: home, privacy policy, terms.
+    pub links: Links,
+}
+
+/// Links that the consent page shows (RFC 7591 §2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `client_uri`.
+    pub home: Option<String>,
+    /// `policy_uri`.
+    pub policy: Option<String>,
+    /// `tos_uri`.
+    pub terms: Option<String>,
 }
 
 /// A client's secret as stored: a keyed hash, useless without the key file.
@@ -125,6 +223,10 @@ pub struct Client {
     pub resources: Resources,
     /// The resources that it serves: it may introspect access tokens meant for one of them.
     pub serves: Resources,
+    /// What it is registered for at the authorization endpoint.
+    pub authorize: Authorize,
+    /// What it is registered for as a relying party.
+    pub relying_party: RelyingParty,
     /// Where it departs from the server-wide policy.
     pub overrides: Overrides,
     /// Whether it may do anything at all.
@@ -154,6 +256,8 @@ impl Client {
             scope: Scope::default(),
             resources: Resources::default(),
             serves: Resources::default(),
+            authorize: Authorize::default(),
+            relying_party: RelyingParty::default(),
             overrides: Overrides::default(),
             enabled: true,
             not_before: at.before(Duration::from_millis(1)),
@@ -165,6 +269,16 @@ impl Client {
     /// Whether this client has no way to prove who it is (RFC 6749 §2.1).
     pub fn is_public(&self) -> bool {
         self.auth_methods.contains(&AuthMethod::None)
+    }
+
+    /// Whether a grant with this scope comes with a refresh token.
+    pub fn gets_refresh_token(&self, scope: &Scope) -> bool {
+        self.may_use(GrantType::RefreshToken)
+            && match self.authorize.refresh_tokens {
+                RefreshTokens::Always => true,
+                RefreshTokens::OfflineAccess => scope.contains("offline_access"),
+                RefreshTokens::Never => false,
+            }
     }
 
     /// Whether the client is registered for a grant.
@@ -200,6 +314,15 @@ pub enum RegistrationError {
          could use it unnoticed until it expires (RFC 9700 §2.2.2)"
     )]
     PublicWithoutRenewal,
+    /// The code flow has nowhere to send its answer.
+    #[error("the grant authorization_code needs a redirection URI")]
+    NoRedirectUri,
+    /// More than is ever looked through for one request.
+    #[error("a client has at most 64 redirection URIs")]
+    TooManyRedirectUris,
+    /// What has no challenge would be protected by nothing: a public client has no secret.
+    #[error("a public client needs PKCE (RFC 9700 section 2.1.1): pkce can not be or_nonce")]
+    PublicWithoutPkce,
     /// A public client has no secret to introspect or serve with.
     #[error("a public client can not be a resource server: it can not prove who it is")]
     PublicResourceServer,
@@ -217,8 +340,17 @@ impl Client {
         if self.scope.as_str().len() + self.resources.as_str().len() > Self::MAX_EXTENT {
             return Err(RegistrationError::TooLong);
         }
+        if self.may_use(GrantType::AuthorizationCode) && self.authorize.redirect_uris.is_empty() {
+            return Err(RegistrationError::NoRedirectUri);
+        }
+        if self.authorize.redirect_uris.len() > redirect_uri::MAX_COUNT {
+            return Err(RegistrationError::TooManyRedirectUris);
+        }
         if !self.is_public() {
             return Ok(());
+        }
+        if self.authorize.pkce == Pkce::OrNonce {
+            return Err(RegistrationError::PublicWithoutPkce);
         }
         if self.auth_methods.len() > 1 {
             return Err(RegistrationError::PublicAndConfidential);
@@ -244,6 +376,10 @@ pub(crate) mod tests {
         Client {
             grants: GrantType::ALL.to_vec(),
             scope: Scope::parse("a b c").unwrap(),
+            authorize: Authorize {
+                redirect_uris: vec![RedirectUri::register("https://app.example/cb").unwrap()],
+                ..Authorize::default()
+            },
             ..Client::new(ClientId::parse(id).unwrap(), Timestamp::default())
         }
     }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::client::ClientId;
+use crate::browser_session::BrowserSessionId;
+use crate::client::{Client, ClientId};
+use crate::policy::Policy;
+use crate::refresh::{Access, Seal};
 use crate::resource::Resources;
 use crate::scope::Scope;
-use crate::secret::SecretHash;
+use crate::secret::{FamilySecret, SecretHash};
 use crate::time::Timestamp;
 use crate::user::{UserId, UserStanding};
 
@@ -36,6 +39,8 @@ pub struct Family {
     pub resources: Resources,
     /// When the user proved who they are.
     pub auth_time: Timestamp,
+    /// How and where they did.
+    pub origin: Origin,
     /// When the family began.
     pub created_at: Timestamp,
     /// The end of the family, however often it is refreshed.
@@ -57,6 +62,92 @@ pub struct Family {
     pub confirmed: bool,
     /// When and why the family ended early.
     pub revoked: Option<(Timestamp, RevokeReason)>,
+}
+
+/// How and where a family was authorized, for ID tokens and for ending it with the browser's session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The session of the browser; none where the user was not at one of our pages.
+    pub session: Option<BrowserSessionId>,
+    /// Whether it goes on when that session ends (OpenID Connect Core §11).
+    pub offline: bool,
+    /// The `acr` claim; empty where nothing is said.
+    pub acr: String,
+    /// The `amr` claim (RFC 8176), separated by spaces.
+    pub amr: String,
+    /// The claims that were asked for one by one (OpenID Connect Core §5.5).
+    pub claims: String,
+}
+
+/// Fresh randomness for a new family.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// Its id.
+    pub id: FamilyId,
+    /// Its secret.
+    pub secret: FamilySecret,
+}
+
+/// What a user authorized.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Who.
+    pub user_id: UserId,
+    /// The scope.
+    pub scope: Scope,
+    /// The resources.
+    pub resources: Resources,
+    /// When they proved who they are.
+    pub auth_time: Timestamp,
+    /// How and where.
+    pub origin: Origin,
+}
+
+impl Beginning {
+    /// The family that begins, and its first access token.
+    pub fn begin(
+        self,
+        client: &Client,
+        fresh: &Fresh,
+        (policy, seal, now): (&Policy, Seal, Timestamp),
+    ) -> (Family, Access) {
+        let max_expires_at = policy.family_end(now);
+        let access = Access {
+            user_id: self.user_id,
+            family: fresh.id,
+            generation: 0,
+            scope: self.scope.clone(),
+            resources: self.resources.clone(),
+            expires_at: now.after(policy.access_token_lifetime).min(max_expires_at),
+        };
+        // Without a refresh token the session is as long as its only access token.
+        let expires_at = if client.gets_refresh_token(&self.scope) {
+            now.after(policy.refresh_token_lifetime).min(max_expires_at)
+        } else {
+            access.expires_at
+        };
+        let family = Family {
+            id: fresh.id,
+            secret_hash: fresh.secret.hash(),
+            client_id: client.id.clone(),
+            user_id: self.user_id,
+            scope: self.scope,
+            resources: self.resources,
+            auth_time: self.auth_time,
+            origin: self.origin,
+            created_at: now,
+            max_expires_at,
+            generation: 0,
+            grace_floor: 0,
+            epoch: seal.epoch,
+            kid: seal.kid,
+            rotated_at: now,
+            expires_at,
+            confirmed: false,
+            revoked: None,
+        };
+        (family, access)
+    }
 }
 
 /// A family as loaded: the row, and the user as they are today; `None` for a deleted user.
@@ -106,11 +197,25 @@ pub enum RevokeReason {
     Operator = 4,
     /// The generation counter was used up.
     Overflow = 5,
+    /// Its authorization code was redeemed a second time.
+    CodeReuse = 6,
+    /// The user signed out of the browser's session that it belongs to.
+    SignOut = 7,
+    /// The user ended it, or took back their consent.
+    User = 8,
 }
 
 impl RevokeReason {
-    const ALL: [Self; 5] =
-        [Self::Reuse, Self::Forgery, Self::Client, Self::Operator, Self::Overflow];
+    const ALL: [Self; 8] = [
+        Self::Reuse,
+        Self::Forgery,
+        Self::Client,
+        Self::Operator,
+        Self::Overflow,
+        Self::CodeReuse,
+        Self::SignOut,
+        Self::User,
+    ];
 
     /// The number in the store.
     pub const fn code(self) -> i64 {
@@ -130,6 +235,9 @@ impl RevokeReason {
             Self::Client => "client",
             Self::Operator => "operator",
             Self::Overflow => "overflow",
+            Self::CodeReuse => "code_reuse",
+            Self::SignOut => "sign_out",
+            Self::User => "user",
         }
     }
 }

@@ -114,7 +114,7 @@ pub fn refresh_token(
 mod tests {
     use super::*;
     use crate::client::tests::client;
-    use crate::family::{Family, FamilyId, RevokeReason};
+    use crate::family::{Family, FamilyId, Origin, RevokeReason};
     use crate::secret::FamilySecret;
     use crate::user::{UserId, UserStanding};
 
@@ -152,6 +152,7 @@ mod tests {
                 scope: Scope::parse("a b").unwrap(),
                 resources: resources("https://a https://b"),
                 auth_time: at(-500),
+                origin: Origin::default(),
                 created_at: at(-500),
                 max_expires_at: at(86_400 * 365),
                 generation: 5,

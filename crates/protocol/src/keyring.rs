@@ -49,6 +49,10 @@ pub enum Kind {
     Refresh,
     /// The public ids of sessions.
     Session,
+    /// Authorization codes.
+    Code,
+    /// Authorization requests that wait for a person.
+    Interaction,
 }
 
 impl Kind {
@@ -58,6 +62,8 @@ impl Kind {
             Self::Access => b"remint access token v1",
             Self::Refresh => b"remint refresh token v1",
             Self::Session => b"remint session id v1",
+            Self::Code => b"remint authorization code v1",
+            Self::Interaction => b"remint interaction v1",
         }
     }
 }
@@ -73,6 +79,9 @@ struct Derived {
     access: Key,
     refresh: Key,
     session: Key,
+    code: Key,
+    interaction: Key,
+    csrf: Hmac<Sha256>,
     client_secret: Hmac<Sha256>,
 }
 
@@ -85,11 +94,15 @@ impl Derived {
             Ok(key)
         };
         let mac_key = derive(b"remint client secret v1")?;
+        let csrf_key = derive(b"remint csrf v1")?;
         Ok(Self {
             kid,
             access: derive(Kind::Access.label())?,
             refresh: derive(Kind::Refresh.label())?,
             session: derive(Kind::Session.label())?,
+            code: derive(Kind::Code.label())?,
+            interaction: derive(Kind::Interaction.label())?,
+            csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
             client_secret: Hmac::new(
                 mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
             ),
@@ -185,6 +198,8 @@ impl Keyring {
             Kind::Access => &key.access,
             Kind::Refresh => &key.refresh,
             Kind::Session => &key.session,
+            Kind::Code => &key.code,
+            Kind::Interaction => &key.interaction,
         };
         Aes256Siv::new_from_slice(key.as_slice()).ok()
     }
@@ -198,6 +213,22 @@ impl Keyring {
     /// Whether `secret` is the stored one, in constant time.
     pub fn is_client_secret(&self, stored: &StoredSecret, secret: &str) -> bool {
         self.client_secret_hash(stored.kid, secret).is_some_and(|hash| hash == stored.hash)
+    }
+
+    /// What proves that a form was made for the browser that has the cookie `secret`.
+    pub fn csrf(&self, secret: &[u8]) -> Option<SecretHash> {
+        self.csrf_under(self.active, secret)
+    }
+
+    /// Whether `proof` is what [`Self::csrf`] gives, or gave under a key before, in constant time.
+    pub fn is_csrf(&self, secret: &[u8], proof: &SecretHash) -> bool {
+        self.kids().any(|kid| self.csrf_under(kid, secret).is_some_and(|own| own == *proof))
+    }
+
+    fn csrf_under(&self, kid: u8, secret: &[u8]) -> Option<SecretHash> {
+        let mut mac = self.key(kid)?.csrf.clone();
+        mac.update(secret);
+        Some(SecretHash(mac.finalize().into_bytes().into()))
     }
 
     fn client_secret_hash(&self, kid: u8, secret: &str) -> Option<SecretHash> {

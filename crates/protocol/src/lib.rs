@@ -4,19 +4,27 @@
 //! number, opens a file or a socket: `now` and fresh randomness are handed in. A test fails when this
 //! crate comes to depend on something that could.
 
+pub mod authorize;
+pub mod browser_session;
 pub mod client;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod code;
+pub mod consent;
 pub mod family;
 pub mod form;
 pub mod guess;
+pub mod interaction;
 pub mod introspect;
 pub mod keyring;
 pub mod password;
+pub mod pkce;
 pub mod policy;
+pub mod redirect_uri;
 pub mod refresh;
 pub mod reject;
 pub mod resource;
+pub mod response;
 pub mod revoke;
 pub mod scope;
 pub mod secret;

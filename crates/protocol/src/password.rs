@@ -5,14 +5,13 @@
 //! where an operator registered it.
 
 use crate::client::{Client, GrantType};
-use crate::family::{Family, FamilyId};
+use crate::family::{Beginning, Family, Fresh, Origin};
 use crate::form::Form;
 use crate::policy::Policy;
 use crate::refresh::{Access, Seal};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::scope::Scope;
-use crate::secret::FamilySecret;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
@@ -53,15 +52,6 @@ pub fn extent(
     })
 }
 
-/// Fresh randomness for a new family.
-#[derive(Clone, Debug)]
-pub struct Fresh {
-    /// Its id.
-    pub id: FamilyId,
-    /// Its secret.
-    pub secret: FamilySecret,
-}
-
 /// The family that begins when `user_id` has proven their password, and its first access token.
 pub fn begin(
     client: &Client,
@@ -70,41 +60,14 @@ pub fn begin(
     fresh: &Fresh,
     (policy, seal, now): (&Policy, Seal, Timestamp),
 ) -> (Family, Access) {
-    let max_expires_at = policy.family_end(now);
-    let access = Access {
-        user_id,
-        family: fresh.id,
-        generation: 0,
-        scope: extent.scope.clone(),
-        resources: extent.resources.clone(),
-        expires_at: now.after(policy.access_token_lifetime).min(max_expires_at),
-    };
-    // Without the refresh token grant the session is as long as its only access token.
-    let expires_at = if client.may_use(GrantType::RefreshToken) {
-        now.after(policy.refresh_token_lifetime).min(max_expires_at)
-    } else {
-        access.expires_at
-    };
-    let family = Family {
-        id: fresh.id,
-        secret_hash: fresh.secret.hash(),
-        client_id: client.id.clone(),
+    let beginning = Beginning {
         user_id,
         scope: extent.scope,
         resources: extent.resources,
         auth_time: now,
-        created_at: now,
-        max_expires_at,
-        generation: 0,
-        grace_floor: 0,
-        epoch: seal.epoch,
-        kid: seal.kid,
-        rotated_at: now,
-        expires_at,
-        confirmed: false,
-        revoked: None,
+        origin: Origin { amr: "pwd".into(), ..Origin::default() },
     };
-    (family, access)
+    beginning.begin(client, fresh, (policy, seal, now))
 }
 
 #[cfg(test)]
@@ -113,8 +76,10 @@ mod tests {
 
     use super::*;
     use crate::client::tests::client;
+    use crate::family::FamilyId;
     use crate::policy::MaxLifetime;
     use crate::reject::Code;
+    use crate::secret::FamilySecret;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
     const SEAL: Seal = Seal { kid: 2, epoch: 7 };
@@ -182,6 +147,7 @@ mod tests {
             scope: Scope::parse("a b").unwrap(),
             resources: shop().resources,
             auth_time: NOW,
+            origin: Origin { amr: "pwd".into(), ..Origin::default() },
             created_at: NOW,
             max_expires_at: NOW.after(day * 365),
             generation: 0,

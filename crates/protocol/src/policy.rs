@@ -59,6 +59,59 @@ impl OnReuse {
     }
 }
 
+/// When a client gets a refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefreshTokens {
+    /// With every grant that has a user.
+    #[default]
+    Always,
+    /// Where `offline_access` was granted (OpenID Connect Core §11).
+    OfflineAccess,
+    /// Never.
+    Never,
+}
+
+impl RefreshTokens {
+    /// The value in a registration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::OfflineAccess => "offline_access",
+            Self::Never => "never",
+        }
+    }
+
+    /// Reads the value of a registration.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Always, Self::OfflineAccess, Self::Never].into_iter().find(|v| v.as_str() == text)
+    }
+}
+
+/// What must protect a code on its way (RFC 7636, OAuth 2.1 §7.5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pkce {
+    /// A code challenge.
+    #[default]
+    Required,
+    /// A code challenge, or the `nonce` of an OpenID Connect request, for clients that can not have one.
+    OrNonce,
+}
+
+impl Pkce {
+    /// The value in a registration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::OrNonce => "or_nonce",
+        }
+    }
+
+    /// Reads the value of a registration.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Required, Self::OrNonce].into_iter().find(|v| v.as_str() == text)
+    }
+}
+
 /// Where a client departs from the server-wide policy; `None` follows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]

@@ -385,6 +385,7 @@ impl Table<'_> {
 mod tests {
     use super::*;
     use crate::client::tests::client;
+    use crate::family::Origin;
     use crate::reject::Code;
     use crate::secret::FamilySecret;
     use crate::user::UserStanding;
@@ -434,6 +435,7 @@ mod tests {
             scope: scope("a b"),
             resources: resources("https://a https://b"),
             auth_time: at(-500),
+            origin: Origin::default(),
             created_at: at(-500),
             max_expires_at: at(365 * 86_400),
             generation: 5,

@@ -8,6 +8,26 @@ use std::fmt;
 /// The closed list of error codes that an endpoint may answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
+    /// RFC 6749 §4.1.2.1.
+    AccessDenied,
+    /// OpenID Connect Core §3.1.2.6.
+    ConsentRequired,
+    /// RFC 6750 §3.1.
+    InsufficientScope,
+    /// RFC 6750 §3.1.
+    InvalidToken,
+    /// OpenID Connect Core §3.1.2.6.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6.
+    RegistrationNotSupported,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestNotSupported,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUriNotSupported,
+    /// OpenID Connect Core Unmet Authentication Requirements §2.
+    UnmetAuthenticationRequirements,
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType,
     /// RFC 6749 §5.2.
     InvalidClient,
     /// RFC 6749 §5.2.
@@ -30,6 +50,16 @@ impl Code {
     /// The value of the `error` member.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
+            Self::ConsentRequired => "consent_required",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidToken => "invalid_token",
+            Self::LoginRequired => "login_required",
+            Self::RegistrationNotSupported => "registration_not_supported",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
@@ -72,6 +102,7 @@ impl From<Why> for Reject {
 
 /// One sentence for every dead token, so that an answer does not tell which of them it was.
 const DEAD: &str = "The refresh token is not valid.";
+const DEAD_CODE: &str = "The authorization code is not valid.";
 const BAD_CLIENT: &str = "Client authentication failed.";
 const BAD_PASSWORD: &str = "The user name or the password is not correct.";
 
@@ -103,6 +134,102 @@ macro_rules! causes {
 }
 
 causes! {
+    /// No bearer token, or a malformed one.
+    AccessTokenMalformed = "access_token_malformed", InvalidRequest,
+        "Send the access token once, in the Authorization header or in the body.";
+    /// The access token is none of ours, expired or revoked.
+    AccessTokenDead = "access_token_dead", InvalidToken, "The access token is not valid.";
+    /// The access token does not speak about a person.
+    AccessTokenWithoutOpenid = "access_token_without_openid", InsufficientScope,
+        "The access token does not have the scope openid.";
+    /// There is no such client, or it is disabled.
+    AuthorizeClientUnknown = "authorize_client_unknown", InvalidRequest,
+        "The parameter client_id names no client of this server.";
+    /// `client_id` is missing.
+    AuthorizeClientMissing = "authorize_client_missing", InvalidRequest, "The parameter client_id is missing.";
+    /// A code challenge is needed.
+    ChallengeMissing = "challenge_missing", InvalidRequest, "The parameter code_challenge is missing (RFC 7636).";
+    /// The challenge is not one of RFC 7636 §4.2.
+    ChallengeMalformed = "challenge_malformed", InvalidRequest, "The parameter code_challenge is malformed.";
+    /// `plain`, or a method that nobody knows.
+    ChallengeMethod = "challenge_method", InvalidRequest, "The parameter code_challenge_method must be S256.";
+    /// One of the two is needed.
+    ChallengeOrNonceMissing = "challenge_or_nonce_missing", InvalidRequest,
+        "The request needs a code_challenge, or the scope openid and a nonce.";
+    /// The seal does not open: garbage, damage, or another client's code.
+    CodeGarbage = "code_garbage", InvalidGrant, DEAD_CODE;
+    /// The code is older than a minute.
+    CodeExpired = "code_expired", InvalidGrant, "The authorization code is expired.";
+    /// The user, the client or the session ended since.
+    CodeEnded = "code_ended", InvalidGrant, DEAD_CODE;
+    /// `code` is missing.
+    CodeMissing = "code_missing", InvalidRequest, "The parameter code is missing.";
+    /// RFC 6749 §4.1.3.
+    CodeRedirectDiffers = "code_redirect_differs", InvalidGrant,
+        "The redirect_uri differs from the one of the authorization request.";
+    /// RFC 6749 §4.1.3.
+    CodeRedirectMissing = "code_redirect_missing", InvalidGrant,
+        "The redirect_uri of the authorization request must be sent again.";
+    /// A second redemption (RFC 6749 §4.1.2).
+    CodeReused = "code_reused", InvalidGrant, DEAD_CODE;
+    /// The person said no.
+    ConsentDenied = "consent_denied", AccessDenied, "The user did not allow it.";
+    /// `prompt=none`, but consent is needed.
+    ConsentRequired = "consent_required", ConsentRequired, "The user must be asked for consent.";
+    /// `prompt=none`, but nobody is signed in, or not recently enough, or somebody else.
+    LoginRequired = "login_required", LoginRequired, "The user must sign in.";
+    /// Not a number of seconds.
+    MaxAgeMalformed = "max_age_malformed", InvalidRequest, "The parameter max_age must be a whole number of seconds.";
+    /// A nonce is needed.
+    NonceMissing = "nonce_missing", InvalidRequest, "The parameter nonce is missing.";
+    /// The nonce is too long to travel.
+    NonceTooLong = "nonce_too_long", InvalidRequest, "The parameter nonce is longer than 512 bytes.";
+    /// `none` beside another value.
+    PromptContradicts = "prompt_contradicts", InvalidRequest, "The value none of prompt must stand alone.";
+    /// A value of `prompt` that nobody knows.
+    PromptUnknown = "prompt_unknown", InvalidRequest, "The parameter prompt has an unknown value.";
+    /// `redirect_uri` is missing.
+    RedirectUriMissing = "redirect_uri_missing", InvalidRequest, "The parameter redirect_uri is missing.";
+    /// The client has none.
+    RedirectUriNotRegistered = "redirect_uri_not_registered", InvalidRequest,
+        "The client has no redirect_uri registered.";
+    /// None of the client's.
+    RedirectUriUnknown = "redirect_uri_unknown", InvalidRequest,
+        "The parameter redirect_uri is not one that the client has registered.";
+    /// OpenID Connect Core §7.2.1.
+    RegistrationParameter = "registration_parameter", RegistrationNotSupported,
+        "The parameter registration is not supported.";
+    /// OpenID Connect Core §6.1.
+    RequestObject = "request_object", RequestNotSupported, "The parameter request is not supported.";
+    /// OpenID Connect Core §6.2.
+    RequestUri = "request_uri", RequestUriNotSupported, "The parameter request_uri is not supported.";
+    /// A query that would carry tokens.
+    ResponseModeLeaks = "response_mode_leaks", InvalidRequest,
+        "The response_mode query is not allowed where tokens are in the answer.";
+    /// The client is not registered for it.
+    ResponseModeNotRegistered = "response_mode_not_registered", UnauthorizedClient,
+        "The client is not registered for this response_mode.";
+    /// A mode that nobody knows.
+    ResponseModeUnknown = "response_mode_unknown", InvalidRequest, "The parameter response_mode has an unknown value.";
+    /// `response_type` is missing.
+    ResponseTypeMissing = "response_type_missing", InvalidRequest, "The parameter response_type is missing.";
+    /// The client is not registered for it.
+    ResponseTypeNotRegistered = "response_type_not_registered", UnauthorizedClient,
+        "The client is not registered for this response_type.";
+    /// A type that nobody knows.
+    ResponseTypeUnknown = "response_type_unknown", UnsupportedResponseType,
+        "The parameter response_type has an unknown value.";
+    /// An ID token without its scope.
+    ScopeWithoutOpenid = "scope_without_openid", InvalidScope, "An ID token needs the scope openid.";
+    /// The state is too long to travel.
+    StateTooLong = "state_too_long", InvalidRequest, "The parameter state is longer than 4096 bytes.";
+    /// `code_verifier` is missing.
+    VerifierMissing = "verifier_missing", InvalidGrant, "The parameter code_verifier is missing.";
+    /// A verifier for a request without a challenge (RFC 9700 §4.8.2).
+    VerifierUnexpected = "verifier_unexpected", InvalidGrant,
+        "There is a code_verifier, but the authorization request had no code_challenge.";
+    /// The verifier is not the one of the challenge.
+    VerifierWrong = "verifier_wrong", InvalidGrant, "The code_verifier does not fit the code_challenge.";
     /// The `Authorization` header is not well-formed Basic credentials (RFC 7617).
     BasicMalformed = "basic_malformed", InvalidClient, BAD_CLIENT;
     /// Two methods of client authentication in one request (RFC 6749 §2.3).

@@ -28,6 +28,15 @@ impl Resources {
         }
     }
 
+    /// Parses the `resource` parameters of a request; `None` where there are none.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn asked<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>, Reject> {
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() { Ok(None) } else { Self::parse(values).map(Some) }
+    }
+
     /// Reads back what [`Resources::as_str`] gave, for the store and for sealed tokens.
     pub fn from_stored(text: String) -> Self {
         Self(Words::from_normal_form(text))
@@ -51,6 +60,11 @@ impl Resources {
     /// Whether both name at least one resource in common.
     pub fn meets(&self, other: &Self) -> bool {
         self.iter().any(|r| other.0.contains(r))
+    }
+
+    /// Whether every resource of `self` is in `other`.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
     }
 
     /// What both have.

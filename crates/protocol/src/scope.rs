@@ -54,6 +54,11 @@ impl Scope {
         self.0.iter()
     }
 
+    /// Whether the scope token is among them.
+    pub fn contains(&self, word: &str) -> bool {
+        self.0.contains(word)
+    }
+
     /// Whether every scope token of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0)

@@ -156,8 +156,7 @@ pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
         }
     }
     for text in [token.client_id.as_str(), token.scope.as_str(), token.resources.as_str()] {
-        content.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
-        content.extend_from_slice(text.as_bytes());
+        push_text(&mut content, text)?;
     }
     let sealed = seal(keys, keys.active(), Kind::Access, "", &content)?;
     // What is too long to be opened is no token.
@@ -218,6 +217,13 @@ pub fn open_session(keys: &Keyring, text: &str) -> Result<FamilyId, Unopened> {
     content.try_into().map(FamilyId).map_err(|_| Unopened::Garbage)
 }
 
+/// Appends a text after its length; `None` where it is too long.
+pub(crate) fn push_text(content: &mut Vec<u8>, text: &str) -> Option<()> {
+    content.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
+    content.extend_from_slice(text.as_bytes());
+    Some(())
+}
+
 fn associated_data(kid: u8, kind: Kind, client: &str) -> Vec<u8> {
     let mut data = Vec::with_capacity(2 + kind.label().len() + client.len());
     data.extend_from_slice(&[VERSION, kid]);
@@ -226,7 +232,13 @@ fn associated_data(kid: u8, kind: Kind, client: &str) -> Vec<u8> {
     data
 }
 
-fn seal(keys: &Keyring, kid: u8, kind: Kind, client: &str, content: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn seal(
+    keys: &Keyring,
+    kid: u8,
+    kind: Kind,
+    client: &str,
+    content: &[u8],
+) -> Option<Vec<u8>> {
     let mut cipher: Aes256Siv = keys.cipher(kid, kind)?;
     let sealed = cipher.encrypt([associated_data(kid, kind, client)], content).ok()?;
     let mut all = Vec::with_capacity(2 + sealed.len());
@@ -235,7 +247,12 @@ fn seal(keys: &Keyring, kid: u8, kind: Kind, client: &str, content: &[u8]) -> Op
     Some(all)
 }
 
-fn open(keys: &Keyring, kind: Kind, client: &str, all: &[u8]) -> Result<(u8, Vec<u8>), Unopened> {
+pub(crate) fn open(
+    keys: &Keyring,
+    kind: Kind,
+    client: &str,
+    all: &[u8],
+) -> Result<(u8, Vec<u8>), Unopened> {
     let [VERSION, kid, sealed @ ..] = all else { return Err(Unopened::Garbage) };
     let Some(mut cipher) = keys.cipher(*kid, kind) else {
         return Err(if keys.is_plausible(*kid) { Unopened::UnknownKey } else { Unopened::Garbage });
@@ -246,7 +263,7 @@ fn open(keys: &Keyring, kind: Kind, client: &str, all: &[u8]) -> Result<(u8, Vec
         .map_err(|_| Unopened::Garbage)
 }
 
-fn encode(prefix: &str, sealed: &[u8]) -> String {
+pub(crate) fn encode(prefix: &str, sealed: &[u8]) -> String {
     let mut text = String::with_capacity(prefix.len() + sealed.len() * 4 / 3 + 2 + CHECKSUM_LEN);
     text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
@@ -255,7 +272,7 @@ fn encode(prefix: &str, sealed: &[u8]) -> String {
     text
 }
 
-fn decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
     if text.len() > MAX_LEN || !text.starts_with(prefix) {
         return None;
     }
@@ -279,23 +296,35 @@ fn checksum(text: &str) -> [u8; CHECKSUM_LEN] {
 }
 
 /// Takes fixed pieces off the front of opened content.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) const fn new(content: &'a [u8]) -> Self {
+        Self(content)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, tail) = self.0.split_first_chunk()?;
         self.0 = tail;
         Some(*head)
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        match self.array()? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let len = usize::from(u16::from_be_bytes(self.array()?));
         let (head, tail) = self.0.split_at_checked(len)?;
         self.0 = tail;
         std::str::from_utf8(head).ok()
     }
 
-    const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

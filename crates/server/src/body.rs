@@ -49,12 +49,14 @@ impl Received {
 
 /// Everything that the endpoints take by form. None of it may travel in the URL, where logs and
 /// browser histories keep it.
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 14] = [
     "client_id",
     "client_secret",
     "code",
+    "code_verifier",
     "grant_type",
     "password",
+    "redirect_uri",
     "refresh_token",
     "resource",
     "scope",

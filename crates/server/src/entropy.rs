@@ -1,8 +1,8 @@
 //! The only source of randomness. What is drawn here is handed to the rules as a value.
 
-use remint_protocol::family::FamilyId;
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::family::{FamilyId, Fresh};
 use remint_protocol::keyring::RootKey;
-use remint_protocol::password::Fresh;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::token::Jti;
 use remint_protocol::user::UserId;
@@ -40,6 +40,14 @@ pub fn jti() -> Result<Jti, NoEntropy> {
 /// [`NoEntropy`].
 pub fn family() -> Result<Fresh, NoEntropy> {
     Ok(Fresh { id: FamilyId(bytes()?), secret: FamilySecret::new(bytes()?) })
+}
+
+/// The id of a browser's new session.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn browser_session() -> Result<BrowserSessionId, NoEntropy> {
+    bytes().map(BrowserSessionId)
 }
 
 /// The id of a new user.

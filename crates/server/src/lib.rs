@@ -13,6 +13,7 @@ mod health;
 mod introspect;
 mod key_file;
 pub mod keys;
+mod login;
 mod metadata;
 pub mod node;
 mod observe;

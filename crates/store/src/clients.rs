@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType, StoredSecret};
-use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides};
+use remint_protocol::client::{
+    AuthMethod, Authorize, Client, ClientId, GrantType, Links, RelyingParty, StoredSecret,
+};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, Pkce, RefreshTokens};
+use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
+use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
@@ -20,7 +24,11 @@ macro_rules! columns {
          previous_secret_hash, previous_secret_expires_at, grants, scope, resources, serves, \
          access_token_lifetime, refresh_token_lifetime, renew_refresh_token, extend_on_renewal, \
          refresh_token_max_lifetime, grace_period, on_reuse, revoke_access_token_on_refresh, \
-         disabled_at, not_before, created_at, updated_at"
+         disabled_at, not_before, created_at, updated_at, redirect_uris, response_types, response_modes, pkce, plain_challenge, \
+         repeat_redirect_uri, first_party, refresh_tokens, default_max_age, id_token_alg, \
+         pairwise_sector, jwt_access_tokens, post_logout_redirect_uris, \
+         backchannel_logout_uri, frontchannel_logout_uri, web_origins, client_uri, \
+         policy_uri, tos_uri"
     };
 }
 
@@ -43,7 +51,8 @@ const INSERT: Statement = Statement::new(concat!(
     "INSERT INTO clients (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-     ?20, ?21, ?22, ?23, ?24) ON CONFLICT (id) DO NOTHING",
+     ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, \
+     ?37, ?38, ?39, ?40, ?41, ?42, ?43) ON CONFLICT (id) DO NOTHING",
 ));
 
 /// Guarded by the time of the last change, so that two operators do not overwrite each other. Ended
@@ -56,8 +65,14 @@ const UPDATE: Statement = Statement::new(
      refresh_token_lifetime = ?14, renew_refresh_token = ?15, extend_on_renewal = ?16, \
      refresh_token_max_lifetime = ?17, grace_period = ?18, on_reuse = ?19, \
      revoke_access_token_on_refresh = ?20, disabled_at = ?21, updated_at = ?24, \
-     not_before = CASE WHEN not_before < ?22 THEN ?22 ELSE not_before END \
-     WHERE id = ?1 AND created_at = ?23 AND updated_at = ?25",
+     not_before = CASE WHEN not_before < ?22 THEN ?22 ELSE not_before END, \
+     redirect_uris = ?25, response_types = ?26, response_modes = ?27, pkce = ?28, \
+     plain_challenge = ?29, repeat_redirect_uri = ?30, first_party = ?31, refresh_tokens = \
+     ?32, default_max_age = ?33, id_token_alg = ?34, pairwise_sector = ?35, jwt_access_tokens \
+     = ?36, post_logout_redirect_uris = ?37, backchannel_logout_uri = ?38, \
+     frontchannel_logout_uri = ?39, web_origins = ?40, client_uri = ?41, policy_uri = ?42, \
+     tos_uri = ?43 \
+     WHERE id = ?1 AND created_at = ?23 AND updated_at = ?44",
 );
 
 const END_SESSIONS: Statement =
@@ -162,6 +177,7 @@ impl Store {
         let outcome = self.commit(vec![delete, raise_revision()]).await?;
         if outcome == Outcome::Done {
             self.delete_families_of_client(id).await?;
+            self.delete_consents_of_client(id).await?;
         }
         Ok(outcome)
     }
@@ -172,7 +188,7 @@ fn values(client: &Client) -> Vec<Value> {
     let own = &client.overrides;
     let previous = client.previous_secret;
     let disabled_at = (!client.enabled).then_some(client.updated_at);
-    vec![
+    let mut values = vec![
         client.id.as_str().into(),
         client.name.as_str().into(),
         words(client.auth_methods.iter().map(|m| m.as_str())).into(),
@@ -197,6 +213,39 @@ fn values(client: &Client) -> Vec<Value> {
         client.not_before.into(),
         client.created_at.into(),
         client.updated_at.into(),
+    ];
+    values.extend(authorize_values(&client.authorize));
+    values.extend(relying_party_values(&client.relying_party));
+    values
+}
+
+fn authorize_values(authorize: &Authorize) -> [Value; 9] {
+    let types: Vec<_> = authorize.response_types.iter().map(ToString::to_string).collect();
+    [
+        words(authorize.redirect_uris.iter().map(RedirectUri::as_str)).into(),
+        types.join(",").into(),
+        words(authorize.response_modes.iter().map(|m| m.as_str())).into(),
+        authorize.pkce.as_str().into(),
+        authorize.plain_challenge.into(),
+        authorize.repeat_redirect_uri.into(),
+        authorize.first_party.into(),
+        authorize.refresh_tokens.as_str().into(),
+        authorize.default_max_age.map(millis).into(),
+    ]
+}
+
+fn relying_party_values(party: &RelyingParty) -> [Value; 10] {
+    [
+        party.id_token_alg.as_deref().into(),
+        party.pairwise_sector.as_deref().into(),
+        party.jwt_access_tokens.into(),
+        words(party.post_logout_redirect_uris.iter().map(RedirectUri::as_str)).into(),
+        party.backchannel_logout_uri.as_deref().into(),
+        party.frontchannel_logout_uri.as_deref().into(),
+        words(party.web_origins.iter().map(String::as_str)).into(),
+        party.links.home.as_deref().into(),
+        party.links.policy.as_deref().into(),
+        party.links.terms.as_deref().into(),
     ]
 }
 
@@ -217,6 +266,46 @@ fn client(row: Row) -> Result<Client, Error> {
         not_before: c.take("not_before")?,
         created_at: c.take("created_at")?,
         updated_at: c.take("updated_at")?,
+        authorize: authorize(&mut c)?,
+        relying_party: relying_party(&mut c)?,
+    })
+}
+
+fn authorize(c: &mut Columns) -> Result<Authorize, Error> {
+    Ok(Authorize {
+        redirect_uris: c
+            .parse("redirect_uris", |text: String| each(&text, RedirectUri::from_stored))?,
+        response_types: c.parse("response_types", |text: String| {
+            let types = text.split(',').filter(|text| !text.is_empty());
+            types.map(ResponseType::parse).collect()
+        })?,
+        response_modes: c
+            .parse("response_modes", |text: String| each(&text, ResponseMode::parse))?,
+        pkce: c.parse("pkce", |text: String| Pkce::parse(&text))?,
+        plain_challenge: c.take("plain_challenge")?,
+        repeat_redirect_uri: c.take("repeat_redirect_uri")?,
+        first_party: c.take("first_party")?,
+        refresh_tokens: c.parse("refresh_tokens", |text: String| RefreshTokens::parse(&text))?,
+        default_max_age: c.take::<Option<u64>>("default_max_age")?.map(Duration::from_millis),
+    })
+}
+
+fn relying_party(c: &mut Columns) -> Result<RelyingParty, Error> {
+    Ok(RelyingParty {
+        id_token_alg: c.take("id_token_alg")?,
+        pairwise_sector: c.take("pairwise_sector")?,
+        jwt_access_tokens: c.take("jwt_access_tokens")?,
+        post_logout_redirect_uris: c.parse("post_logout_redirect_uris", |text: String| {
+            each(&text, RedirectUri::from_stored)
+        })?,
+        backchannel_logout_uri: c.take("backchannel_logout_uri")?,
+        frontchannel_logout_uri: c.take("frontchannel_logout_uri")?,
+        web_origins: c.parse("web_origins", |text: String| each(&text, |o| Some(o.to_owned())))?,
+        links: Links {
+            home: c.take("client_uri")?,
+            policy: c.take("policy_uri")?,
+            terms: c.take("tos_uri")?,
+        },
     })
 }
 

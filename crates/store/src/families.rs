@@ -1,7 +1,8 @@
 //! Families: one row per session, changed in place at each refresh.
 
+use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::ClientId;
-use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason, Rotation};
+use remint_protocol::family::{Family, FamilyId, Loaded, Origin, RevokeReason, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;
@@ -19,6 +20,7 @@ macro_rules! columns {
         "f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
          f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
          f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
+         f.session_id, f.offline, f.acr, f.amr, f.claims, \
          u.not_before, u.disabled_at, (SELECT value FROM meta WHERE name = 'epoch')"
     };
 }
@@ -44,10 +46,12 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
-     confirmed) \
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, '', '', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 \
+     confirmed, session_id, offline, claims) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?17, ?18, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?19, ?20, \
+     ?21 \
      WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?8) \
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
+     AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
      ON CONFLICT (id) DO NOTHING",
 );
 
@@ -82,6 +86,18 @@ const REVOKE_SEEN: Statement = Statement::new(
      AND revoked_at IS NULL",
 );
 
+/// All that a user's sessions at a client still have.
+const REVOKE_OF_USER_AT_CLIENT: Statement = Statement::new(
+    "UPDATE families SET revoked_at = ?3, revoke_reason = ?4 WHERE user_id = ?1 AND client_id = ?2 \
+     AND revoked_at IS NULL",
+);
+
+/// What goes with a browser's session.
+const REVOKE_OF_BROWSER_SESSION: Statement = Statement::new(
+    "UPDATE families SET revoked_at = ?3, revoke_reason = ?4 WHERE user_id = ?1 AND session_id = ?2 \
+     AND offline = 0 AND revoked_at IS NULL",
+);
+
 const LIST: Statement = Statement::new(select!("WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"));
 const LIST_BY_USER: Statement =
     Statement::new(select!("WHERE f.user_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
@@ -107,6 +123,8 @@ pub(crate) const HOT: &[&Statement] = &[
     &CONFIRM,
     &REVOKE,
     &REVOKE_SEEN,
+    &REVOKE_OF_USER_AT_CLIENT,
+    &REVOKE_OF_BROWSER_SESSION,
     &LIST,
     &LIST_BY_USER,
     &LIST_BY_CLIENT,
@@ -144,7 +162,8 @@ impl Store {
         self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
     }
 
-    /// Begins a family, unless its user or client was disabled, deleted or ended meanwhile. `trust`
+    /// Begins a family, unless there is one of its id, or its user, its client or its browser's session was
+    /// disabled, deleted or ended meanwhile. `trust`
     /// is the bucket of the account and source that just proved a password.
     ///
     /// # Errors
@@ -171,6 +190,11 @@ impl Store {
             family.rotated_at.into(),
             family.expires_at.into(),
             family.confirmed.into(),
+            family.origin.acr.as_str().into(),
+            family.origin.amr.as_str().into(),
+            family.origin.session.map(|session| session.0).into(),
+            family.origin.offline.into(),
+            family.origin.claims.as_str().into(),
         ];
         let mut batch = vec![Write::one(&INSERT, values)];
         batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
@@ -229,6 +253,19 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![id.0.into(), now.into(), reason.code().into(), generation.into()];
         self.commit(vec![Write::one(&REVOKE_SEEN, values)]).await
+    }
+
+    /// Ends all that a user has at a client.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revoke_families_at(
+        &self,
+        (user, client): (UserId, &ClientId),
+        reason: RevokeReason,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        self.commit(vec![revoke_at_client((user, client), reason, now)]).await
     }
 
     /// Lists at most `limit` families after `after`.
@@ -293,6 +330,25 @@ impl Store {
     }
 }
 
+pub(crate) fn revoke_at_client(
+    (user, client): (UserId, &ClientId),
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Write {
+    let values = vec![user.0.into(), client.as_str().into(), now.into(), reason.code().into()];
+    Write::any(&REVOKE_OF_USER_AT_CLIENT, values)
+}
+
+/// Ends what belongs to a browser's session and does not outlive it.
+pub(crate) fn revoke_with_browser_session(
+    (user, session): (UserId, BrowserSessionId),
+    now: Timestamp,
+) -> Write {
+    let reason = RevokeReason::SignOut.code();
+    let values = vec![user.0.into(), session.0.into(), now.into(), reason.into()];
+    Write::any(&REVOKE_OF_BROWSER_SESSION, values)
+}
+
 /// Every id is greater than no bytes at all.
 fn start(after: Option<FamilyId>) -> Value {
     after.map_or_else(|| Value::Blob(Vec::new()), |id| id.0.into())
@@ -300,7 +356,7 @@ fn start(after: Option<FamilyId>) -> Value {
 
 fn loaded(row: Row) -> Result<Loaded, Error> {
     let mut c = Columns::new("families", row);
-    let family = Family {
+    let mut family = Family {
         id: FamilyId(c.take("id")?),
         secret_hash: SecretHash(c.take("secret_hash")?),
         client_id: c.parse("client_id", |text: String| ClientId::parse(&text))?,
@@ -308,6 +364,7 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         scope: Scope::from_stored(c.take("scope")?),
         resources: Resources::from_stored(c.take("resources")?),
         auth_time: c.take("auth_time")?,
+        origin: Origin::default(),
         created_at: c.take("created_at")?,
         max_expires_at: c.take("max_expires_at")?,
         generation: c.take("generation")?,
@@ -318,6 +375,13 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         expires_at: c.take("expires_at")?,
         confirmed: c.take("confirmed")?,
         revoked: revoked(&mut c)?,
+    };
+    family.origin = Origin {
+        session: c.take::<Option<_>>("session_id")?.map(BrowserSessionId),
+        offline: c.take("offline")?,
+        acr: c.take("acr")?,
+        amr: c.take("amr")?,
+        claims: c.take("claims")?,
     };
     let not_before: Option<Timestamp> = c.take("not_before")?;
     let disabled_at: Option<Timestamp> = c.take("disabled_at")?;

@@ -9,7 +9,9 @@
 mod access_tokens;
 mod backend;
 mod batch;
+mod browser_sessions;
 mod clients;
+mod consents;
 mod copy;
 mod families;
 mod guesses;
@@ -29,6 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use batch::Outcome;
+pub use browser_sessions::Visitor;
 pub use copy::{Copied, CopyError, Progress, Side};
 pub use families::{Filter, Page};
 pub use keys::StoredKey;

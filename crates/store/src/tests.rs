@@ -6,7 +6,10 @@ mod postgres;
 use rusqlite::Connection;
 
 use crate::batch::Statement;
-use crate::{access_tokens, clients, families, guesses, keys, meta, migrate, nodes, users};
+use crate::{
+    access_tokens, browser_sessions, clients, consents, families, guesses, keys, meta, migrate,
+    nodes, users,
+};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
@@ -17,7 +20,9 @@ fn database() -> Connection {
 fn hot() -> impl Iterator<Item = &'static &'static Statement> {
     let tables = [
         access_tokens::HOT,
+        browser_sessions::HOT,
         clients::HOT,
+        consents::HOT,
         families::HOT,
         guesses::HOT,
         meta::STATEMENTS,
@@ -28,7 +33,7 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
 }
 
 fn all() -> impl Iterator<Item = &'static &'static Statement> {
-    let cold = [clients::COLD, keys::COLD, nodes::COLD];
+    let cold = [clients::COLD, consents::COLD, keys::COLD, nodes::COLD];
     hot().chain(cold.into_iter().flatten())
 }
 

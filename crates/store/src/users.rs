@@ -12,8 +12,8 @@ use crate::{Error, Store};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, username, password_hash, disabled_at, not_before, created_at, updated_at \
-             FROM users ",
+            "SELECT id, username, password_hash, disabled_at, not_before, created_at, updated_at, \
+             profile FROM users ",
             $rest
         )
     };
@@ -41,6 +41,8 @@ const ENABLE: Statement =
     Statement::new("UPDATE users SET disabled_at = NULL, updated_at = ?2 WHERE id = ?1");
 const END_SESSIONS: Statement =
     Statement::new("UPDATE users SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
+const SET_PROFILE: Statement =
+    Statement::new("UPDATE users SET profile = ?2, updated_at = ?3 WHERE id = ?1 AND profile = ?4");
 const DELETE: Statement = Statement::new("DELETE FROM users WHERE id = ?1");
 
 #[cfg(test)]
@@ -54,6 +56,7 @@ pub(crate) const HOT: &[&Statement] = &[
     &DISABLE,
     &ENABLE,
     &END_SESSIONS,
+    &SET_PROFILE,
     &DELETE,
 ];
 
@@ -74,6 +77,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// When they were last changed.
     pub updated_at: Timestamp,
+    /// Their claims, as a JSON object.
+    pub profile: String,
 }
 
 impl fmt::Debug for User {
@@ -166,6 +171,20 @@ impl Store {
         self.commit(vec![Write::one(statement, vec![id.0.into(), now.into()])]).await
     }
 
+    /// Replaces a user's claims, if nobody changed them since they were `seen`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn set_user_profile(
+        &self,
+        id: UserId,
+        (seen, profile): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![id.0.into(), profile.into(), now.into(), seen.into()];
+        self.commit(vec![Write::one(&SET_PROFILE, values)]).await
+    }
+
     /// Ends all sessions of a user that began up to now.
     ///
     /// # Errors
@@ -182,6 +201,8 @@ impl Store {
         let outcome = self.commit(vec![Write::one(&DELETE, vec![id.0.into()])]).await?;
         if outcome == Outcome::Done {
             self.delete_families_of_user(id).await?;
+            self.delete_browser_sessions_of_user(id).await?;
+            self.delete_consents_of_user(id).await?;
         }
         Ok(outcome)
     }
@@ -197,5 +218,6 @@ fn user(row: Row) -> Result<User, Error> {
         not_before: c.take("not_before")?,
         created_at: c.take("created_at")?,
         updated_at: c.take("updated_at")?,
+        profile: c.take("profile")?,
     })
 }

@@ -6,8 +6,9 @@ use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use remint_protocol::client::{Client, ClientId, GrantType};
+use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason};
-use remint_protocol::password::{Extent, Fresh, begin};
+use remint_protocol::password::{Extent, begin};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, Seal, decide};
 use remint_protocol::resource::Resources;

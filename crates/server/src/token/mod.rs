@@ -1,5 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2): parse once, authenticate, hand over to the grant.
 
+mod authorization_code;
 mod client_credentials;
 mod password;
 mod refresh;
@@ -43,8 +44,7 @@ impl TokenRequest<'_> {
     }
 
     fn resources(&self) -> Result<Option<Resources>, Reject> {
-        let mut values = self.form.all("resource").peekable();
-        if values.peek().is_none() { Ok(None) } else { Resources::parse(values).map(Some) }
+        Resources::asked(self.form.all("resource"))
     }
 }
 
@@ -92,8 +92,9 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };
     let grant_type = form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
     let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
-        GrantType::ClientCredentials => client_credentials::grant(&request)?,
         // Boxed: logins are rare and their future is large.
+        GrantType::AuthorizationCode => Box::pin(authorization_code::grant(&request)).await?,
+        GrantType::ClientCredentials => client_credentials::grant(&request)?,
         GrantType::Password => Box::pin(password::grant(&request)).await?,
         GrantType::RefreshToken => refresh::grant(&request).await?,
     };

@@ -136,7 +136,7 @@ macro_rules! table {
 }
 
 /// In this order: what a row speaks of is there before it.
-pub(super) static TABLES: [Table; 6] = [
+pub(super) static TABLES: [Table; 8] = [
     table! {
         keys kid Number (fingerprint added_at) ("?1, ?2, ?3, ?4, ?5")
         if "keys.activated_at IS NULL OR excluded.activated_at > keys.activated_at" { activated_at }
@@ -145,32 +145,52 @@ pub(super) static TABLES: [Table; 6] = [
     table! {
         clients id Text (created_at)
         ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-          ?21, ?22, ?23, ?24")
+          ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, \
+          ?38, ?39, ?40, ?41, ?42, ?43")
         if "excluded.updated_at >= clients.updated_at" {
             name auth_methods secret_kid secret_hash previous_secret_kid previous_secret_hash
             previous_secret_expires_at grants scope resources serves access_token_lifetime
             refresh_token_lifetime renew_refresh_token extend_on_renewal refresh_token_max_lifetime
             grace_period on_reuse revoke_access_token_on_refresh disabled_at updated_at
+            redirect_uris response_types response_modes pkce plain_challenge
+            repeat_redirect_uri first_party refresh_tokens default_max_age id_token_alg
+            pairwise_sector jwt_access_tokens post_logout_redirect_uris
+            backchannel_logout_uri frontchannel_logout_uri web_origins client_uri policy_uri
+            tos_uri
         }
         if "excluded.not_before > clients.not_before" { not_before }
     },
     // One whose name somebody else has at the target is left out: they were deleted and created
     // again while this copy ran, and the next one brings it.
     table! {
-        users id Bytes (username created_at) ("?1, ?2, ?3, ?4, ?5, ?6, ?7")
+        users id Bytes (username created_at) ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8")
         unless "EXISTS (SELECT 1 FROM users u WHERE u.username = ?2 AND u.id <> ?1)"
-        if "excluded.updated_at >= users.updated_at" { password_hash disabled_at updated_at }
+        if "excluded.updated_at >= users.updated_at" { password_hash disabled_at updated_at profile }
         if "excluded.not_before > users.not_before" { not_before }
     },
     table! {
         families id Bytes
-        (secret_hash client_id user_id scope resources auth_time acr amr created_at max_expires_at)
-        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20")
+        (secret_hash client_id user_id scope resources auth_time acr amr created_at max_expires_at
+         session_id offline claims)
+        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+          ?21, ?22, ?23")
         if "excluded.generation > families.generation OR \
             (excluded.generation = families.generation AND excluded.confirmed > families.confirmed)"
         { generation epoch kid rotated_at expires_at confirmed }
         if "excluded.grace_floor > families.grace_floor" { grace_floor }
         if "families.revoked_at IS NULL" { revoked_at revoke_reason }
+    },
+    table! {
+        browser_sessions id Bytes (user_id created_at)
+        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11")
+        if "excluded.auth_time > browser_sessions.auth_time"
+        { secret_hash auth_time expires_at amr user_agent source }
+        if "excluded.seen_at > browser_sessions.seen_at" { seen_at }
+        if "browser_sessions.ended_at IS NULL" { ended_at }
+    },
+    table! {
+        consents id Bytes (user_id client_id) ("?1, ?2, ?3, ?4, ?5, ?6")
+        if "excluded.given_at > consents.given_at" { scope resources given_at }
     },
     table! {
         revoked_access_tokens jti Bytes () ("?1, ?2")

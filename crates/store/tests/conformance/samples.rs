@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use remint_protocol::client::{Client, ClientId, GrantType, StoredSecret};
-use remint_protocol::family::{Family, FamilyId, Rotation};
+use remint_protocol::family::{Family, FamilyId, Origin, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};
@@ -60,6 +60,7 @@ pub(crate) fn family(number: u32, client: &Client, user: UserId) -> Family {
         scope: scope("read"),
         resources: resources("https://a.example"),
         auth_time: at(-10),
+        origin: Origin::default(),
         created_at: at(0),
         max_expires_at: at(1_000_000),
         generation: 0,

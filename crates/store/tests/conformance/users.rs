@@ -15,6 +15,7 @@ fn alice() -> User {
         not_before: remint_protocol::time::Timestamp::default(),
         created_at: at(-1_000),
         updated_at: at(-1_000),
+        profile: "{}".into(),
     }
 }
 

@@ -16,7 +16,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("shared_buffers", "256MB"),
     ("max_wal_size", "4GB"),
     ("checkpoint_timeout", "15min"),
-    ("max_connections", "200"),
+    ("max_connections", "400"),
 ];
 
 pub(super) struct Cluster {

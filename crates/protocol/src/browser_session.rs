@@ -1,0 +1,131 @@
+//! The session of a browser: who has signed in there, and when.
+//!
+//! The cookie carries the session's id and a secret, whose hash the store has. The id is the `sid` of
+//! ID tokens; it stays when the secret is drawn anew, which happens at every sign-in. A session ends by
+//! being idle, by being old, by signing out, and with its user.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::secret::SecretHash;
+use crate::time::Timestamp;
+use crate::user::{UserId, UserStanding};
+
+/// The number of a browser's session: 128 random bits, known to the clients as `sid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BrowserSessionId(pub [u8; 16]);
+
+impl BrowserSessionId {
+    /// The value of the `sid` claim (OpenID Connect Front-Channel Logout 1.0 §3).
+    pub fn sid(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// Reads a `sid` back.
+    pub fn from_sid(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for BrowserSessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sid())
+    }
+}
+
+/// A session as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserSession {
+    /// Its number.
+    pub id: BrowserSessionId,
+    /// The hash of the secret in the cookie.
+    pub secret_hash: SecretHash,
+    /// Who has signed in.
+    pub user_id: UserId,
+    /// When they last proved who they are.
+    pub auth_time: Timestamp,
+    /// When the session ends at the latest.
+    pub expires_at: Timestamp,
+    /// How they did (RFC 8176), separated by spaces.
+    pub amr: String,
+    /// When they first signed in.
+    pub created_at: Timestamp,
+    /// When the session was last used, give or take a minute.
+    pub seen_at: Timestamp,
+    /// What the browser calls itself, cut to a bounded length.
+    pub user_agent: String,
+    /// The address that it came from at sign-in.
+    pub source: String,
+    /// When the person signed out, if they did.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How old `seen_at` may become before it is written again: a write for each request would cost more
+/// than the truth is worth.
+pub const SEEN_EVERY: Duration = Duration::from_mins(1);
+
+impl BrowserSession {
+    /// Whether the session still speaks for its user, who may leave it unused for `idle`.
+    pub fn is_alive(&self, user: Option<UserStanding>, idle: Duration, now: Timestamp) -> bool {
+        self.ended_at.is_none()
+            && user.is_some_and(|user| user.enabled && self.auth_time > user.not_before)
+            && now.since(self.seen_at) < idle
+            && now < self.expires_at
+    }
+
+    /// Whether its use is worth writing down.
+    pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
+        now.since(self.seen_at) >= SEEN_EVERY
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn session(auth_time: Timestamp) -> BrowserSession {
+        BrowserSession {
+            id: BrowserSessionId([1; 16]),
+            secret_hash: SecretHash([2; 32]),
+            user_id: UserId([3; 16]),
+            auth_time,
+            expires_at: auth_time.after(Duration::from_secs(600)),
+            amr: "pwd".into(),
+            created_at: auth_time,
+            seen_at: auth_time,
+            user_agent: String::new(),
+            source: String::new(),
+            ended_at: None,
+        }
+    }
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_session_ends_by_idling_by_age_by_signing_out_and_with_its_user() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let session = session(at(1000));
+        let user = UserStanding { enabled: true, not_before: at(0) };
+        let alive = |session: &BrowserSession, user, now| session.is_alive(user, IDLE, at(now));
+        assert!(alive(&session, Some(user), 1059));
+        assert!(!alive(&session, Some(user), 1060), "idle");
+        let used = BrowserSession { seen_at: at(1590), ..session.clone() };
+        assert!(alive(&used, Some(user), 1599) && !alive(&used, Some(user), 1600), "old");
+        let ended = BrowserSession { ended_at: Some(at(1001)), ..session.clone() };
+        assert!(!alive(&ended, Some(user), 1002));
+        assert!(!alive(&session, None, 1002), "deleted");
+        assert!(!alive(&session, Some(UserStanding { enabled: false, ..user }), 1002));
+        let everywhere = UserStanding { not_before: at(1000), ..user };
+        assert!(!alive(&session, Some(everywhere), 1002), "signed out everywhere");
+    }
+
+    #[test]
+    fn a_sid_reads_back() {
+        let id = BrowserSessionId([7; 16]);
+        assert_eq!(BrowserSessionId::from_sid(&id.sid()), Some(id));
+        assert_eq!(BrowserSessionId::from_sid("x"), None);
+    }
+}

@@ -1,0 +1,384 @@
+//! The authorization code (RFC 6749 §4.1.2, §4.1.3): sealed, so that nothing is written until it is
+//! redeemed.
+//!
+//! ```text
+//! "rmac_" base64url( version:1 | kid:1 | SIV( family | secret | user | session | times | bindings | … ) ) checksum:6
+//! ```
+//!
+//! The code carries the id of the family that it will begin. Redeeming it inserts that row, whose primary
+//! key makes the code single-use whatever happens at once. It is bound to the client (by the seal), the
+//! redirection URI, the PKCE challenge and the browser's session. Whoever presents it a second time, with
+//! everything else right, ends the family (RFC 6749 §4.1.2); a request with anything wrong changes nothing.
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::browser_session::BrowserSessionId;
+use crate::client::{Client, ClientId, GrantType};
+use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
+use crate::keyring::{Keyring, Kind};
+use crate::pkce::{self, Challenge};
+use crate::policy::Policy;
+use crate::refresh::{Access, Seal};
+use crate::reject::{Reject, Why};
+use crate::resource::Resources;
+use crate::scope::Scope;
+use crate::secret::FamilySecret;
+use crate::time::Timestamp;
+use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
+use crate::user::UserId;
+
+/// How every authorization code begins.
+pub const CODE_PREFIX: &str = "rmac_";
+
+/// How long a code lives (RFC 6749 §4.1.2 recommends at most ten minutes).
+pub const LIFETIME: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// What a code says once opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationCode {
+    /// The family that it begins.
+    pub family: FamilyId,
+    /// That family's secret.
+    pub secret: FamilySecret,
+    /// Who authorized it.
+    pub user_id: UserId,
+    /// The session of the browser that it was authorized in.
+    pub session: BrowserSessionId,
+    /// When the user proved who they are.
+    pub auth_time: Timestamp,
+    /// When the code was issued.
+    pub issued_at: Timestamp,
+    /// The redirection URI that it went to.
+    pub redirect_uri: RedirectHash,
+    /// Whether the request had that URI, so that the token request must have it too.
+    pub redirect_uri_sent: bool,
+    /// What the verifier must fit.
+    pub challenge: Option<Challenge>,
+    /// How the user proved who they are (RFC 8176).
+    pub amr: String,
+    /// The granted scope.
+    pub scope: Scope,
+    /// The granted resources.
+    pub resources: Resources,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// The claims that were asked for one by one.
+    pub claims: String,
+}
+
+/// The SHA-256 of a redirection URI: a code should not be as long as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedirectHash(pub [u8; 32]);
+
+impl RedirectHash {
+    /// Of a redirection URI.
+    pub fn of(uri: &str) -> Self {
+        Self(Sha256::digest(uri).into())
+    }
+}
+
+impl AuthorizationCode {
+    /// Seals the code for `client`. `None` where it holds more than can be encoded.
+    pub fn seal(&self, keys: &Keyring, client: &ClientId) -> Option<String> {
+        let mut content = Vec::with_capacity(256);
+        content.extend_from_slice(&self.family.0);
+        content.extend_from_slice(self.secret.expose());
+        content.extend_from_slice(&self.user_id.0);
+        content.extend_from_slice(&self.session.0);
+        content.extend_from_slice(&self.auth_time.as_millis().to_be_bytes());
+        content.extend_from_slice(&self.issued_at.as_millis().to_be_bytes());
+        content.extend_from_slice(&self.redirect_uri.0);
+        content.push(self.redirect_uri_sent.into());
+        content.push(self.challenge.is_some().into());
+        content.extend_from_slice(&self.challenge.map_or([0; 32], |c| c.0));
+        content.push(self.nonce.is_some().into());
+        let nonce = self.nonce.as_deref().unwrap_or_default();
+        for text in [&self.amr, self.scope.as_str(), self.resources.as_str(), nonce, &self.claims] {
+            push_text(&mut content, text)?;
+        }
+        let sealed = seal(keys, keys.active(), Kind::Code, client.as_str(), &content)?;
+        Some(encode(CODE_PREFIX, &sealed))
+    }
+
+    /// Opens a code that was issued to `client`.
+    ///
+    /// # Errors
+    /// [`Unopened`]; the database need not be asked.
+    pub fn open(keys: &Keyring, text: &str, client: &ClientId) -> Result<Self, Unopened> {
+        let sealed = decode(CODE_PREFIX, text).ok_or(Unopened::Garbage)?;
+        let (_, content) = open(keys, Kind::Code, client.as_str(), &sealed)?;
+        let mut reader = Reader::new(&content);
+        let code = read(&mut reader);
+        code.filter(|_| reader.is_empty()).ok_or(Unopened::Garbage)
+    }
+
+    /// Whether it is too old to be redeemed.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.issued_at.after(LIFETIME)
+    }
+
+    /// Judges everything that the request must have right before the code counts as presented.
+    ///
+    /// # Errors
+    /// `invalid_grant`; nothing changes.
+    pub fn check(&self, request: &Redemption<'_>, now: Timestamp) -> Result<(), Reject> {
+        if self.is_expired(now) {
+            return Err(Why::CodeExpired.into());
+        }
+        let is_same = |uri: &str| bool::from(RedirectHash::of(uri).0.ct_eq(&self.redirect_uri.0));
+        match request.redirect_uri {
+            // RFC 6749 §4.1.3: identical to the one of the authorization request, if that had one.
+            None if self.redirect_uri_sent && request.must_repeat_uri => {
+                return Err(Why::CodeRedirectMissing.into());
+            }
+            Some(uri) if !is_same(uri) => return Err(Why::CodeRedirectDiffers.into()),
+            None | Some(_) => {}
+        }
+        pkce::check(self.challenge.as_ref(), request.verifier)
+    }
+
+    /// The family that the code begins, and its first access token.
+    pub fn begin(
+        &self,
+        client: &Client,
+        (policy, seal, now): (&Policy, Seal, Timestamp),
+    ) -> (Family, Access) {
+        let beginning = Beginning {
+            user_id: self.user_id,
+            scope: self.scope.clone(),
+            resources: self.resources.clone(),
+            auth_time: self.auth_time,
+            origin: Origin {
+                session: Some(self.session),
+                offline: self.scope.contains("offline_access"),
+                acr: String::new(),
+                amr: self.amr.clone(),
+                claims: self.claims.clone(),
+            },
+        };
+        let fresh = Fresh { id: self.family, secret: self.secret.clone() };
+        beginning.begin(client, &fresh, (policy, seal, now))
+    }
+}
+
+fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
+    let family = FamilyId(reader.array()?);
+    let secret = FamilySecret::new(reader.array()?);
+    let user_id = UserId(reader.array()?);
+    let session = BrowserSessionId(reader.array()?);
+    let auth_time = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let redirect_uri = RedirectHash(reader.array()?);
+    let redirect_uri_sent = reader.flag()?;
+    let has_challenge = reader.flag()?;
+    let challenge = Challenge(reader.array()?);
+    let has_nonce = reader.flag()?;
+    let amr = reader.text()?.to_owned();
+    let scope = Scope::from_stored(reader.text()?.to_owned());
+    let resources = Resources::from_stored(reader.text()?.to_owned());
+    let nonce = reader.text()?.to_owned();
+    Some(AuthorizationCode {
+        family,
+        secret,
+        user_id,
+        session,
+        auth_time,
+        issued_at,
+        redirect_uri,
+        redirect_uri_sent,
+        challenge: has_challenge.then_some(challenge),
+        amr,
+        scope,
+        resources,
+        nonce: has_nonce.then_some(nonce),
+        claims: reader.text()?.to_owned(),
+    })
+}
+
+/// What a token request says beside the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Redemption<'a> {
+    /// `redirect_uri`.
+    pub redirect_uri: Option<&'a str>,
+    /// `code_verifier`.
+    pub verifier: Option<&'a str>,
+    /// Whether a URI that was sent to the authorization endpoint must be sent again: RFC 6749 asks for
+    /// it, OAuth 2.1 no longer does.
+    pub must_repeat_uri: bool,
+}
+
+/// What follows when the family of a code could not be begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// The user, the client or the session ended since the code was issued.
+    Ended(Reject),
+    /// The client tries again whose answer got lost: the same refresh token, a new access token.
+    Retry(Box<Retry>),
+    /// A second redemption: the family ends.
+    Reuse(Reject),
+}
+
+/// The answer to a redemption that is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How the refresh token was sealed.
+    pub seal: Seal,
+    /// The new access token.
+    pub access: Access,
+}
+
+/// Judges a code that has everything right but whose row could not be inserted: somebody was there
+/// before, or one of those whom it speaks of has ended.
+pub fn presented_again(
+    code: &AuthorizationCode,
+    loaded: Option<&Loaded>,
+    client: &Client,
+    policy: &Policy,
+    now: Timestamp,
+) -> Presented {
+    let own = loaded.filter(|l| l.family.secret_hash == code.secret.hash());
+    let Some(loaded) = own else {
+        return Presented::Ended(Why::CodeEnded.into());
+    };
+    let family = &loaded.family;
+    // A client whose answer was lost tries again at once, and nobody has used what it did not get.
+    let is_retry = family.generation == 0
+        && !family.confirmed
+        && now.since(family.created_at) < policy.grace_period
+        && loaded.is_alive(client.not_before, now);
+    if !is_retry {
+        // RFC 6749 §4.1.2: revoke all tokens previously issued based on that code.
+        return Presented::Reuse(Why::CodeReused.into());
+    }
+    let access = Access {
+        user_id: family.user_id,
+        family: family.id,
+        generation: 0,
+        scope: family.scope.clone(),
+        resources: family.resources.clone(),
+        expires_at: now.after(policy.access_token_lifetime).min(family.max_expires_at),
+    };
+    Presented::Retry(Box::new(Retry {
+        seal: Seal { kid: family.kid, epoch: family.epoch },
+        access,
+    }))
+}
+
+/// Whether the client may redeem codes at all.
+///
+/// # Errors
+/// `unauthorized_client`.
+pub fn is_registered(client: &Client) -> Result<(), Reject> {
+    if client.may_use(GrantType::AuthorizationCode) {
+        Ok(())
+    } else {
+        Err(Why::GrantNotRegistered.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::client;
+    use crate::keyring::tests::keyring;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    fn code() -> AuthorizationCode {
+        AuthorizationCode {
+            family: FamilyId([1; 16]),
+            secret: FamilySecret::new([2; 16]),
+            user_id: UserId([3; 16]),
+            session: BrowserSessionId([4; 16]),
+            auth_time: NOW.before(std::time::Duration::from_secs(5)),
+            issued_at: NOW,
+            redirect_uri: RedirectHash::of("https://a.example/cb"),
+            redirect_uri_sent: true,
+            challenge: Some(Challenge(Sha256::digest(VERIFIER).into())),
+            amr: "pwd".into(),
+            scope: Scope::parse("openid a").unwrap(),
+            resources: Resources::default(),
+            nonce: Some("n-0S6_WzA2Mj".into()),
+            claims: String::new(),
+        }
+    }
+
+    const RIGHT: Redemption<'_> = Redemption {
+        redirect_uri: Some("https://a.example/cb"),
+        verifier: Some(VERIFIER),
+        must_repeat_uri: true,
+    };
+
+    fn why(request: &Redemption<'_>, after: u64) -> Option<Why> {
+        let now = NOW.after(std::time::Duration::from_secs(after));
+        code().check(request, now).err().map(|reject| reject.why)
+    }
+
+    #[test]
+    fn a_code_opens_for_its_client_alone_and_says_what_was_sealed() {
+        let keys = keyring(&[1], 1);
+        let shop = client("shop").id;
+        let text = code().seal(&keys, &shop).unwrap();
+        assert!(text.starts_with(CODE_PREFIX) && text.len() < 500, "{}", text.len());
+        assert_eq!(AuthorizationCode::open(&keys, &text, &shop), Ok(code()));
+        let other = AuthorizationCode::open(&keys, &text, &client("other").id);
+        assert_eq!(other, Err(Unopened::Garbage));
+        let bare = AuthorizationCode { nonce: None, challenge: None, ..code() };
+        let text = bare.seal(&keys, &shop).unwrap();
+        assert_eq!(AuthorizationCode::open(&keys, &text, &shop), Ok(bare));
+    }
+
+    #[test]
+    fn checklist_46_a_code_lives_for_a_minute() {
+        assert_eq!((why(&RIGHT, 59), why(&RIGHT, 60)), (None, Some(Why::CodeExpired)));
+    }
+
+    #[test]
+    fn checklist_47_a_code_is_bound_to_redirection_uri_and_challenge() {
+        let other = Redemption { redirect_uri: Some("https://a.example/cb2"), ..RIGHT };
+        assert_eq!(why(&other, 0), Some(Why::CodeRedirectDiffers));
+        let other =
+            Redemption { verifier: Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK"), ..RIGHT };
+        assert_eq!(why(&other, 0), Some(Why::VerifierWrong));
+        assert_eq!(why(&Redemption { verifier: None, ..RIGHT }, 0), Some(Why::VerifierMissing));
+    }
+
+    #[test]
+    fn checklist_49_a_uri_that_was_sent_is_sent_again_unless_the_client_need_not() {
+        let without = Redemption { redirect_uri: None, ..RIGHT };
+        assert_eq!(why(&without, 0), Some(Why::CodeRedirectMissing));
+        assert_eq!(why(&Redemption { must_repeat_uri: false, ..without }, 0), None);
+        let wrong = Redemption { redirect_uri: Some("https://x"), must_repeat_uri: false, ..RIGHT };
+        assert_eq!(why(&wrong, 0), Some(Why::CodeRedirectDiffers));
+    }
+
+    #[test]
+    fn checklist_48_a_second_redemption_is_reuse_unless_the_answer_was_lost_within_grace() {
+        let (shop, seal) = (client("shop"), Seal { kid: 1, epoch: 3 });
+        let strict = Policy::default();
+        let grace =
+            Policy { grace_period: std::time::Duration::from_secs(30), ..Policy::default() };
+        let (family, _) = code().begin(&shop, (&strict, seal, NOW));
+        let user =
+            Some(crate::user::UserStanding { enabled: true, not_before: Timestamp::default() });
+        let loaded = |family: &Family| Loaded { family: family.clone(), user, epoch: 3 };
+        let judge = |family: &Family, policy, seconds| {
+            let now = NOW.after(std::time::Duration::from_secs(seconds));
+            presented_again(&code(), Some(&loaded(family)), &shop, policy, now)
+        };
+        let reuse = Presented::Reuse(Why::CodeReused.into());
+        assert_eq!(judge(&family, &strict, 0), reuse);
+        assert!(
+            matches!(judge(&family, &grace, 29), Presented::Retry(retry) if retry.seal == seal)
+        );
+        assert_eq!(judge(&family, &grace, 30), reuse);
+        let used = Family { confirmed: true, ..family.clone() };
+        assert_eq!(judge(&used, &grace, 1), reuse);
+        let rotated = Family { generation: 1, ..family.clone() };
+        assert_eq!(judge(&rotated, &grace, 1), reuse);
+        let gone = presented_again(&code(), None, &shop, &grace, NOW);
+        assert_eq!(gone, Presented::Ended(Why::CodeEnded.into()));
+    }
+}

@@ -1,0 +1,118 @@
+//! `grant_type=authorization_code`: open the code, judge what it is bound to, begin its family.
+//!
+//! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
+
+use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
+use remint_protocol::family::RevokeReason;
+use remint_protocol::refresh::{Access, Seal};
+use remint_protocol::reject::{Reject, Why};
+use remint_protocol::resource::Resources;
+use remint_protocol::token::{self, RefreshToken, Unopened};
+use remint_store::Outcome;
+
+use super::{TokenRequest, TokenResponse};
+use crate::entropy;
+use crate::failure::Failure;
+
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+    let (app, client, now) = (request.app, request.caller.client(), request.now);
+    code::is_registered(client)?;
+    let text = request.form.find("code").ok_or(Why::CodeMissing)?;
+    let code = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
+    let redemption = Redemption {
+        redirect_uri: request.form.find("redirect_uri"),
+        verifier: request.form.find("code_verifier"),
+        must_repeat_uri: client.authorize.repeat_redirect_uri,
+    };
+    code.check(&redemption, now)?;
+    let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
+    let seal = app.seal().await?;
+    let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
+    // Before the write: nothing that can fail comes after it.
+    let response = redeemed.mint(seal, access)?;
+    match app.store.insert_family(&family, None).await? {
+        Outcome::Done => {
+            redeemed.tell("session.started", None);
+            Ok(response)
+        }
+        Outcome::Conflict => redeemed.again().await,
+    }
+}
+
+fn unopened(why: Unopened) -> Failure {
+    match why {
+        Unopened::Garbage => Why::CodeGarbage.into(),
+        Unopened::UnknownKey => Failure::KeyNotHere,
+    }
+}
+
+/// A code with everything right.
+struct Redeemed<'a> {
+    request: &'a TokenRequest<'a>,
+    code: &'a AuthorizationCode,
+    /// The resources that the access token shall be for, if not for all.
+    narrowed: Option<Resources>,
+}
+
+impl Redeemed<'_> {
+    /// What becomes of a code whose row could not be inserted.
+    async fn again(&self) -> Result<TokenResponse, Failure> {
+        let (app, now) = (self.request.app, self.request.now);
+        let loaded = app.store.load_family(self.code.family).await?;
+        let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
+        match code::presented_again(self.code, loaded.as_ref(), client, policy, now) {
+            Presented::Retry(retry) => {
+                let Retry { seal, access } = *retry;
+                let response = self.mint(seal, access)?;
+                self.tell("code.retried", None);
+                Ok(response)
+            }
+            Presented::Ended(reject) => self.refuse("code.denied", reject),
+            Presented::Reuse(reject) => {
+                app.store.revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
+                self.refuse("code.reuse_detected", reject)
+            }
+        }
+    }
+
+    fn refuse(&self, event: &'static str, reject: Reject) -> Result<TokenResponse, Failure> {
+        self.tell(event, Some(reject.why));
+        Err(reject.into())
+    }
+
+    fn mint(&self, seal: Seal, access: Access) -> Result<TokenResponse, Failure> {
+        let (app, client) = (self.request.app, self.request.caller.client());
+        let refresh = RefreshToken {
+            kid: seal.kid,
+            epoch: seal.epoch,
+            family: self.code.family,
+            secret: self.code.secret.clone(),
+            generation: 0,
+        };
+        let refresh = if client.gets_refresh_token(&self.code.scope) {
+            let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
+            Some(sealed.ok_or(Failure::KeyNotHere)?)
+        } else {
+            None
+        };
+        // RFC 8707 §2.2: the access token alone is for fewer resources.
+        let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
+        let access = Access { resources, ..access };
+        let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
+        TokenResponse::new(app, &access, refresh)
+    }
+
+    fn tell(&self, event: &'static str, why: Option<Why>) {
+        let (caller, session) =
+            (self.request.caller, self.request.app.session_id(self.code.family));
+        let cause = why.map_or("", Why::name);
+        let (sub, request_id) = (self.code.user_id, self.request.request_id);
+        if why == Some(Why::CodeReused) {
+            tracing::warn!(event, cause, client_id = %caller.client().id, %sub, %session,
+                source = %caller.source, %request_id);
+        } else {
+            tracing::info!(event, cause, client_id = %caller.client().id, %sub, %session,
+                source = %caller.source, %request_id);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The sessions of browsers: one row for each, whose secret is drawn anew at every sign-in.
+
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::secret::SecretHash;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::{UserId, UserStanding, Username};
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::row::{Columns, Row};
+use crate::{Error, Store, families, guesses};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.user_id, s.created_at, s.secret_hash, s.auth_time, s.expires_at, s.amr, \
+             s.user_agent, s.source, s.seen_at, s.ended_at, u.not_before, u.disabled_at, u.username \
+             FROM browser_sessions s LEFT JOIN users u ON u.id = s.user_id ",
+            $rest
+        )
+    };
+}
+
+const LOAD: Statement = Statement::new(select!("WHERE s.id = ?1"));
+const LIST_BY_USER: Statement =
+    Statement::new(select!("WHERE s.user_id = ?1 AND s.id > ?2 ORDER BY s.id LIMIT ?3"));
+
+const INSERT: Statement = Statement::new(
+    "INSERT INTO browser_sessions (id, user_id, created_at, secret_hash, auth_time, expires_at, amr, \
+     user_agent, source, seen_at) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2 AND disabled_at IS NULL AND not_before < ?5) \
+     ON CONFLICT (id) DO NOTHING",
+);
+
+/// Guarded by the secret that was presented: of two sign-ins at once one wins.
+const RENEW: Statement = Statement::new(
+    "UPDATE browser_sessions SET secret_hash = ?3, auth_time = ?4, expires_at = ?5, amr = ?6, \
+     user_agent = ?7, source = ?8, seen_at = ?9 WHERE id = ?1 AND secret_hash = ?2 \
+     AND ended_at IS NULL \
+     AND EXISTS (SELECT 1 FROM users WHERE id = user_id AND disabled_at IS NULL AND not_before < ?4)",
+);
+
+/// What a failover loses of it only makes a session idle a minute sooner.
+const SEE: Statement = Statement::new(
+    "UPDATE browser_sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2 AND ended_at IS NULL",
+)
+.healing();
+
+const END: Statement = Statement::new(
+    "UPDATE browser_sessions SET ended_at = coalesce(ended_at, ?3) WHERE id = ?1 AND user_id = ?2",
+);
+
+/// In pieces, so that the writer is not busy with one deletion while requests wait.
+const DELETE_SOME_OF_USER: Statement = Statement::new(
+    "DELETE FROM browser_sessions WHERE id IN \
+     (SELECT id FROM browser_sessions WHERE user_id = ?1 LIMIT 500)",
+);
+const DELETE_SOME_EXPIRED: Statement = Statement::new(
+    "DELETE FROM browser_sessions WHERE id IN \
+     (SELECT id FROM browser_sessions WHERE expires_at < ?1 LIMIT 500)",
+);
+const FIND_EXPIRED: Statement =
+    Statement::new("SELECT id FROM browser_sessions WHERE expires_at < ?1 LIMIT 1");
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] = &[
+    &LOAD,
+    &LIST_BY_USER,
+    &INSERT,
+    &RENEW,
+    &SEE,
+    &END,
+    &DELETE_SOME_OF_USER,
+    &DELETE_SOME_EXPIRED,
+    &FIND_EXPIRED,
+];
+
+/// A session, and its user as they are today; `None` for one who was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// The session.
+    pub session: BrowserSession,
+    /// The user today.
+    pub user: Option<(Username, UserStanding)>,
+}
+
+impl Store {
+    /// Loads a session.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_browser_session(
+        &self,
+        id: BrowserSessionId,
+    ) -> Result<Option<Visitor>, Error> {
+        self.read_one(&LOAD, &[id.0.into()]).await?.map(visitor).transpose()
+    }
+
+    /// Lists at most `limit` sessions of a user after an id, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_browser_sessions(
+        &self,
+        user: UserId,
+        after: Option<BrowserSessionId>,
+        limit: u32,
+    ) -> Result<Vec<BrowserSession>, Error> {
+        let after = after.map_or_else(Vec::new, |id| id.0.to_vec());
+        let values = [user.0.into(), crate::row::Value::Blob(after), limit.into()];
+        let rows = self.read(&LIST_BY_USER, &values).await?;
+        rows.into_iter().map(|row| visitor(row).map(|visitor| visitor.session)).collect()
+    }
+
+    /// Begins a session, unless its user was disabled, deleted or signed out everywhere meanwhile. `trust`
+    /// is the bucket of the account and source that just proved a password.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn insert_browser_session(
+        &self,
+        session: &BrowserSession,
+        trust: Option<(guesses::Key, Timestamp)>,
+    ) -> Result<Outcome, Error> {
+        let values = vec![
+            session.id.0.into(),
+            session.user_id.0.into(),
+            session.created_at.into(),
+            session.secret_hash.0.into(),
+            session.auth_time.into(),
+            session.expires_at.into(),
+            session.amr.as_str().into(),
+            session.user_agent.as_str().into(),
+            session.source.as_str().into(),
+            session.seen_at.into(),
+        ];
+        let mut batch = vec![Write::one(&INSERT, values)];
+        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
+        self.commit(batch).await
+    }
+
+    /// Gives a session whose user has proven again who they are a new secret, if it still has the one that
+    /// was `seen`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn renew_browser_session(
+        &self,
+        seen: SecretHash,
+        session: &BrowserSession,
+        trust: Option<(guesses::Key, Timestamp)>,
+    ) -> Result<Outcome, Error> {
+        let values = vec![
+            session.id.0.into(),
+            seen.0.into(),
+            session.secret_hash.0.into(),
+            session.auth_time.into(),
+            session.expires_at.into(),
+            session.amr.as_str().into(),
+            session.user_agent.as_str().into(),
+            session.source.as_str().into(),
+            session.seen_at.into(),
+        ];
+        let mut batch = vec![Write::one(&RENEW, values)];
+        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
+        self.commit(batch).await
+    }
+
+    /// Remembers that a session was used.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn see_browser_session(
+        &self,
+        id: BrowserSessionId,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        self.commit(vec![Write::any(&SEE, vec![id.0.into(), now.into()])]).await
+    }
+
+    /// Ends a session of a user, and with it the families that do not outlive it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn end_browser_session(
+        &self,
+        (user, id): (UserId, BrowserSessionId),
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let end = Write::any(&END, vec![id.0.into(), user.0.into(), now.into()]);
+        self.commit(vec![end, families::revoke_with_browser_session((user, id), now)]).await
+    }
+
+    /// Removes all sessions of a user who is no more.
+    pub(crate) async fn delete_browser_sessions_of_user(&self, user: UserId) -> Result<(), Error> {
+        while !self.list_browser_sessions(user, None, 1).await?.is_empty() {
+            self.commit(vec![Write::any(&DELETE_SOME_OF_USER, vec![user.0.into()])]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes some sessions that ended at their latest before `before`, and says whether there may be more.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_expired_browser_sessions(&self, before: Timestamp) -> Result<bool, Error> {
+        if self.read_one(&FIND_EXPIRED, &[before.into()]).await?.is_none() {
+            return Ok(false);
+        }
+        self.commit(vec![Write::any(&DELETE_SOME_EXPIRED, vec![before.into()])]).await?;
+        Ok(true)
+    }
+}
+
+fn visitor(row: Row) -> Result<Visitor, Error> {
+    let mut c = Columns::new("browser_sessions", row);
+    let session = BrowserSession {
+        id: BrowserSessionId(c.take("id")?),
+        user_id: UserId(c.take("user_id")?),
+        created_at: c.take("created_at")?,
+        secret_hash: SecretHash(c.take("secret_hash")?),
+        auth_time: c.take("auth_time")?,
+        expires_at: c.take("expires_at")?,
+        amr: c.take("amr")?,
+        user_agent: c.take("user_agent")?,
+        source: c.take("source")?,
+        seen_at: c.take("seen_at")?,
+        ended_at: c.take("ended_at")?,
+    };
+    let not_before: Option<Timestamp> = c.take("not_before")?;
+    let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
+    let name: Option<String> = c.take("username")?;
+    let user = match not_before.zip(name) {
+        None => None,
+        Some((not_before, name)) => {
+            let name = Username::parse(&name).ok_or_else(|| c.corrupt("username"))?;
+            Some((name, UserStanding { enabled: disabled_at.is_none(), not_before }))
+        }
+    };
+    Ok(Visitor { session, user })
+}

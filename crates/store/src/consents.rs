@@ -1,0 +1,141 @@
+//! What people allowed to clients: one row for each pair.
+
+use remint_protocol::client::ClientId;
+use remint_protocol::consent::Consent;
+use remint_protocol::family::RevokeReason;
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::UserId;
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::row::{Columns, Row, Value};
+use crate::{Error, Store, families};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT user_id, client_id, scope, resources, given_at FROM consents ", $rest)
+    };
+}
+
+const LOAD: Statement = Statement::new(select!("WHERE id = ?1"));
+const LIST_BY_USER: Statement =
+    Statement::new(select!("WHERE user_id = ?1 AND client_id > ?2 ORDER BY client_id LIMIT ?3"));
+const FIND_BY_CLIENT: Statement =
+    Statement::new("SELECT id FROM consents WHERE client_id = ?1 LIMIT 1");
+
+const SAVE: Statement = Statement::new(
+    "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
+     ON CONFLICT (id) DO UPDATE SET scope = excluded.scope, resources = excluded.resources, \
+     given_at = excluded.given_at",
+);
+const DELETE: Statement = Statement::new("DELETE FROM consents WHERE id = ?1");
+
+/// In pieces, so that the writer is not busy with one deletion while requests wait.
+const DELETE_SOME_OF_USER: Statement = Statement::new(
+    "DELETE FROM consents WHERE id IN (SELECT id FROM consents WHERE user_id = ?1 LIMIT 500)",
+);
+const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
+    "DELETE FROM consents WHERE id IN (SELECT id FROM consents WHERE client_id = ?1 LIMIT 500)",
+);
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] =
+    &[&LOAD, &FIND_BY_CLIENT, &SAVE, &DELETE, &DELETE_SOME_OF_USER, &DELETE_SOME_OF_CLIENT];
+/// Reads one person's rows and sorts them: they are few.
+#[cfg(test)]
+pub(crate) const COLD: &[&Statement] = &[&LIST_BY_USER];
+
+impl Store {
+    /// What a user allowed a client.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_consent(
+        &self,
+        user: UserId,
+        client: &ClientId,
+    ) -> Result<Option<Consent>, Error> {
+        self.read_one(&LOAD, &[key(user, client)]).await?.map(consent).transpose()
+    }
+
+    /// Lists at most `limit` of what a user allowed after a client, in the order of the clients' ids.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_consents(
+        &self,
+        user: UserId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Consent>, Error> {
+        let values = [user.0.into(), after.into(), limit.into()];
+        self.read(&LIST_BY_USER, &values).await?.into_iter().map(consent).collect()
+    }
+
+    /// Remembers what a user allowed a client, in place of what was remembered before.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn save_consent(&self, given: &Consent) -> Result<Outcome, Error> {
+        let values = vec![
+            key(given.user_id, &given.client_id),
+            given.user_id.0.into(),
+            given.client_id.as_str().into(),
+            given.scope.as_str().into(),
+            given.resources.as_str().into(),
+            given.given_at.into(),
+        ];
+        self.commit(vec![Write::one(&SAVE, values)]).await
+    }
+
+    /// Takes back what a user allowed a client, and ends all that the client has of them.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn revoke_consent(
+        &self,
+        (user, client): (UserId, &ClientId),
+        reason: RevokeReason,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let delete = Write::any(&DELETE, vec![key(user, client)]);
+        self.commit(vec![delete, families::revoke_at_client((user, client), reason, now)]).await
+    }
+
+    /// Removes all that a user who is no more allowed.
+    pub(crate) async fn delete_consents_of_user(&self, user: UserId) -> Result<(), Error> {
+        while !self.list_consents(user, "", 1).await?.is_empty() {
+            self.commit(vec![Write::any(&DELETE_SOME_OF_USER, vec![user.0.into()])]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes all that a client which is no more was allowed.
+    pub(crate) async fn delete_consents_of_client(&self, client: &ClientId) -> Result<(), Error> {
+        let id = Value::from(client.as_str());
+        while self.read_one(&FIND_BY_CLIENT, std::slice::from_ref(&id)).await?.is_some() {
+            self.commit(vec![Write::any(&DELETE_SOME_OF_CLIENT, vec![id.clone()])]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The key of the pair. The user's id has a fixed length, so no two pairs have the same bytes.
+fn key(user: UserId, client: &ClientId) -> Value {
+    let mut bytes = user.0.to_vec();
+    bytes.extend_from_slice(client.as_str().as_bytes());
+    Value::Blob(bytes)
+}
+
+fn consent(row: Row) -> Result<Consent, Error> {
+    let mut c = Columns::new("consents", row);
+    Ok(Consent {
+        user_id: UserId(c.take("user_id")?),
+        client_id: c.parse("client_id", |text: String| ClientId::parse(&text))?,
+        scope: Scope::from_stored(c.take("scope")?),
+        resources: Resources::from_stored(c.take("resources")?),
+        given_at: c.take("given_at")?,
+    })
+}
