@@ -100,6 +100,7 @@ fn is_openid(form: &Form<'_>) -> bool {
 }
 
 /// What the client wishes of the pages (OpenID Connect Core §3.1.2.1).
+#[expect(clippy::struct_excessive_bools, reason = "a set of four words")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// No page at all.

@@ -15,7 +15,7 @@ use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
 pub const INTERACTION_PREFIX: &str = "rmir_";
 
 /// How long a person may take.
-pub const LIFETIME: Duration = Duration::from_mins(60);
+pub const LIFETIME: Duration = Duration::from_hours(1);
 
 /// The longest request that is kept, in bytes.
 pub const MAX_REQUEST: usize = 8 * 1024;
