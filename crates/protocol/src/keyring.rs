@@ -49,6 +49,8 @@ pub enum Kind {
     Refresh,
     /// The public ids of sessions.
     Session,
+    /// The private halves of the keys that sign JWTs.
+    SigningKey,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             Self::Access => b"remint access token v1",
             Self::Refresh => b"remint refresh token v1",
             Self::Session => b"remint session id v1",
+            Self::SigningKey => b"remint signing key v1",
         }
     }
 }
@@ -73,6 +76,7 @@ struct Derived {
     access: Key,
     refresh: Key,
     session: Key,
+    signing_key: Key,
     client_secret: Hmac<Sha256>,
 }
 
@@ -90,6 +94,7 @@ impl Derived {
             access: derive(Kind::Access.label())?,
             refresh: derive(Kind::Refresh.label())?,
             session: derive(Kind::Session.label())?,
+            signing_key: derive(Kind::SigningKey.label())?,
             client_secret: Hmac::new(
                 mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
             ),
@@ -185,6 +190,7 @@ impl Keyring {
             Kind::Access => &key.access,
             Kind::Refresh => &key.refresh,
             Kind::Session => &key.session,
+            Kind::SigningKey => &key.signing_key,
         };
         Aes256Siv::new_from_slice(key.as_slice()).ok()
     }

@@ -6,7 +6,9 @@ mod postgres;
 use rusqlite::Connection;
 
 use crate::batch::Statement;
-use crate::{access_tokens, clients, families, guesses, keys, meta, migrate, nodes, users};
+use crate::{
+    access_tokens, clients, families, guesses, keys, meta, migrate, nodes, signing_keys, users,
+};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
@@ -28,7 +30,7 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
 }
 
 fn all() -> impl Iterator<Item = &'static &'static Statement> {
-    let cold = [clients::COLD, keys::COLD, nodes::COLD];
+    let cold = [clients::COLD, keys::COLD, nodes::COLD, signing_keys::COLD];
     hot().chain(cold.into_iter().flatten())
 }
 
