@@ -53,6 +53,8 @@ pub enum Kind {
     Code,
     /// Authorization requests that wait for a person.
     Interaction,
+    /// The private halves of the keys that sign JWTs.
+    SigningKey,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Self::Session => b"remint session id v1",
             Self::Code => b"remint authorization code v1",
             Self::Interaction => b"remint interaction v1",
+            Self::SigningKey => b"remint signing key v1",
         }
     }
 }
@@ -82,6 +85,7 @@ struct Derived {
     code: Key,
     interaction: Key,
     csrf: Hmac<Sha256>,
+    signing_key: Key,
     client_secret: Hmac<Sha256>,
 }
 
@@ -103,6 +107,7 @@ impl Derived {
             code: derive(Kind::Code.label())?,
             interaction: derive(Kind::Interaction.label())?,
             csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
+            signing_key: derive(Kind::SigningKey.label())?,
             client_secret: Hmac::new(
                 mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
             ),
@@ -200,6 +205,7 @@ impl Keyring {
             Kind::Session => &key.session,
             Kind::Code => &key.code,
             Kind::Interaction => &key.interaction,
+            Kind::SigningKey => &key.signing_key,
         };
         Aes256Siv::new_from_slice(key.as_slice()).ok()
     }

@@ -224,33 +224,35 @@ pub(crate) fn push_text(content: &mut Vec<u8>, text: &str) -> Option<()> {
     Some(())
 }
 
-fn associated_data(kid: u8, kind: Kind, client: &str) -> Vec<u8> {
-    let mut data = Vec::with_capacity(2 + kind.label().len() + client.len());
+fn associated_data(kid: u8, kind: Kind, context: &str) -> Vec<u8> {
+    let mut data = Vec::with_capacity(2 + kind.label().len() + context.len());
     data.extend_from_slice(&[VERSION, kid]);
     data.extend_from_slice(kind.label());
-    data.extend_from_slice(client.as_bytes());
+    data.extend_from_slice(context.as_bytes());
     data
 }
 
+/// Seals `content` for the kind and the context that it is to be opened in.
 pub(crate) fn seal(
     keys: &Keyring,
     kid: u8,
     kind: Kind,
-    client: &str,
+    context: &str,
     content: &[u8],
 ) -> Option<Vec<u8>> {
     let mut cipher: Aes256Siv = keys.cipher(kid, kind)?;
-    let sealed = cipher.encrypt([associated_data(kid, kind, client)], content).ok()?;
+    let sealed = cipher.encrypt([associated_data(kid, kind, context)], content).ok()?;
     let mut all = Vec::with_capacity(2 + sealed.len());
     all.extend_from_slice(&[VERSION, kid]);
     all.extend_from_slice(&sealed);
     Some(all)
 }
 
+/// Opens what was sealed, and says under which key.
 pub(crate) fn open(
     keys: &Keyring,
     kind: Kind,
-    client: &str,
+    context: &str,
     all: &[u8],
 ) -> Result<(u8, Vec<u8>), Unopened> {
     let [VERSION, kid, sealed @ ..] = all else { return Err(Unopened::Garbage) };
@@ -258,7 +260,7 @@ pub(crate) fn open(
         return Err(if keys.is_plausible(*kid) { Unopened::UnknownKey } else { Unopened::Garbage });
     };
     cipher
-        .decrypt([associated_data(*kid, kind, client)], sealed)
+        .decrypt([associated_data(*kid, kind, context)], sealed)
         .map(|content| (*kid, content))
         .map_err(|_| Unopened::Garbage)
 }

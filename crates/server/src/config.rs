@@ -154,6 +154,8 @@ sections! {
     "tokens." Tokens {
         /// How long an access token lives.
         access_token_lifetime: Duration = "1h";
+        /// How long an ID token lives.
+        id_token_lifetime: Duration = "1h";
         /// How long a refresh token lives.
         refresh_token_lifetime: Duration = "1d";
         /// Whether each refresh gives a new refresh token and makes the previous one unusable. When off,
@@ -174,6 +176,15 @@ sections! {
         /// Whether a renewal ends the access tokens issued before it. Nothing is renewed, and so nothing
         /// ended, where `renew_refresh_token` is off.
         revoke_access_token_on_refresh: bool = "false";
+    }
+
+    /// The keys that sign ID tokens and other JWTs, see [keys](keys.md).
+    "signing." SigningKeys {
+        /// How old a key may get before the next one signs. Empty: keys change by `remint key rotate` alone.
+        rotate_every: Option<Duration> = "90d";
+        /// How long a new key is published before it signs, so that clients that keep the key set know it
+        /// by then. `/oauth2/jwks` lets them keep it for 15 minutes; some keep it for a day.
+        lead_time: Duration = "1d";
     }
 
     /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
@@ -210,6 +221,8 @@ pub struct Config {
     pub ops: Ops,
     /// `[tokens]`
     pub tokens: Tokens,
+    /// `[signing]`
+    pub signing: SigningKeys,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[log]`
@@ -231,6 +244,7 @@ impl Config {
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,
             tokens: Tokens::resolve(sources)?,
+            signing: SigningKeys::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
             log: Log::resolve(sources)?,
             base: sources.base().to_owned(),
@@ -290,6 +304,7 @@ impl Config {
                 return Err(sources.fault(key, &advice));
             }
         }
+        self.check_signing(sources)?;
         for (key, value, least, most) in [
             ("store.connections", store.connections, 3, 1_000),
             ("http.max_connections", http.max_connections, 1, 1_000_000),
@@ -301,6 +316,25 @@ impl Config {
                 let advice = format!("write a number from {least} to {most}");
                 return Err(sources.fault(key, &advice));
             }
+        }
+        Ok(())
+    }
+
+    fn check_signing(&self, sources: &Sources) -> Result<(), ConfigError> {
+        let (hour, month) = (Duration::from_hours(1), Duration::from_hours(30 * 24));
+        let lead = self.signing.lead_time;
+        // Longer than clients may keep the key set.
+        if !(hour..=month).contains(&lead) {
+            return Err(sources.fault("signing.lead_time", "write a time from \"1h\" to \"30d\""));
+        }
+        if self.signing.rotate_every.is_some_and(|every| every < lead * 2) {
+            let advice = format!("write at least {}, twice signing.lead_time", (lead * 2).show());
+            return Err(sources.fault("signing.rotate_every", &advice));
+        }
+        let life = self.tokens.id_token_lifetime;
+        if !(Duration::from_secs(1)..=month).contains(&life) {
+            let advice = "write a time from \"1s\" to \"30d\"";
+            return Err(sources.fault("tokens.id_token_lifetime", advice));
         }
         Ok(())
     }
@@ -392,6 +426,7 @@ impl Config {
         self.http.show(&mut all);
         self.ops.show(&mut all);
         self.tokens.show(&mut all);
+        self.signing.show(&mut all);
         self.passwords.show(&mut all);
         self.log.show(&mut all);
         all

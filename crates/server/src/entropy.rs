@@ -7,6 +7,7 @@ use remint_protocol::secret::FamilySecret;
 use remint_protocol::token::Jti;
 use remint_protocol::user::UserId;
 
+use aws_lc_rs::rand::SystemRandom;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -24,6 +25,11 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut drawn = [0; N];
     aws_lc_rs::rand::fill(&mut drawn).map_err(|_| NoEntropy)?;
     Ok(drawn)
+}
+
+/// What signatures draw their own randomness from.
+pub(crate) fn for_signatures() -> SystemRandom {
+    SystemRandom::new()
 }
 
 /// The number of a new access token.

@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     Throttled(Duration),
     /// Sealed under a key that has not reached this node.
     KeyNotHere,
+    /// A fresh store has no key to sign with yet.
+    NoSigningKey,
     /// The store is older than the token: the primary of yesterday, or one from a backup.
     StoreBehind,
     /// Other requests changed the same session, again and again.
@@ -84,6 +86,7 @@ impl Failure {
             Self::Overloaded => "overloaded",
             Self::Throttled(_) => "throttled",
             Self::KeyNotHere => "key_not_here",
+            Self::NoSigningKey => "no_signing_key",
             Self::StoreBehind => "store_behind",
             Self::Contended => "contended",
             Self::Store(remint_store::Error::Unavailable { .. }) => "store_unavailable",
@@ -126,6 +129,7 @@ impl Failure {
             ),
             Self::Overloaded
             | Self::KeyNotHere
+            | Self::NoSigningKey
             | Self::StoreBehind
             | Self::Contended
             | Self::Store(remint_store::Error::Unavailable { .. }) => {

@@ -11,6 +11,7 @@ pub mod entropy;
 mod failure;
 mod health;
 mod introspect;
+mod jwks;
 mod key_file;
 pub mod keys;
 mod login;
@@ -20,6 +21,7 @@ mod observe;
 pub mod passwords;
 mod revoke;
 pub mod serve;
+pub mod signing;
 mod source;
 mod sweep;
 mod telemetry;
@@ -56,6 +58,7 @@ pub struct App {
     policy: Policy,
     store: Store,
     keys: ArcSwap<Known>,
+    signing: signing::Current,
     node: NodeId,
     started_at: Timestamp,
     clock: Clock,
@@ -98,6 +101,7 @@ impl App {
             config,
             store,
             keys: ArcSwap::from_pointee(keys),
+            signing: signing::Current::default(),
             node: node::draw()?,
             started_at: clock.now(),
             clock,
@@ -153,6 +157,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/oauth2/token/", post(token::token))
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/jwks", get(jwks::jwks))
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
         .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
         .route("/health/live", get(health::live))

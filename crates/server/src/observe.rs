@@ -64,7 +64,7 @@ pub(crate) async fn observe(
     let cause = told.map_or("", |told| told.cause);
     let outcome = match told {
         Some(told) => told.error,
-        None if response.status().is_success() => "ok",
+        None if is_ok(response.status()) => "ok",
         None => by_status(response.status()),
     };
     let took = started.elapsed();
@@ -88,6 +88,11 @@ pub(crate) async fn observe(
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+/// A client that has the newest answer already is served as well.
+fn is_ok(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 const fn by_status(status: StatusCode) -> &'static str {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::family::Loaded;
-use remint_store::{Error, Filter, Outcome};
+use remint_protocol::policy::Policy;
+use remint_store::{Error, Filter, Outcome, Store};
 use tokio::time::sleep;
 
 use crate::App;
@@ -44,7 +45,7 @@ async fn is_ours(app: &App) -> bool {
 
 async fn walk(app: &App) -> Result<(), Error> {
     let mut live = 0;
-    let remembered = longest_access_token(app).await?;
+    let remembered = longest_access_token(&app.store, &app.policy).await?;
     let mut after = None;
     loop {
         let now = app.clock.now();
@@ -83,11 +84,14 @@ async fn forget(app: &App) -> Result<(), Error> {
 }
 
 /// How long the access token of any client lives at most, as any clock sees it.
-async fn longest_access_token(app: &App) -> Result<Duration, Error> {
-    let mut longest = app.policy.access_token_lifetime;
+pub(crate) async fn longest_access_token(
+    store: &Store,
+    policy: &Policy,
+) -> Result<Duration, Error> {
+    let mut longest = policy.access_token_lifetime;
     let mut after = String::new();
     loop {
-        let clients = app.store.list_clients(&after, PIECE).await?;
+        let clients = store.list_clients(&after, PIECE).await?;
         let own = clients.iter().filter_map(|c| c.overrides.access_token_lifetime).max();
         longest = longest.max(own.unwrap_or_default());
         match clients.last() {

@@ -25,6 +25,7 @@ type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 pub(crate) enum Endpoint {
     Health,
     Introspect,
+    Jwks,
     Metadata,
     Other,
     Revoke,
@@ -32,13 +33,21 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 6] =
-        [Self::Health, Self::Introspect, Self::Metadata, Self::Other, Self::Revoke, Self::Token];
+    const ALL: [Self; 7] = [
+        Self::Health,
+        Self::Introspect,
+        Self::Jwks,
+        Self::Metadata,
+        Self::Other,
+        Self::Revoke,
+        Self::Token,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Health => "health",
             Self::Introspect => "introspect",
+            Self::Jwks => "jwks",
             Self::Metadata => "metadata",
             Self::Other => "other",
             Self::Revoke => "revoke",
@@ -50,6 +59,7 @@ impl Endpoint {
         match path.trim_end_matches('/') {
             "/oauth2/token" => Self::Token,
             "/oauth2/introspect" => Self::Introspect,
+            "/oauth2/jwks" => Self::Jwks,
             "/oauth2/revoke" => Self::Revoke,
             p if p.starts_with("/.well-known/") => Self::Metadata,
             p if p.starts_with("/health") => Self::Health,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{App, keys, node};
+use crate::{App, keys, node, signing};
 
 /// How often the store is asked whether something changed, beside being told so.
 const EVERY: Duration = Duration::from_millis(250);
@@ -29,6 +29,7 @@ pub(crate) async fn watch(app: Arc<App>) {
         if app.clients.see_revision(revision) || stamp != seen {
             seen = stamp;
             read_keys(&app).await;
+            signing::reload(&app).await;
         }
     }
 }
@@ -52,6 +53,7 @@ async fn read_keys(app: &App) {
                 );
                 app.keys.store(Arc::new(known));
                 node::tell_once(app).await;
+                signing::want(app);
             }
         }
         Err(error) => tracing::error!("the root keys stay as they were: {error}"),

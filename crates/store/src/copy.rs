@@ -36,6 +36,7 @@ const RAISE_MARK: Statement = Statement::new(
 const RAISE_COUNTER: Statement =
     Statement::new("UPDATE meta SET value = ?2 WHERE name = ?1 AND value < ?2");
 const FORGET_KEYS: Statement = Statement::new("DELETE FROM keys");
+const FORGET_SIGNING_KEYS: Statement = Statement::new("DELETE FROM signing_keys");
 
 /// One of the two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,8 +237,10 @@ impl<'a> Copy<'a> {
         let mut batch = self.raise_counters().await?;
         batch.push(Write::any(&RAISE_MARK, vec![0_i64.into()]));
         if mark == NO_MARK {
-            // Whoever looked at the empty store made the keys of some file known there.
+            // Whoever looked at the empty store made the keys of some file known there, and a server
+            // made keys to sign with.
             batch.push(Write::any(&FORGET_KEYS, Vec::new()));
+            batch.push(Write::any(&FORGET_SIGNING_KEYS, Vec::new()));
         }
         self.commit(batch).await
     }

@@ -22,6 +22,7 @@ mod nodes;
 mod open_error;
 pub mod postgres;
 mod row;
+mod signing_keys;
 mod sqlite;
 mod stats;
 mod status;
@@ -38,6 +39,7 @@ pub use keys::StoredKey;
 pub use migrate::{MigrateError, Migration};
 pub use nodes::{Node, NodeId};
 pub use open_error::OpenError;
+pub use signing_keys::StoredSigningKey;
 pub use stats::{GROUP_BUCKETS, Stats};
 pub use users::User;
 

@@ -38,6 +38,7 @@ macro_rules! migrations {
 migrations! {
     1 "init" "0001_init.sql"
     2 "keys_and_nodes" "0002_keys_and_nodes.sql"
+    3 "signing_keys" "0003_signing_keys.sql"
     4 "authorization_code" "0004_authorization_code.sql"
 }
 

@@ -28,6 +28,7 @@ value_from! {
     Timestamp => |v| Self::Int(v.as_millis());
     &str => |v| Self::Text(v.to_owned());
     String => |v| Self::Text(v);
+    Vec<u8> => |v| Self::Blob(v);
     [u8; 16] => |v| Self::Blob(v.to_vec());
     [u8; 32] => |v| Self::Blob(v.to_vec());
 }
@@ -92,6 +93,12 @@ impl FromValue for i64 {
 impl FromValue for String {
     fn from_value(value: Value) -> Option<Self> {
         if let Value::Text(v) = value { Some(v) } else { None }
+    }
+}
+
+impl FromValue for Vec<u8> {
+    fn from_value(value: Value) -> Option<Self> {
+        if let Value::Blob(v) = value { Some(v) } else { None }
     }
 }
 

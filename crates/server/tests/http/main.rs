@@ -22,6 +22,8 @@ mod refresh;
 #[cfg(test)]
 mod revoke;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod tls;

@@ -4,19 +4,21 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
 use remint_protocol::family::Loaded;
 use remint_protocol::scope::Scope;
+use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources};
 use remint_server::keys::{self, KeyFile, Known};
 use remint_server::passwords::Passwords;
+use remint_server::signing::{self, Fresh, Plan};
 use remint_server::{App, entropy, ops_router, router, serve};
 use remint_store::{Filter, Outcome, Store, User};
 use serde_json::Value;
@@ -157,6 +159,7 @@ impl Site {
         let (stop, stopped) = watch::channel(false);
         let (app, keys, address, ops) = runtime.block_on(async {
             let keys = keys::load(&config.key_file(), &store, clock.now()).await.unwrap();
+            seed_signing_keys(&store, &keys, clock.now()).await;
             let app = App::new(config, store.clone(), keys.clone(), clock).unwrap();
             let public = listen(&app, router(&app), stopped.clone()).await;
             let ops = listen(&app, ops_router(&app), stopped).await;
@@ -367,6 +370,20 @@ pub(crate) fn eventually(holds: impl Fn() -> bool) {
 impl Drop for Site {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// The same signing keys in every store: drawing one for RSA takes longer than most tests.
+pub(crate) async fn seed_signing_keys(store: &Store, keys: &Known, now: Timestamp) {
+    static DRAWN: OnceLock<Vec<(SigningAlg, Fresh)>> = OnceLock::new();
+    if !store.list_signing_keys().await.unwrap().is_empty() {
+        return;
+    }
+    let drawn =
+        DRAWN.get_or_init(|| SigningAlg::ALL.map(|alg| (alg, Fresh::draw(alg).unwrap())).into());
+    for (_, fresh) in drawn {
+        let plan = Plan { signs_from: now, others_until: now };
+        assert_eq!(signing::make(store, keys, fresh, 0, plan, now).await.unwrap(), Outcome::Done);
     }
 }
 

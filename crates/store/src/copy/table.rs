@@ -44,7 +44,7 @@ pub(super) struct Table {
 impl Table {
     /// Whether nodes keep what they read of it until the revision changes.
     pub(super) fn is_cached(&self) -> bool {
-        matches!(self.name, "clients" | "keys")
+        matches!(self.name, "clients" | "keys" | "signing_keys")
     }
 
     /// Where the time stands at which a row was registered, in a table of what can be deleted.
@@ -136,11 +136,21 @@ macro_rules! table {
 }
 
 /// In this order: what a row speaks of is there before it.
-pub(super) static TABLES: [Table; 8] = [
+pub(super) static TABLES: [Table; 9] = [
     table! {
         keys kid Number (fingerprint added_at) ("?1, ?2, ?3, ?4, ?5")
         if "keys.activated_at IS NULL OR excluded.activated_at > keys.activated_at" { activated_at }
         if "keys.retired_at IS NULL" { retired_at }
+    },
+    // One whose generation another key has at the target is left out: servers made it there, before
+    // they were to run, and tokens may be signed with it.
+    table! {
+        signing_keys kid Text (alg generation jwk created_at signs_from)
+        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10")
+        unless "EXISTS (SELECT 1 FROM signing_keys s \
+                WHERE s.alg = ?2 AND s.generation = ?3 AND s.kid <> ?1)"
+        if "excluded.sealed_at > signing_keys.sealed_at" { root_kid sealed sealed_at }
+        if "excluded.published_until IS NOT NULL" { published_until }
     },
     table! {
         clients id Text (created_at)

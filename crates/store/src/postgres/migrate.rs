@@ -13,7 +13,8 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(1380797012)";
 /// NULL where there is no such table, which is not looked into then.
 const FOUND: &str = "SELECT to_regclass('meta') IS NOT NULL, \
     coalesce(to_regclass('clients'), to_regclass('users'), to_regclass('families'), \
-             to_regclass('keys'), to_regclass('nodes')) IS NOT NULL";
+             to_regclass('keys'), to_regclass('nodes'), \
+             to_regclass('signing_keys')) IS NOT NULL";
 const VERSION: &str = "SELECT value FROM meta WHERE name = 'schema'";
 const SET_VERSION: &str = "INSERT INTO meta (name, value) VALUES ('schema', $1) \
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";

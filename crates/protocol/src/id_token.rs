@@ -1,0 +1,254 @@
+//! The ID token (OpenID Connect Core 1.0 §2): its claims, and what ties it to the tokens and codes
+//! that it is issued with.
+//!
+//! What stays the same for as long as an authorization lives is one value, [`Identity`]; each ID token
+//! of it is made from that. So one that comes with a refresh can not differ from the first in what
+//! §12.2 says must be equal.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::signing_key::SigningAlg;
+use crate::time::Timestamp;
+
+/// The `typ` of an ID token. Other kinds of JWT have one of their own, so that none is taken for
+/// another (RFC 8725 §3.11).
+pub const TYP: &str = "JWT";
+
+/// A subject identifier: at most 255 ASCII characters (OpenID Connect Core §2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SubjectId(String);
+
+impl SubjectId {
+    /// The longest one.
+    pub const MAX_LEN: usize = 255;
+
+    /// Takes 1 to 255 visible ASCII characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_good = (1..=Self::MAX_LEN).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_good.then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SubjectId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("a subject has 1 to 255 visible ASCII characters")
+    }
+}
+
+impl From<SubjectId> for String {
+    fn from(subject: SubjectId) -> Self {
+        subject.0
+    }
+}
+
+/// For whom a token is: one audience is written as a string, several as an array.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// The usual case.
+    One(String),
+    /// Others beside the client.
+    Several(Vec<String>),
+}
+
+impl Audience {
+    /// The client, and others beside it.
+    pub fn of(client_id: &str, others: &[&str]) -> Self {
+        let mut all = vec![client_id.to_owned()];
+        for other in others {
+            if !all.iter().any(|known| known == other) {
+                all.push((*other).to_owned());
+            }
+        }
+        if all.len() == 1 { Self::One(client_id.to_owned()) } else { Self::Several(all) }
+    }
+
+    /// Whether `who` is meant.
+    pub fn contains(&self, who: &str) -> bool {
+        match self {
+            Self::One(one) => one == who,
+            Self::Several(all) => all.iter().any(|one| one == who),
+        }
+    }
+}
+
+/// What every ID token of one authorization says alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The issuer.
+    pub iss: String,
+    /// The user, as this client knows them.
+    pub sub: SubjectId,
+    /// The client, and who else the token is for.
+    pub aud: Audience,
+    /// The client, where it is not the only audience.
+    pub azp: Option<String>,
+    /// When the user proved who they are; `None` where neither `max_age` nor the client asked.
+    pub auth_time: Option<Timestamp>,
+    /// How strongly.
+    pub acr: Option<String>,
+    /// By which means.
+    pub amr: Vec<String>,
+    /// The session at this server (OpenID Connect Front-Channel Logout §3).
+    pub sid: Option<String>,
+}
+
+/// What an ID token is issued together with, in one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Together<'a> {
+    /// The `nonce` of the authentication request, byte for byte.
+    pub nonce: Option<&'a str>,
+    /// The access token of the same answer.
+    pub access_token: Option<&'a str>,
+    /// The code of the same answer.
+    pub code: Option<&'a str>,
+    /// The `state` of the request, where the profile wants it bound (Financial-grade API §5.1).
+    pub state: Option<&'a str>,
+}
+
+/// The claims of an ID token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdToken {
+    /// The issuer.
+    pub iss: String,
+    /// The user.
+    pub sub: SubjectId,
+    /// For whom it is.
+    pub aud: Audience,
+    /// The client, where it is not the only audience.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azp: Option<String>,
+    /// Its end, in seconds.
+    pub exp: i64,
+    /// When it was issued, in seconds.
+    pub iat: i64,
+    /// When the user proved who they are, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// Ties it to the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// How strongly the user proved who they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// By which means.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
+    /// Ties it to the access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    /// Ties it to the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub c_hash: Option<String>,
+    /// Ties it to the `state`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s_hash: Option<String>,
+    /// The session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
+
+impl Identity {
+    /// What a user is to a client alone, with nothing said of how they signed in.
+    pub fn new(iss: &str, sub: SubjectId, client_id: &str) -> Self {
+        Self {
+            iss: iss.to_owned(),
+            sub,
+            aud: Audience::of(client_id, &[]),
+            azp: None,
+            auth_time: None,
+            acr: None,
+            amr: Vec::new(),
+            sid: None,
+        }
+    }
+
+    /// For others beside the client.
+    #[must_use]
+    pub fn with_audiences(self, client_id: &str, others: &[&str]) -> Self {
+        let aud = Audience::of(client_id, others);
+        // §2: azp is needed when the ID token has other audiences than the client.
+        let azp = matches!(aud, Audience::Several(_)).then(|| client_id.to_owned());
+        Self { aud, azp, ..self }
+    }
+
+    /// The ID token of an authorization answer, or of the token answer for a code.
+    pub fn issue(
+        &self,
+        alg: SigningAlg,
+        together: &Together<'_>,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> IdToken {
+        let hash = |value: Option<&str>| value.map(|value| half_hash(alg, value));
+        IdToken {
+            nonce: together.nonce.map(str::to_owned),
+            at_hash: hash(together.access_token),
+            c_hash: hash(together.code),
+            s_hash: hash(together.state),
+            ..self.bare(now, lifetime)
+        }
+    }
+
+    /// The ID token that comes with a refresh (§12.2): the same issuer, subject, audience and time of
+    /// authentication, a new `iat`, and no `nonce`, because no request of the browser asked for it.
+    pub fn reissue(
+        &self,
+        alg: SigningAlg,
+        access_token: &str,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> IdToken {
+        IdToken { at_hash: Some(half_hash(alg, access_token)), ..self.bare(now, lifetime) }
+    }
+
+    fn bare(&self, now: Timestamp, lifetime: Duration) -> IdToken {
+        IdToken {
+            iss: self.iss.clone(),
+            sub: self.sub.clone(),
+            aud: self.aud.clone(),
+            azp: self.azp.clone(),
+            exp: now.after(lifetime).as_secs(),
+            iat: now.as_secs(),
+            auth_time: self.auth_time.map(Timestamp::as_secs),
+            nonce: None,
+            acr: self.acr.clone(),
+            amr: self.amr.clone(),
+            at_hash: None,
+            c_hash: None,
+            s_hash: None,
+            sid: self.sid.clone(),
+        }
+    }
+}
+
+/// The left half of the hash that belongs to `alg`, as `at_hash`, `c_hash` and `s_hash` have it
+/// (§3.1.3.6, §3.3.2.11).
+pub fn half_hash(alg: SigningAlg, value: &str) -> String {
+    match alg {
+        SigningAlg::Rs256 | SigningAlg::Es256 | SigningAlg::Ps256 => {
+            left_half(&Sha256::digest(value.as_bytes()))
+        }
+        // RFC 8032 §5.1: Ed25519 hashes with SHA-512, which `alg` does not say.
+        SigningAlg::EdDsa => left_half(&Sha512::digest(value.as_bytes())),
+    }
+}
+
+fn left_half(hash: &[u8]) -> String {
+    let (left, _) = hash.split_at_checked(hash.len() / 2).unwrap_or((hash, &[]));
+    URL_SAFE_NO_PAD.encode(left)
+}

@@ -1,0 +1,399 @@
+//! The keys that sign JWTs: what is published of them, which of them signs, and what they accept.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use remint_protocol::signing_key::{SigningAlg, open_private};
+use remint_protocol::time::Timestamp;
+use remint_server::clock::Clock;
+use remint_server::config::{Config, Sources};
+use remint_server::keys::{self, KeyFile};
+use remint_server::signing::{self, Expected, KEPT, NotVerified, Plan, tend};
+use remint_server::{App, router};
+use remint_store::{Outcome, Store, StoredSigningKey};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::site::{START, Site, eventually, seed_signing_keys};
+
+const ISSUER: &str = "https://id.example.com";
+const DAY: Duration = Duration::from_hours(24);
+
+/// Nodes on one store, without background work: tests say when it happens.
+struct Nodes {
+    dir: TempDir,
+    store: Store,
+    apps: Vec<Arc<App>>,
+}
+
+impl Nodes {
+    async fn new(nodes: usize, settings: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(&dir, settings);
+        KeyFile::create(&config.key_file()).unwrap();
+        let store = Store::open(&config.database()).unwrap();
+        let mut all = Self { dir, store, apps: Vec::new() };
+        for _ in 0..nodes {
+            all.join(settings).await;
+        }
+        all
+    }
+
+    /// The same with a key for each algorithm.
+    async fn seeded(nodes: usize) -> Self {
+        let all = Self::new(nodes, "").await;
+        seed_signing_keys(&all.store, &all.apps[0].keys(), at(Duration::ZERO)).await;
+        for app in &all.apps {
+            tend(app).await.unwrap();
+        }
+        all
+    }
+
+    async fn join(&mut self, settings: &str) {
+        let config = config(&self.dir, settings);
+        let clock = Clock::Manual((START * 1000).into());
+        let keys = keys::load(&config.key_file(), &self.store, clock.now()).await.unwrap();
+        self.apps.push(App::new(config, self.store.clone(), keys, clock).unwrap());
+    }
+
+    /// Lets time pass to `after` the start on all nodes, and each look after the keys.
+    async fn wait_until(&self, after: Duration) {
+        for app in &self.apps {
+            let Clock::Manual(clock) = app.clock() else { unreachable!() };
+            clock.store(at(after).as_millis(), Ordering::SeqCst);
+        }
+        // What the first of them does must reach those that looked before it.
+        for app in self.apps.iter().chain(&self.apps) {
+            tend(app).await.unwrap();
+        }
+    }
+
+    async fn stored(&self, alg: SigningAlg) -> Vec<StoredSigningKey> {
+        let mut all = self.store.list_signing_keys().await.unwrap();
+        all.retain(|key| key.alg == alg);
+        all
+    }
+
+    /// The kids of an algorithm that a node publishes.
+    async fn published(&self, node: usize, alg: SigningAlg) -> Vec<String> {
+        let set = jwks(&self.apps[node]).await;
+        let all = set["keys"].as_array().unwrap().iter();
+        let of = all.filter(|key| key["alg"] == alg.as_str());
+        of.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A token that a node signs now.
+    async fn sign(&self, node: usize, alg: SigningAlg) -> String {
+        sign(&self.apps[node], alg, &claims(&self.apps[node])).await
+    }
+}
+
+fn config(dir: &TempDir, settings: &str) -> Config {
+    let text = format!("issuer = \"{ISSUER}\"\n{settings}");
+    Config::resolve(&Sources::from_toml(&dir.path().join("remint.toml"), &text).unwrap()).unwrap()
+}
+
+fn at(after: Duration) -> Timestamp {
+    Timestamp::from_millis(START * 1000).after(after)
+}
+
+fn just_before(after: Duration) -> Duration {
+    after.saturating_sub(Duration::from_secs(1))
+}
+
+async fn jwks(app: &Arc<App>) -> Value {
+    let request = Request::get("/oauth2/jwks").body(Body::empty()).unwrap();
+    let answer = router(app).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn claims(app: &App) -> Value {
+    let now = app.clock().now().as_secs();
+    json!({ "iss": ISSUER, "sub": "usr_1", "aud": "shop", "iat": now, "exp": now + 3600 })
+}
+
+async fn sign(app: &App, alg: SigningAlg, claims: &Value) -> String {
+    app.signing().await.unwrap().sign(alg, "JWT", claims, app.clock().now()).unwrap()
+}
+
+fn expected(app: &App) -> Expected<'static> {
+    Expected { issuer: ISSUER, typ: "JWT", may_be_expired: false, now: app.clock().now() }
+}
+
+async fn verify(app: &App, token: &str) -> Result<Value, NotVerified> {
+    app.signing().await.unwrap().verify(token, &expected(app))
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// The token with another header.
+fn with_header(token: &str, header: &Value) -> String {
+    let (_, rest) = token.split_once('.').unwrap();
+    format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
+}
+
+#[tokio::test]
+async fn checklist_75_the_key_set_has_public_members_alone_and_each_kid_once() {
+    let nodes = Nodes::seeded(1).await;
+    nodes.wait_until(DAY * 89).await;
+    let set = jwks(&nodes.apps[0]).await;
+    let keys = set["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 8, "each algorithm has a key and its successor");
+    for key in keys {
+        let members: BTreeSet<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        let of_its_kind: &[&str] = match key["kty"].as_str().unwrap() {
+            "RSA" => &["n", "e"],
+            "EC" => &["crv", "x", "y"],
+            "OKP" => &["crv", "x"],
+            other => panic!("{other}"),
+        };
+        let all = ["kty", "use", "alg", "kid"].iter().chain(of_its_kind).copied().collect();
+        assert_eq!(members, all);
+        assert_eq!(key["use"], "sig");
+    }
+    let kids: BTreeSet<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    assert_eq!(kids.len(), keys.len());
+    let algs: Vec<_> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
+    let twice = SigningAlg::ALL.iter().flat_map(|alg| [alg.as_str(); 2]);
+    assert_eq!(algs, twice.collect::<Vec<_>>(), "the default first, and always in this order");
+}
+
+#[tokio::test]
+async fn checklist_75_a_key_is_published_before_it_signs_and_stays_until_its_last_token_is_dead() {
+    let nodes = Nodes::seeded(1).await;
+    let alg = SigningAlg::Rs256;
+    let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
+    let first = kid(&nodes.sign(0, alg).await);
+    nodes.wait_until(just_before(DAY * 89)).await;
+    assert_eq!(nodes.published(0, alg).await, [first.as_str()]);
+
+    nodes.wait_until(DAY * 89).await;
+    let published = nodes.published(0, alg).await;
+    let [old, new] = &published[..] else { panic!("{published:?}") };
+    assert_eq!(*old, first);
+    nodes.wait_until(just_before(DAY * 90)).await;
+    let last = nodes.sign(0, alg).await;
+    assert_eq!(kid(&last), first, "the new one is not known everywhere yet");
+
+    nodes.wait_until(DAY * 90).await;
+    assert_eq!(kid(&nodes.sign(0, alg).await), *new);
+    assert_eq!(verify(&nodes.apps[0], &last).await.unwrap()["sub"], "usr_1");
+    nodes.wait_until(DAY * 90 + KEPT).await;
+    assert_eq!(nodes.published(0, alg).await, published);
+    nodes.wait_until(DAY * 90 + KEPT + Duration::from_secs(1)).await;
+    assert_eq!(nodes.published(0, alg).await, [new.as_str()]);
+    assert_eq!(verify(&nodes.apps[0], &last).await, Err(NotVerified::Garbage));
+}
+
+#[tokio::test]
+async fn a_key_stays_as_long_as_the_longest_token_of_any_client() {
+    let nodes = Nodes::seeded(1).await;
+    let id = remint_protocol::client::ClientId::parse("machine").unwrap();
+    let mut client = remint_protocol::client::Client::new(id, at(Duration::ZERO));
+    client.overrides.access_token_lifetime = Some(DAY * 365);
+    assert_eq!(nodes.store.create_client(&client).await.unwrap(), Outcome::Done);
+    nodes.wait_until(DAY * 89).await;
+    nodes.wait_until(DAY * (90 + 365)).await;
+    let generations = nodes.stored(SigningAlg::Es256).await;
+    assert_eq!(generations[0].generation, 1, "{generations:?}");
+}
+
+#[tokio::test]
+async fn of_nodes_that_make_a_key_at_once_one_does_and_all_work_with_it() {
+    let nodes = Nodes::new(2, "").await;
+    let [one, other] = [&nodes.apps[0], &nodes.apps[1]];
+    let (a, b) = tokio::join!(tend(one), tend(other));
+    a.unwrap();
+    b.unwrap();
+    tend(one).await.unwrap();
+    assert_eq!(jwks(one).await, jwks(other).await);
+    for alg in SigningAlg::ALL {
+        assert_eq!(nodes.stored(alg).await.len(), 1);
+        let token = nodes.sign(0, alg).await;
+        assert_eq!(verify(other, &token).await.unwrap(), claims(one));
+        // Both found the same key, and both make its successor.
+        let newest = &nodes.stored(alg).await[0];
+        let now = at(Duration::ZERO);
+        let plan = Plan { signs_from: now.after(DAY), others_until: now.after(KEPT) };
+        let (one, other) = (one.keys(), other.keys());
+        let (a, b) = tokio::join!(
+            signing::rotate(&nodes.store, &one, newest, plan, now),
+            signing::rotate(&nodes.store, &other, newest, plan, now),
+        );
+        let mut outcomes = [a.unwrap(), b.unwrap()];
+        outcomes.sort_by_key(|outcome| *outcome == Outcome::Done);
+        assert_eq!(outcomes, [Outcome::Conflict, Outcome::Done]);
+        assert_eq!(nodes.stored(alg).await.len(), 2);
+    }
+}
+
+/// Nothing is signed with, or published, that is not on disk.
+#[tokio::test]
+async fn a_request_for_keys_waits_until_a_fresh_store_has_them() {
+    let nodes = Nodes::new(1, "").await;
+    let app = &nodes.apps[0];
+    let (set, made) = tokio::join!(jwks(app), tend(app));
+    made.unwrap();
+    assert_eq!(set["keys"].as_array().unwrap().len(), 4);
+    assert_eq!(nodes.store.list_signing_keys().await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn what_a_node_signs_verifies_with_every_algorithm_and_what_was_changed_does_not() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    for alg in SigningAlg::ALL {
+        let token = nodes.sign(0, alg).await;
+        let header = part(&token, 0);
+        assert_eq!((&header["alg"], &header["typ"]), (&alg.as_str().into(), &"JWT".into()));
+        assert_eq!(verify(app, &token).await.unwrap(), claims(app));
+        for at in [0, token.len() / 2, token.len() - 30] {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(verify(app, &changed).await, Err(NotVerified::Garbage), "{alg} at {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn checklist_73_the_algorithm_is_that_of_the_key_whatever_the_header_says() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    let token = nodes.sign(0, SigningAlg::Rs256).await;
+    let header = part(&token, 0);
+    let of = |alg: SigningAlg| nodes.sign(0, alg);
+    let another = part(&of(SigningAlg::Ps256).await, 0)["kid"].clone();
+    let mut forged = Vec::new();
+    for (member, value) in [
+        ("alg", json!("none")),
+        ("alg", json!("None")),
+        ("alg", json!("HS256")),
+        ("alg", json!("PS256")),
+        ("alg", json!("RS512")),
+        ("alg", Value::Null),
+        ("kid", Value::Null),
+        ("kid", json!("unknown")),
+        ("kid", another),
+        ("crit", json!(["exp"])),
+        ("typ", json!("at+jwt")),
+        ("typ", json!("logout+jwt")),
+        ("typ", Value::Null),
+    ] {
+        let mut header = header.clone();
+        header[member] = value;
+        forged.push(with_header(&token, &header));
+    }
+    let (head, _) = token.rsplit_once('.').unwrap();
+    let none = with_header(&token, &json!({ "alg": "none", "typ": "JWT", "kid": header["kid"] }));
+    let (none, _) = none.rsplit_once('.').unwrap();
+    forged.extend([format!("{head}."), head.into(), format!("{none}."), none.into()]);
+    // The public key as the secret of a keyed hash.
+    let set = jwks(app).await;
+    let secret = set["keys"][0]["n"].as_str().unwrap();
+    let mut keyed = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    keyed.kid = header["kid"].as_str().map(str::to_owned);
+    for secret in [secret.as_bytes(), &URL_SAFE_NO_PAD.decode(secret).unwrap()] {
+        let key = jsonwebtoken::EncodingKey::from_secret(secret);
+        forged.push(jsonwebtoken::encode(&keyed, &claims(app), &key).unwrap());
+    }
+    for forged in forged.iter().map(String::as_str).chain(["", ".", "..", "...", "a.b.c", "é"]) {
+        assert_eq!(verify(app, forged).await, Err(NotVerified::Garbage), "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn checklist_30_an_expired_token_is_accepted_on_demand_alone_and_another_issuers_never() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    let token = nodes.sign(0, SigningAlg::Es256).await;
+    nodes.wait_until(Duration::from_secs(3599)).await;
+    assert!(verify(app, &token).await.is_ok());
+    nodes.wait_until(Duration::from_hours(1)).await;
+    assert_eq!(verify(app, &token).await, Err(NotVerified::Expired));
+    let hint = Expected { may_be_expired: true, ..expected(app) };
+    let signing = app.signing().await.unwrap();
+    assert_eq!(signing.verify::<Value>(&token, &hint).unwrap()["sub"], "usr_1");
+    let other = Expected { issuer: "https://other.example.com", ..hint };
+    assert_eq!(signing.verify::<Value>(&token, &other), Err(NotVerified::Garbage));
+    for (member, value) in
+        [("iss", Value::Null), ("iss", json!(1)), ("exp", Value::Null), ("exp", json!("soon"))]
+    {
+        let mut claims = claims(app);
+        claims[member] = value;
+        let token = sign(app, SigningAlg::Es256, &claims).await;
+        assert_eq!(signing.verify::<Value>(&token, &hint), Err(NotVerified::Garbage), "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn checklist_87_whoever_has_the_database_alone_has_no_key() {
+    let nodes = Nodes::seeded(1).await;
+    let elsewhere = Nodes::new(1, "").await;
+    let (ours, theirs) = (nodes.apps[0].keys(), elsewhere.apps[0].keys());
+    let files: Vec<_> = std::fs::read_dir(nodes.dir.path()).unwrap().collect();
+    let files = files.into_iter().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let files: Vec<u8> = files.flatten().collect();
+    for key in nodes.store.list_signing_keys().await.unwrap() {
+        assert!(open_private(&theirs, &key.kid, key.alg, &key.sealed).is_err());
+        let private = open_private(&ours, &key.kid, key.alg, &key.sealed).unwrap();
+        let piece = &private[private.len() - 24..];
+        assert!(!files.windows(24).any(|window| window == piece), "{}", key.alg);
+        assert!(files.windows(24).any(|window| window == &key.sealed[..24]), "it is looked for");
+    }
+    // Nor does a server work on it with a key file of its own.
+    let file = elsewhere.apps[0].config().key_file();
+    assert!(keys::load(&file, &nodes.store, at(Duration::ZERO)).await.is_err());
+}
+
+#[test]
+fn keys_move_under_a_new_root_key_and_the_old_one_is_not_given_up_before() {
+    let site = Site::new();
+    let mut file = KeyFile::read(&site.app.config().key_file()).unwrap();
+    let kid = file.add(std::iter::empty()).unwrap();
+    file.save().unwrap();
+    eventually(|| site.app.keys().knows(kid));
+    let stored = || site.block_on(site.store.list_signing_keys()).unwrap();
+    assert!(stored().iter().all(|key| key.root_kid == 1));
+    let before = site.get("/oauth2/jwks").ok().body;
+    let token = site.block_on(sign(&site.app, SigningAlg::EdDsa, &claims(&site.app)));
+    site.block_on(site.store.activate_key(kid, site.now())).unwrap();
+    eventually(|| stored().iter().all(|key| key.root_kid == kid));
+    assert_eq!(site.get("/oauth2/jwks").ok().body, before);
+    assert!(site.block_on(verify(&site.app, &token)).is_ok());
+    let site = site.restarted();
+    assert_eq!(site.get("/oauth2/jwks").ok().body, before);
+    assert!(site.block_on(verify(&site.app, &token)).is_ok());
+}
+
+#[test]
+fn the_key_set_may_be_kept_for_a_while_and_is_not_sent_again_when_it_is_known() {
+    let site = Site::new();
+    let answer = site.get("/oauth2/jwks").ok();
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=900"));
+    let etag = answer.header("etag").unwrap();
+    for (condition, status) in
+        [(etag, "304"), (&format!("\"x\", W/{etag}"), "304"), ("*", "304"), ("\"x\"", "200")]
+    {
+        let head =
+            format!("GET /oauth2/jwks HTTP/1.1\r\nhost: x\r\nif-none-match: {condition}\r\n");
+        let answer = site.send_raw(format!("{head}connection: close\r\n\r\n").as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{condition}: {answer}");
+        assert!(answer.contains(etag), "{answer}");
+    }
+    let counted = site.metric("remint_http_requests_total{endpoint=\"jwks\",outcome=\"ok\"}");
+    assert!((counted - 5.0).abs() < 0.1, "{counted}");
+}
