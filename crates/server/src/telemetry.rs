@@ -23,6 +23,7 @@ type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 /// The endpoints, as labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    Assets,
     Health,
     Introspect,
     Metadata,
@@ -32,11 +33,19 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 6] =
-        [Self::Health, Self::Introspect, Self::Metadata, Self::Other, Self::Revoke, Self::Token];
+    const ALL: [Self; 7] = [
+        Self::Assets,
+        Self::Health,
+        Self::Introspect,
+        Self::Metadata,
+        Self::Other,
+        Self::Revoke,
+        Self::Token,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Assets => "assets",
             Self::Health => "health",
             Self::Introspect => "introspect",
             Self::Metadata => "metadata",
@@ -52,6 +61,7 @@ impl Endpoint {
             "/oauth2/introspect" => Self::Introspect,
             "/oauth2/revoke" => Self::Revoke,
             p if p.starts_with("/.well-known/") => Self::Metadata,
+            p if p.starts_with("/assets/") => Self::Assets,
             p if p.starts_with("/health") => Self::Health,
             _ => Self::Other,
         }
