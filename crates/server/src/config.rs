@@ -12,9 +12,11 @@ use std::time::Duration;
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_store::postgres::RevocationCommit;
 
+mod brand;
 mod read;
 mod values;
 
+pub use brand::{BrandName, Colour};
 pub use read::{ConfigError, Origin, Sources};
 pub use values::{
     Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting, StoreUrl,
@@ -199,6 +201,18 @@ sections! {
         queue: u32 = "64";
     }
 
+    /// How the pages look that people see: sign-in, consent, account, errors.
+    "brand." Brand {
+        /// What the service is called, in titles and beside the logo.
+        name: BrandName = "Remint";
+        /// The accent of buttons and links, as `#rrggbb`. Where it would be hard to read it is made darker
+        /// or lighter, and the text on it is black or white, whichever reads better. Without one, the
+        /// pages have Remint's own green.
+        colour: Option<Colour> = "";
+        /// An SVG or PNG file of at most 256 KiB, shown instead of the name, 32 pixels high. Read at start.
+        logo: Option<PathBuf> = "";
+    }
+
     /// What is logged.
     "log." Log {
         /// The least severe level that is logged.
@@ -225,6 +239,8 @@ pub struct Config {
     pub signing: SigningKeys,
     /// `[passwords]`
     pub passwords: Passwords,
+    /// `[brand]`
+    pub brand: Brand,
     /// `[log]`
     pub log: Log,
     /// The directory that relative paths start from.
@@ -246,6 +262,7 @@ impl Config {
             tokens: Tokens::resolve(sources)?,
             signing: SigningKeys::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
+            brand: Brand::resolve(sources)?,
             log: Log::resolve(sources)?,
             base: sources.base().to_owned(),
         };
@@ -428,6 +445,7 @@ impl Config {
         self.tokens.show(&mut all);
         self.signing.show(&mut all);
         self.passwords.show(&mut all);
+        self.brand.show(&mut all);
         self.log.show(&mut all);
         all
     }

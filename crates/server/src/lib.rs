@@ -18,6 +18,7 @@ mod login;
 mod metadata;
 pub mod node;
 mod observe;
+pub mod pages;
 pub mod passwords;
 mod revoke;
 pub mod serve;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use axum::Router;
+use axum::extract::{Path, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -48,6 +50,7 @@ use config::Config;
 use failure::Failure;
 use keys::Known;
 use observe::{RequestIds, observe};
+use pages::Pages;
 use passwords::Passwords;
 use telemetry::Metrics;
 
@@ -63,6 +66,7 @@ pub struct App {
     started_at: Timestamp,
     clock: Clock,
     passwords: Passwords,
+    pages: Pages,
     clients: Clients,
     suspects: Suspects,
     metrics: Metrics,
@@ -78,6 +82,9 @@ pub enum StartError {
     /// The password settings make no sense together.
     #[error("passwords: the memory, iterations and workers do not go together")]
     Passwords(#[from] passwords::PasswordError),
+    /// The logo can not be used.
+    #[error(transparent)]
+    Logo(#[from] pages::LogoError),
 }
 
 impl App {
@@ -94,6 +101,7 @@ impl App {
         Ok(Arc::new(Self {
             policy: config.policy(),
             passwords: Passwords::new(&config.passwords)?,
+            pages: Pages::new(&config)?,
             metrics: Metrics::new(&store),
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
@@ -132,6 +140,11 @@ impl App {
         self.keys.load()
     }
 
+    /// The pages that people see.
+    pub const fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
     /// Says that this node stops, to those who wait for it.
     pub async fn leave(&self) {
         if self.store.is_shared() {
@@ -160,11 +173,17 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/oauth2/jwks", get(jwks::jwks))
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
         .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
+        .route("/assets/{file}", get(asset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
         .layer(from_fn_with_state(Arc::clone(app), observe))
         .with_state(Arc::clone(app))
+}
+
+/// What the pages load.
+async fn asset(State(app): State<Arc<App>>, Path(file): Path<String>) -> Response {
+    app.pages.asset(&file)
 }
 
 /// The operators' endpoints.

@@ -23,35 +23,50 @@ type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 /// The endpoints, as labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    Account,
+    Assets,
+    Authorize,
     Health,
     Introspect,
     Jwks,
+    Logout,
     Metadata,
     Other,
     Revoke,
     Token,
+    Userinfo,
 }
 
 impl Endpoint {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 12] = [
+        Self::Account,
+        Self::Assets,
+        Self::Authorize,
         Self::Health,
         Self::Introspect,
         Self::Jwks,
+        Self::Logout,
         Self::Metadata,
         Self::Other,
         Self::Revoke,
         Self::Token,
+        Self::Userinfo,
     ];
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Account => "account",
+            Self::Assets => "assets",
+            Self::Authorize => "authorize",
             Self::Health => "health",
             Self::Introspect => "introspect",
             Self::Jwks => "jwks",
+            Self::Logout => "logout",
             Self::Metadata => "metadata",
             Self::Other => "other",
             Self::Revoke => "revoke",
             Self::Token => "token",
+            Self::Userinfo => "userinfo",
         }
     }
 
@@ -60,8 +75,15 @@ impl Endpoint {
             "/oauth2/token" => Self::Token,
             "/oauth2/introspect" => Self::Introspect,
             "/oauth2/jwks" => Self::Jwks,
+            "/oauth2/authorize" | "/oauth2/authorize/continue" | "/login" | "/consent" => {
+                Self::Authorize
+            }
+            "/oauth2/userinfo" => Self::Userinfo,
+            "/oidc/logout" => Self::Logout,
             "/oauth2/revoke" => Self::Revoke,
             p if p.starts_with("/.well-known/") => Self::Metadata,
+            p if p == "/account" || p.starts_with("/account/") => Self::Account,
+            p if p.starts_with("/assets/") => Self::Assets,
             p if p.starts_with("/health") => Self::Health,
             _ => Self::Other,
         }

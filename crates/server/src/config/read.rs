@@ -288,6 +288,11 @@ mod tests {
                 "[store]\nurl = \"postgres://u@localhost/x\"\nca_file = \"ca.pem\"",
                 ":3: store.ca_file = \"ca.pem\" does not work here: write it with sslmode",
             ),
+            (
+                "[brand]\ncolour = \"teal\"",
+                ":2: brand.colour = \"teal\" does not work here: write six",
+            ),
+            ("[brand]\nname = \"a\\nb\"", "write one to 60 letters"),
             ("a = ", ":1: this is not TOML"),
             ("[tokens]\naccess_token_lifetime = -1", "write a time such as"),
         ] {

@@ -186,6 +186,12 @@ impl Issuer {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What comes before the paths of this server where the issuer has a path itself; empty otherwise.
+    pub fn path(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
+    }
 }
 
 impl Setting for Issuer {
@@ -375,6 +381,13 @@ pub(crate) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_an_issuer_is_what_follows_its_host() {
+        for (issuer, path) in [("https://a.example", ""), ("https://a.example:1/t/x", "/t/x")] {
+            assert_eq!(Issuer::read(issuer).unwrap().path(), path);
+        }
+    }
 
     #[test]
     fn what_is_quoted_reads_back_as_toml() {

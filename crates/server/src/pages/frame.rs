@@ -1,0 +1,127 @@
+//! What all templates have at hand: the sentences, the brand, and where things are.
+
+use std::time::Duration;
+
+use fluent_bundle::FluentArgs;
+use remint_protocol::time::Timestamp;
+
+use super::Language;
+use super::assets::Assets;
+use super::moment::{Moment, Span};
+use super::texts::{Html, Texts};
+use crate::config::Colour;
+
+/// What surrounds a page, in the language of its reader.
+pub struct Frame<'a> {
+    language: Language,
+    texts: &'static Texts,
+    brand: &'a str,
+    base: &'a str,
+    assets: &'a Assets,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(
+        language: Language,
+        brand: &'a str,
+        base: &'a str,
+        assets: &'a Assets,
+    ) -> Self {
+        Self { language, texts: Texts::of(language), brand, base, assets }
+    }
+
+    /// The tag for `lang`.
+    pub(super) const fn language(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    pub(super) const fn brand(&self) -> &str {
+        self.brand
+    }
+
+    /// A path of this server as a browser needs it: the issuer may have a path of its own.
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The path of the stylesheet.
+    pub(super) fn style(&self) -> String {
+        self.path(&self.assets.style())
+    }
+
+    /// The path of the icon in the browser's tab.
+    pub(super) fn icon(&self) -> String {
+        self.path(&self.assets.icon())
+    }
+
+    /// The path of the operator's logo.
+    pub(super) fn logo(&self) -> Option<String> {
+        self.assets.logo().map(|logo| self.path(&logo))
+    }
+
+    /// What is behind everything, in the light and in the dark scheme.
+    pub(super) const fn ground(&self) -> [Colour; 2] {
+        self.assets.ground()
+    }
+
+    pub(super) fn say(&self, key: &str) -> String {
+        self.texts.say(key, &FluentArgs::new())
+    }
+
+    /// A sentence with a name in it, as text.
+    pub(super) fn say_name(&self, key: &str, name: &str) -> String {
+        self.texts.say(key, &[("name", name)].into_iter().collect())
+    }
+
+    /// A sentence with a number in it.
+    pub(super) fn say_count(&self, key: &str, count: u64) -> String {
+        self.texts.say(key, &[("count", count)].into_iter().collect())
+    }
+
+    /// A sentence with two names in it, as text.
+    pub(super) fn say_both(&self, key: &str, name: &str, other: &str) -> String {
+        self.texts.say(key, &[("name", name), ("other", other)].into_iter().collect())
+    }
+
+    /// A sentence with a name in it, set apart.
+    pub(super) fn rich_name(&self, key: &str, name: &str) -> Html {
+        self.texts.rich(key, &[("name", name)].into_iter().collect())
+    }
+
+    /// A lifetime in words, in its largest whole unit.
+    pub(super) fn span(&self, lifetime: Duration) -> String {
+        let span = Span::of(lifetime);
+        self.say_count(span.key(), span.count())
+    }
+
+    /// How long ago something was, in words; the day, when it is long ago.
+    pub(super) fn when(&self, at: Timestamp, now: Timestamp) -> When {
+        let since = now.since(at);
+        let words = if since < Duration::from_mins(1) {
+            self.say("moment-now")
+        } else if since < Moment::RECENT {
+            let span = Span::up_to(since);
+            self.say_count(span.key_ago(), span.count())
+        } else {
+            self.day(at)
+        };
+        When { words, instant: Moment::of(at).map(|at| at.to_string()).unwrap_or_default() }
+    }
+
+    /// The day of a point in time, in UTC.
+    fn day(&self, at: Timestamp) -> String {
+        let Some(moment) = Moment::of(at) else { return String::new() };
+        let mut args = FluentArgs::new();
+        args.set("day", moment.day());
+        args.set("month", self.say(moment.month_key()));
+        args.set("year", moment.year());
+        self.texts.say("moment-day", &args)
+    }
+}
+
+/// A point in time, for people and for machines.
+pub(super) struct When {
+    pub(super) words: String,
+    /// As `datetime` wants it.
+    pub(super) instant: String,
+}
