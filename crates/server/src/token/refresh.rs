@@ -12,6 +12,7 @@ use remint_store::Outcome;
 use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
+use crate::id_token::SignedIn;
 
 /// How often a request reads and decides before it gives up.
 const ATTEMPTS: usize = 3;
@@ -74,14 +75,14 @@ impl Event<'_> {
         let response = match decision {
             Decision::Rotate { rotation, access, .. } => {
                 let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
-                let response = self.mint(access, Some(self.successor(seal, rotation.to)?))?;
+                let response = self.mint(access, Some(self.successor(seal, rotation.to)?)).await?;
                 if app.store.rotate(&rotation).await? == Outcome::Conflict {
                     return Ok(None);
                 }
                 response
             }
             Decision::Keep { confirm, access } => {
-                let response = self.mint(access, Some(text.to_owned()))?;
+                let response = self.mint(access, Some(text.to_owned())).await?;
                 let (family, generation) = (self.presented.family, self.presented.generation);
                 if confirm && app.store.confirm(family, generation).await? == Outcome::Conflict {
                     return Ok(None);
@@ -89,7 +90,7 @@ impl Event<'_> {
                 response
             }
             Decision::Retry { seal, generation, access } => {
-                self.mint(access, Some(self.successor(seal, generation)?))?
+                self.mint(access, Some(self.successor(seal, generation)?)).await?
             }
             Decision::Wait => {
                 self.tell(row, None);
@@ -126,10 +127,23 @@ impl Event<'_> {
         })
     }
 
-    fn mint(&self, access: Access, refresh: Option<String>) -> Result<TokenResponse, Failure> {
-        let client_id = self.request.caller.client().id.clone();
-        let access = access.into_token(client_id, entropy::jti()?, self.request.now);
-        TokenResponse::new(self.request.app, &access, refresh)
+    async fn mint(
+        &self,
+        access: Access,
+        refresh: Option<String>,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, client, now) = (self.request.app, self.request.caller.client(), self.request.now);
+        let access = access.into_token(client.id.clone(), entropy::jti()?, now);
+        let mut response = TokenResponse::new(app, &access, refresh)?;
+        if access.scope.contains("openid")
+            && let Some(loaded) = self.loaded
+        {
+            // Boxed: most refreshes have none, and its future is large.
+            let signed_in = SignedIn::of(&loaded.family);
+            let id_token = app.id_token_again(client, &signed_in, &response.access_token, now);
+            response.id_token = Some(Box::pin(id_token).await?);
+        }
+        Ok(response)
     }
 
     fn successor(&self, seal: Seal, generation: u32) -> Result<String, Failure> {

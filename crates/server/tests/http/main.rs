@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod client_auth;
 #[cfg(test)]
+mod code_flow;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod introspect;
@@ -29,3 +31,5 @@ mod site;
 mod tls;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod visitor;
