@@ -163,7 +163,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Respo
         };
         visit.show(done, None).await
     };
-    shown.await.unwrap_or_else(|failure| refused::page(&app, &head, failure))
+    shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
 }
 
 /// A form of the page, proven to be ours.
@@ -174,7 +174,7 @@ async fn form(
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, failure),
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
     let acted = async {
         let form = received.form()?;
@@ -187,7 +187,7 @@ async fn form(
         }
         act(visit, &form).await
     };
-    acted.await.unwrap_or_else(|failure| refused::page(&app, &received.head, failure))
+    acted.await.unwrap_or_else(|failure| refused::page(&app, &received.head, &failure))
 }
 
 /// Ends one session of the person.

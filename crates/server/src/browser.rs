@@ -92,7 +92,7 @@ impl Browser {
 
     /// Whether the form was given to this very browser.
     pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
-        let proof = form.find(pages::CSRF).and_then(|text| decode(text)).map(SecretHash);
+        let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
         let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
         app.keys().is_csrf(secret.as_slice(), &proof)
     }

@@ -82,14 +82,14 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
 pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let raw = head.uri.query().unwrap_or_default().to_owned();
-    begin(&app, &head, &raw).await.unwrap_or_else(|failure| refused::page(&app, &head, failure))
+    begin(&app, &head, &raw).await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
 }
 
 /// `POST /oidc/logout`: the request itself, or the answer to the question.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, failure),
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
     let head = &received.head;
     let answered = async {
@@ -99,7 +99,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         }
         confirmed(&app, head, &form).await
     };
-    answered.await.unwrap_or_else(|failure| refused::page(&app, head, failure))
+    answered.await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
 }
 
 async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> {

@@ -13,12 +13,12 @@ use crate::pages::Language;
 use crate::pages::error::{ErrorPage, Fault, Parameter, Trouble};
 
 /// The page that says so.
-pub(crate) fn page(app: &App, head: &Parts, failure: Failure) -> Response {
+pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
     app.metrics.reject(failure.name());
     let request_id = RequestId::of(&head.extensions).to_string();
-    let page = ErrorPage { trouble: trouble(&failure), request_id };
+    let page = ErrorPage { trouble: trouble(failure), request_id };
     let mut response = app.pages.answer(Language::choose(None, &head.headers), &page);
-    response.extensions_mut().insert(Told::of(&failure));
+    response.extensions_mut().insert(Told::of(failure));
     response
 }
 

@@ -52,7 +52,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 pub(crate) async fn answer_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, failure),
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
     match answer(&app, &received).await {
         Ok(response) => response,

@@ -174,7 +174,7 @@ pub(crate) async fn authorize_by_form(
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, failure),
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
     let now = app.clock.now();
     let head = &received.head;
@@ -188,7 +188,7 @@ pub(crate) async fn authorize_by_form(
     match read {
         Ok(authorization) if !Browser::has_session_cookie(head) => match authorization.flow(&app) {
             Ok(flow) => app.to_page(CONTINUE, &flow),
-            Err(failure) => refused::page(&app, head, failure),
+            Err(failure) => refused::page(&app, head, &failure),
         },
         read => finish(&app, head, read).await,
     }
@@ -228,7 +228,7 @@ impl App {
     /// Says no, to whom it may be said.
     fn refuse_authorization(&self, head: &Parts, refusal: Refusal) -> Response {
         match refusal {
-            Refusal::Page(failure) => refused::page(self, head, failure),
+            Refusal::Page(failure) => refused::page(self, head, &failure),
             Refusal::Client(target, reject) => {
                 self.metrics.reject(reject.why.name());
                 let mut response = answer::refuse(self, head, &target, reject);

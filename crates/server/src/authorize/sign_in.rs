@@ -108,7 +108,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, failure),
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
     match prove(&app, &received).await {
         Ok(response) => response,
