@@ -245,3 +245,24 @@ fn checklist_84_a_new_sign_in_makes_the_old_cookie_worthless() {
     Callback::of(&visitor.sign_in(&page, "alice", PASSWORD)).value("code");
     assert_ne!(visitor.cookie("__Host-remint-session"), Some(&*before));
 }
+
+#[test]
+fn checklist_24_a_public_client_on_a_loopback_port_is_asked_for_every_time() {
+    let site = Site::new();
+    site.register_spa("web", |client| {
+        client.authorize.redirect_uris =
+            vec![RedirectUri::register("http://127.0.0.1/cb").unwrap()];
+        client.authorize.first_party = true;
+    });
+    let mut visitor = site.visitor();
+    let native = [("redirect_uri", "http://127.0.0.1:4711/cb")];
+    let page = visitor.authorize(&native);
+    let page = visitor.sign_in(&page, "alice", PASSWORD);
+    for _ in 0..2 {
+        assert!(is_consent(&page), "{page:?}");
+        let answer = visitor.decide(&page, "allow");
+        let location = answer.header("location").unwrap();
+        assert!(location.starts_with("http://127.0.0.1:4711/cb?code="), "{location}");
+        assert!(is_consent(&visitor.authorize(&native)));
+    }
+}

@@ -48,6 +48,16 @@ impl Site {
         });
     }
 
+    /// Registers a public client for the code flow.
+    pub(crate) fn register_spa(&self, id: &str, change: impl FnOnce(&mut Client)) {
+        self.register_web(id, |client| {
+            client.auth_methods = vec![AuthMethod::None];
+            client.secret = None;
+            client.grants.retain(|grant| grant.as_str() != "client_credentials");
+            change(client);
+        });
+    }
+
     /// Redeems a code as the confidential client `web`.
     pub(crate) fn redeem(&self, code: &str) -> Answer {
         self.redeem_with(As::Client("web"), code, &[])
@@ -95,18 +105,16 @@ pub(crate) fn encode(fields: &Fields<'_>) -> String {
 
 impl Visitor<'_> {
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        self.send("GET", path, None)
+        self.send("GET", path, "", "")
     }
 
     pub(crate) fn post(&mut self, path: &str, fields: &Fields<'_>) -> Answer {
-        self.send("POST", path, Some(encode(fields)))
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.send("POST", path, kind, &encode(fields))
     }
 
-    fn send(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let body = form.as_deref().unwrap_or_default();
-        let kind =
-            form.as_ref().map_or("", |_| "Content-Type: application/x-www-form-urlencoded\r\n");
         let text = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
              User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
