@@ -48,16 +48,6 @@ impl Site {
         });
     }
 
-    /// Registers a public client for the code flow.
-    pub(crate) fn register_spa(&self, id: &str, change: impl FnOnce(&mut Client)) {
-        self.register_web(id, |client| {
-            client.auth_methods = vec![AuthMethod::None];
-            client.secret = None;
-            client.grants.retain(|grant| grant.as_str() != "client_credentials");
-            change(client);
-        });
-    }
-
     /// Redeems a code as the confidential client `web`.
     pub(crate) fn redeem(&self, code: &str) -> Answer {
         self.redeem_with(As::Client("web"), code, &[])
