@@ -6,6 +6,8 @@
 
 pub mod authorize;
 pub mod browser_session;
+pub mod claims;
+pub mod claims_parameter;
 pub mod client;
 pub mod client_auth;
 pub mod client_credentials;
