@@ -27,6 +27,7 @@ pub mod policy;
 pub mod redirect_uri;
 pub mod refresh;
 pub mod reject;
+pub mod relying_party;
 pub mod resource;
 pub mod response;
 pub mod revoke;
