@@ -16,6 +16,8 @@ mod introspect;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logout;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod races;
