@@ -6,7 +6,7 @@ use remint_protocol::family::RevokeReason;
 use remint_protocol::redirect_uri::RedirectUri;
 
 use crate::site::{As, PASSWORD, Site};
-use crate::visitor::{CALLBACK, Callback, hidden, is_consent, is_sign_in, request};
+use crate::visitor::{CALLBACK, Callback, claims, hidden, is_consent, is_sign_in, request};
 
 fn site() -> Site {
     let site = Site::new();
@@ -44,13 +44,6 @@ fn a_person_signs_in_and_consents_and_the_client_gets_tokens() {
     // Signed in, and asked before: straight to the client.
     let again = Callback::of(&visitor.authorize(&[]));
     site.redeem(&again.value("code")).ok();
-}
-
-fn claims(token: &str) -> serde_json::Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
-    serde_json::from_slice(&bytes).unwrap()
 }
 
 #[test]

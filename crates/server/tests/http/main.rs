@@ -32,4 +32,6 @@ mod tls;
 #[cfg(test)]
 mod token;
 #[cfg(test)]
+mod userinfo;
+#[cfg(test)]
 mod visitor;
