@@ -79,8 +79,8 @@ impl Report {
         let clients = options.sessions.min(CONNECTIONS);
         let conditions = format!(
             "{connections} connections, {} sessions (three times as many of both where three nodes \
-             have as many each), {} round(s) of {} s each, plain HTTP/1.1 on loopback; pgbench -M prepared -c {clients} -j 1 over as many rows of its own on the \
-             driver's core",
+             have as many each), {} round(s) of {} s each, plain HTTP/1.1 on loopback; \
+             pgbench -M prepared -c {clients} -j 1 over as many rows of its own on the driver's core",
             options.sessions,
             options.rounds,
             options.seconds.as_secs_f64()
