@@ -1,8 +1,12 @@
 //! What operators and discovery see: metadata, health, metrics.
 
 use std::collections::HashSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
-use crate::site::{As, PASSWORD, SECRET, Site, Tokens};
+use remint_server::keys::KeyFile;
+
+use crate::site::{As, PASSWORD, SECRET, Site, Tokens, eventually};
 
 #[test]
 fn metadata_lists_exactly_what_is_there() {
@@ -58,6 +62,37 @@ fn health_tells_alive_from_ready() {
     site.close_store();
     assert_eq!(site.get("/health/live").status, 200);
     assert_eq!(site.get_ops("/health/ready").status, 503);
+}
+
+#[test]
+fn a_key_file_that_gets_lost_makes_the_server_unready_and_ends_no_session() {
+    let site = Site::new();
+    let file = site.app.config().key_file();
+    let right = fs::read(&file).unwrap();
+    let aside = file.with_extension("aside");
+    let mut tokens = site.tokens();
+    let mut wrong = |why: &str, spoil: &dyn Fn()| {
+        spoil();
+        eventually(|| site.get_ops("/health/ready").body.contains(why));
+        assert_eq!(site.get("/health/ready").status, 503);
+        assert_eq!(site.get("/health/live").status, 200);
+        tokens = site.refresh(&tokens.refresh).ok().into();
+        // As whole as an operator would put it back.
+        fs::write(&aside, &right).unwrap();
+        fs::set_permissions(&aside, Permissions::from_mode(0o600)).unwrap();
+        fs::rename(&aside, &file).unwrap();
+        eventually(|| site.get("/health/ready").status == 200);
+        tokens = site.refresh(&tokens.refresh).ok().into();
+    };
+    wrong("this node's key file cannot be used", &|| fs::remove_file(&file).unwrap());
+    wrong("this node's key file cannot be used", &|| fs::write(&file, "[[key").unwrap());
+    wrong("this node's key file cannot be used", &|| {
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    });
+    wrong("this node's key file has none of the root keys of this store", &|| {
+        fs::remove_file(&file).unwrap();
+        KeyFile::create(&file).unwrap();
+    });
 }
 
 #[test]
