@@ -14,11 +14,13 @@ use remint_protocol::signing_key::{SigningAlg, open_private, seal_private};
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, Outcome, Store, StoredSigningKey};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::Signing;
-use super::pair::{self, Pair, Pkcs8};
+use super::pair::{self, Pair};
 use crate::App;
 use crate::config::Config;
+use crate::entropy;
 use crate::sweep::longest_access_token;
 
 /// How long clients may keep our key set. `signing.lead_time` is longer.
@@ -46,7 +48,7 @@ pub struct Fresh {
     alg: SigningAlg,
     kid: String,
     jwk: String,
-    pkcs8: Pkcs8,
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl Fresh {
@@ -59,7 +61,7 @@ impl Fresh {
     }
 
     fn try_draw(alg: SigningAlg) -> Option<Self> {
-        let pkcs8 = pair::generate(alg)?;
+        let pkcs8 = entropy::signing_key(alg).ok()?;
         let jwk: Jwk = pair::jwk(&Pair::parse(alg, &pkcs8)?.public(), alg)?;
         let kid = jwk.common.key_id.clone()?;
         Some(Self { alg, kid, jwk: serde_json::to_string(&jwk).ok()?, pkcs8 })
