@@ -201,22 +201,25 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
     let known = app.keys.load_full();
     make_missing(&app.store, &known, now).await?;
     let stored = app.store.list_signing_keys().await?;
-    let longest = longest_token(&app.store, &app.config).await?;
-    for alg in SigningAlg::ALL {
-        if let Some(newest) = newest(&stored, alg)
-            && is_due(newest.signs_from, &app.config, now)
-        {
+    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
+        reseal(&app.store, &known, key, now).await?;
+    }
+    let due = SigningAlg::ALL.into_iter().filter_map(|alg| newest(&stored, alg));
+    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, &app.config, now)).collect();
+    let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
+    let over: Vec<_> = stored.iter().filter(over).collect();
+    if !due.is_empty() || !over.is_empty() {
+        // Every client is asked how long its tokens live, so not each minute.
+        let longest = longest_token(&app.store, &app.config).await?;
+        for newest in due {
             let signs_from = now.after(app.config.signing.lead_time);
             let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
             rotate(&app.store, &known, newest, plan, now).await?;
         }
-    }
-    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
-        reseal(&app.store, &known, key, now).await?;
-    }
-    for key in stored.iter().filter(|key| is_over(key, &stored, longest, now)) {
-        if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
-            tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+        for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
+            if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
+                tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+            }
         }
     }
     reload(app).await;
@@ -230,17 +233,16 @@ fn is_due(signs_from: Timestamp, config: &Config, now: Timestamp) -> bool {
     signing.rotate_every.is_some_and(is_old)
 }
 
-/// Whether no living token can be signed with it, also by the lifetimes of today.
-fn is_over(
+/// Whether no living token can be signed with it by the lifetimes of today, which may be longer than
+/// those of the day when its end was set.
+fn is_dead(
     key: &StoredSigningKey,
     all: &[StoredSigningKey],
     longest: Duration,
     now: Timestamp,
 ) -> bool {
     let later = all.iter().filter(|k| k.alg == key.alg && k.generation > key.generation);
-    let replaced_at = later.map(|k| k.signs_from).min();
-    key.published_until.is_some_and(|until| until < now)
-        && replaced_at.is_some_and(|at| at.after(longest) < now)
+    later.map(|k| k.signs_from).min().is_some_and(|at| at.after(longest) < now)
 }
 
 async fn reseal(
