@@ -14,6 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proptest::prelude::*;
 use remint_protocol::client::{Client, ClientId};
 use remint_protocol::signing_key::{SigningAlg, open_private};
 use remint_protocol::time::Timestamp;
@@ -357,6 +358,32 @@ async fn checklist_53_a_jwt_of_another_kind_does_not_pass() {
     without.as_object_mut().unwrap().remove("typ");
     let token = forge(&nodes, SigningAlg::Rs256, &without).await;
     assert_eq!(verify(app, &token).await, Err(NotVerified::Garbage));
+}
+
+#[tokio::test]
+async fn whatever_comes_as_a_token_is_refused() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    let signing = app.signing().await.unwrap();
+    let token = nodes.sign(0, SigningAlg::Es256).await;
+    let kid = part(&token, 0)["kid"].clone();
+    let parts: Vec<String> = token.split('.').map(str::to_owned).collect();
+    let is_refused = |token: &str| signing.verify::<Value>(token, &expected(app)).is_err();
+    proptest!(|(text in ".{0,200}", dotted in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){0,4}")| {
+        prop_assert!(is_refused(&text) && is_refused(&dotted));
+    });
+    proptest!(|(at in 0..3_usize, other in prop::collection::vec(any::<u8>(), 0..200))| {
+        let mut parts = parts.clone();
+        parts[at] = URL_SAFE_NO_PAD.encode(other);
+        prop_assert!(is_refused(&parts.join(".")));
+    });
+    proptest!(|(member in "[a-z0-9#]{1,8}", value in ".{0,40}", alg in "[A-Za-z0-9]{0,6}")| {
+        let mut header = json!({ "typ": "JWT", "kid": kid, "alg": alg });
+        header[member] = value.into();
+        let mut parts = parts.clone();
+        parts[0] = URL_SAFE_NO_PAD.encode(header.to_string());
+        prop_assert!(is_refused(&parts.join(".")));
+    });
 }
 
 /// The set would be kept, and the other nodes' tokens be refused.
