@@ -28,6 +28,8 @@ mod serve;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

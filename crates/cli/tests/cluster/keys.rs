@@ -145,6 +145,26 @@ fn a_node_that_lacks_the_key_that_seals_says_later_and_never_no() {
     lacks.refresh(&token).ok();
 }
 
+fn published(node: &Node) -> Value {
+    node.get("/oauth2/jwks").ok().json()
+}
+
+#[test]
+fn nodes_that_start_at_once_on_an_empty_database_sign_with_the_same_keys() {
+    let Some(cluster) = postgres() else { return };
+    let database = cluster.create_database();
+    let nodes = Nodes::running(3, &database.url(), &[]);
+    let set = published(nodes.at(0));
+    assert_eq!(set["keys"].as_array().unwrap().len(), 4);
+    nodes.iter().for_each(|node| assert_eq!(published(node), set));
+    nodes.at(1).run(&["key", "rotate", "--alg", "ES256"]).ok();
+    for node in nodes.iter() {
+        eventually("it has heard", || published(node)["keys"].as_array().unwrap().len() == 5);
+    }
+    let set = published(nodes.at(0));
+    nodes.iter().for_each(|node| assert_eq!(published(node), set));
+}
+
 /// The key of another installation, under another number.
 fn strange_key(number: u8) -> String {
     let other = Nodes::new(1, "postgres://remint@127.0.0.1/nowhere", &[]);

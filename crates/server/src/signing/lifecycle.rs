@@ -14,11 +14,13 @@ use remint_protocol::signing_key::{SigningAlg, open_private, seal_private};
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, Outcome, Store, StoredSigningKey};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::Signing;
-use super::pair::{self, Pair, Pkcs8};
+use super::pair::{self, Pair};
 use crate::App;
 use crate::config::Config;
+use crate::entropy;
 use crate::sweep::longest_access_token;
 
 /// How long clients may keep our key set. `signing.lead_time` is longer.
@@ -46,7 +48,7 @@ pub struct Fresh {
     alg: SigningAlg,
     kid: String,
     jwk: String,
-    pkcs8: Pkcs8,
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl Fresh {
@@ -59,7 +61,7 @@ impl Fresh {
     }
 
     fn try_draw(alg: SigningAlg) -> Option<Self> {
-        let pkcs8 = pair::generate(alg)?;
+        let pkcs8 = entropy::signing_key(alg).ok()?;
         let jwk: Jwk = pair::jwk(&Pair::parse(alg, &pkcs8)?.public(), alg)?;
         let kid = jwk.common.key_id.clone()?;
         Some(Self { alg, kid, jwk: serde_json::to_string(&jwk).ok()?, pkcs8 })
@@ -199,22 +201,25 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
     let known = app.keys.load_full();
     make_missing(&app.store, &known, now).await?;
     let stored = app.store.list_signing_keys().await?;
-    let longest = longest_token(&app.store, &app.config).await?;
-    for alg in SigningAlg::ALL {
-        if let Some(newest) = newest(&stored, alg)
-            && is_due(newest.signs_from, &app.config, now)
-        {
+    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
+        reseal(&app.store, &known, key, now).await?;
+    }
+    let due = SigningAlg::ALL.into_iter().filter_map(|alg| newest(&stored, alg));
+    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, &app.config, now)).collect();
+    let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
+    let over: Vec<_> = stored.iter().filter(over).collect();
+    if !due.is_empty() || !over.is_empty() {
+        // Every client is asked how long its tokens live, so not each minute.
+        let longest = longest_token(&app.store, &app.config).await?;
+        for newest in due {
             let signs_from = now.after(app.config.signing.lead_time);
             let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
             rotate(&app.store, &known, newest, plan, now).await?;
         }
-    }
-    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
-        reseal(&app.store, &known, key, now).await?;
-    }
-    for key in stored.iter().filter(|key| is_over(key, &stored, longest, now)) {
-        if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
-            tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+        for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
+            if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
+                tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+            }
         }
     }
     reload(app).await;
@@ -228,17 +233,16 @@ fn is_due(signs_from: Timestamp, config: &Config, now: Timestamp) -> bool {
     signing.rotate_every.is_some_and(is_old)
 }
 
-/// Whether no living token can be signed with it, also by the lifetimes of today.
-fn is_over(
+/// Whether no living token can be signed with it by the lifetimes of today, which may be longer than
+/// those of the day when its end was set.
+fn is_dead(
     key: &StoredSigningKey,
     all: &[StoredSigningKey],
     longest: Duration,
     now: Timestamp,
 ) -> bool {
     let later = all.iter().filter(|k| k.alg == key.alg && k.generation > key.generation);
-    let replaced_at = later.map(|k| k.signs_from).min();
-    key.published_until.is_some_and(|until| until < now)
-        && replaced_at.is_some_and(|at| at.after(longest) < now)
+    later.map(|k| k.signs_from).min().is_some_and(|at| at.after(longest) < now)
 }
 
 async fn reseal(
