@@ -12,7 +12,7 @@ sign-in-username = Username
 sign-in-password = Password
 sign-in-submit = Sign in
 sign-in-wrong = The username or the password is not right. Try again.
-sign-in-wait = Too many attempts. Try again in { $name }.
+sign-in-wait = Too many attempts. Try again in { $span }.
 sign-in-expired = This page was open for too long, or your browser did not keep its cookie. Sign in again.
 sign-in-ended = Your session has ended. Sign in again to go on.
 sign-in-again = For your security, confirm that it is you.
@@ -73,11 +73,11 @@ error-forbidden = It was open for too long, or it was not made for this browser.
 error-not-found-title = There is no such page
 error-not-found = Check the address, or go back to where you came from.
 error-too-many-title = Too many attempts
-error-too-many = To protect your account, wait { $name } before you try again.
+error-too-many = To protect your account, wait { $span } before you try again.
 error-internal-title = Something went wrong on our side
 error-internal = It has been recorded. Try again, and if it happens again, tell us the number below.
 error-unavailable-title = Not available right now
-error-unavailable = The service is busy or being maintained. Try again in { $name }.
+error-unavailable = The service is busy or being maintained. Try again in { $span }.
 error-request-id = Request
 
 fault-missing = The parameter { $name } is missing.
@@ -132,7 +132,7 @@ password-hint =
        *[other] At least { $count } characters. A short sentence is easy to remember and hard to guess.
     }
 password-wrong = The current password is not right.
-password-wait = Too many attempts. Try again in { $name }.
+password-wait = Too many attempts. Try again in { $span }.
 password-short = The new password is too short.
 password-long = The new password is too long.
 password-different = The two new passwords are not the same.
