@@ -43,7 +43,7 @@ scope-profile = Ihr Profil sehen, etwa Name und Bild
 scope-email = Ihre E-Mail-Adresse sehen
 scope-address = Ihre Postanschrift sehen
 scope-phone = Ihre Telefonnummer sehen
-scope-offline = Diesen Zugriff behalten, auch wenn Sie sie nicht benutzen
+scope-offline = Diesen Zugriff behalten, auch wenn Sie nicht da sind
 scope-own = Die Berechtigung { $name } nutzen
 
 ## Abmelden
@@ -93,7 +93,7 @@ fault-not-allowed = Der Parameter { $name } verlangt etwas, das diese Anwendung 
 account-title = Ihr Konto
 account-sign-out = Abmelden
 account-sessions = Wo Sie angemeldet sind
-account-sessions-about = Beenden Sie, was Sie nicht kennen, und ändern Sie dann Ihr Passwort.
+account-sessions-about = Beenden Sie Sitzungen, die Sie nicht kennen, und ändern Sie dann Ihr Passwort.
 account-applications = Anwendungen mit Zugriff
 account-applications-about = Sie handeln für Sie mit dem, was Sie erlaubt haben. Nach dem Beenden müssen sie wieder fragen.
 account-no-applications = Keine Anwendung hat Zugriff auf Ihr Konto.

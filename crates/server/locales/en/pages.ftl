@@ -43,7 +43,7 @@ scope-profile = See your profile, such as your name and picture
 scope-email = See your email address
 scope-address = See your postal address
 scope-phone = See your phone number
-scope-offline = Keep this access while you are not using it
+scope-offline = Keep this access while you are away
 scope-own = Use the permission { $name }
 
 ## Sign out
@@ -93,9 +93,9 @@ fault-not-allowed = The parameter { $name } asks for something that this applica
 account-title = Your account
 account-sign-out = Sign out
 account-sessions = Where you are signed in
-account-sessions-about = End what you do not recognise, and change your password then.
+account-sessions-about = End any session that you do not recognise, then change your password.
 account-applications = Applications with access
-account-applications-about = They act for you with what you allowed. Ended access has to be asked for again.
+account-applications-about = They act for you within what you allowed. Once ended, access has to be asked for again.
 account-no-applications = No application has access to your account.
 account-password = Password
 account-password-about = Changing it signs you out everywhere else.

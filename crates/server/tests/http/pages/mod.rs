@@ -86,6 +86,8 @@ fn every_page_is_whole_in_both_languages() {
         assert!(seen.insert(html.clone()), "{name} looks like another page");
         let local = html.replace("=\"/assets/", "=\"assets/");
         fs::write(dir.join(format!("{name}.html")), local).unwrap();
+        let headers = shown.headers.iter().map(|(n, v)| format!("{n}: {}\n", v.to_str().unwrap()));
+        fs::write(dir.join(format!("{name}.headers")), headers.collect::<String>()).unwrap();
     }
     for path in ["style-", "icon-"].map(|start| asset(&dir, start)) {
         fs::write(dir.join(&path), read(pages("").asset(path.trim_start_matches("assets/"))))
