@@ -67,11 +67,26 @@ fn all(hostile: Option<&str>) -> Vec<Shown> {
         .collect()
 }
 
-/// What stands in `target/pages` is there to be looked at.
-#[test]
-fn every_page_is_whole_in_both_languages() {
+/// Keeps a page with what it loads in `target/pages`, to be looked at.
+fn keep(pages: &Pages, shown: &Shown) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("pages");
     fs::create_dir_all(dir.join("assets")).unwrap();
+    let Shown { name, headers, html } = shown;
+    let local =
+        html.replace("=\"/assets/", "=\"assets/").replace("assets/logo?", "assets/logo.svg?");
+    fs::write(dir.join(format!("{name}.html")), local).unwrap();
+    let headers = headers.iter().map(|(n, v)| format!("{n}: {}\n", v.to_str().unwrap()));
+    fs::write(dir.join(format!("{name}.headers")), headers.collect::<String>()).unwrap();
+    for asset in html.split('"').filter_map(|part| part.strip_prefix("/assets/")) {
+        let asset = asset.split('?').next().unwrap();
+        let file = if asset == "logo" { "logo.svg" } else { asset };
+        fs::write(dir.join("assets").join(file), read(pages.asset(asset))).unwrap();
+    }
+}
+
+#[test]
+fn every_page_is_whole_in_both_languages() {
+    let pages = pages("");
     let mut seen = HashSet::new();
     for shown in all(None) {
         let Shown { name, html, .. } = &shown;
@@ -84,21 +99,8 @@ fn every_page_is_whole_in_both_languages() {
         // Fluent leaves what it could not fill in between braces.
         assert!(!html.contains(['{', '}']), "{name}: {html}");
         assert!(seen.insert(html.clone()), "{name} looks like another page");
-        let local = html.replace("=\"/assets/", "=\"assets/");
-        fs::write(dir.join(format!("{name}.html")), local).unwrap();
-        let headers = shown.headers.iter().map(|(n, v)| format!("{n}: {}\n", v.to_str().unwrap()));
-        fs::write(dir.join(format!("{name}.headers")), headers.collect::<String>()).unwrap();
+        keep(&pages, &shown);
     }
-    for path in ["style-", "icon-"].map(|start| asset(&dir, start)) {
-        fs::write(dir.join(&path), read(pages("").asset(path.trim_start_matches("assets/"))))
-            .unwrap();
-    }
-}
-
-fn asset(dir: &Path, start: &str) -> String {
-    let html = fs::read_to_string(dir.join("error-internal-en.html")).unwrap();
-    let found = html.split('"').find(|part| part.starts_with(&format!("assets/{start}")));
-    found.unwrap().to_owned()
 }
 
 #[test]
@@ -389,11 +391,18 @@ fn a_stylesheet_is_kept_for_ever_and_changes_its_name_with_the_brand() {
 fn the_operators_name_and_logo_stand_on_every_page() {
     let dir = tempfile::tempdir().unwrap();
     let logo = dir.path().join("logo.svg");
-    fs::write(&logo, "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
-    let settings = format!("[brand]\nname = \"Müller & <Söhne>\"\nlogo = \"{}\"", logo.display());
+    let drawing = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 96 32\">\
+                   <rect width=\"96\" height=\"32\" rx=\"16\" fill=\"#f90\"/></svg>";
+    fs::write(&logo, drawing).unwrap();
+    let settings = format!(
+        "[brand]\nname = \"Müller & <Söhne>\"\ncolour = \"#ff9900\"\nlogo = \"{}\"",
+        logo.display()
+    );
     let branded = pages(&settings);
     for (name, page) in samples::all(None) {
-        let html = show(&branded, Language::German, &name, page.as_ref()).html;
+        let shown = show(&branded, Language::German, &format!("branded-{name}"), page.as_ref());
+        keep(&branded, &shown);
+        let html = shown.html;
         assert!(html.contains("alt=\"Müller &#38; &#60;Söhne&#62;\""), "{name}: {html}");
         assert!(html.contains("src=\"/assets/logo?"), "{name}");
     }
