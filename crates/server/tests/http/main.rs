@@ -18,6 +18,8 @@ mod limits;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod refresh;
