@@ -30,6 +30,8 @@ pub const MAX_AGE: Duration = Duration::from_mins(15);
 pub const KEPT: Duration = Duration::from_hours(30 * 24);
 /// How often keys are looked after.
 const EVERY: Duration = Duration::from_mins(1);
+/// When the store did not answer: a fresh one has no keys yet.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Why keys could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -124,15 +126,19 @@ pub async fn make(
     };
     let outcome = store.add_signing_key(&key, plan.others_until).await?;
     if outcome == Outcome::Done {
-        tracing::info!(
-            event = "signing_key.made",
-            alg = %key.alg,
-            kid = %key.kid,
-            generation = key.generation,
-            signs_in_seconds = plan.signs_from.since(now).as_secs(),
-        );
+        tell(&key, plan.signs_from.since(now).as_secs());
     }
     Ok(outcome)
+}
+
+fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
+    let StoredSigningKey { alg, kid, generation, .. } = key;
+    // The first ones belong to an installation like its tables.
+    if *generation == 1 {
+        tracing::debug!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+    } else {
+        tracing::info!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+    }
 }
 
 /// Makes a key that signs at once for each algorithm that has none.
@@ -182,10 +188,14 @@ fn newest(stored: &[StoredSigningKey], alg: SigningAlg) -> Option<&StoredSigning
 /// Looks after the keys again and again, and at once when the root keys changed.
 pub(crate) async fn keep(app: Arc<App>) {
     loop {
-        if let Err(error) = tend(&app).await {
-            tracing::warn!(%error, "signing keys wait to be looked after; again in a minute");
-        }
-        let _ = timeout(EVERY, app.signing.wanted.notified()).await;
+        let pause = match tend(&app).await {
+            Ok(()) => EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "signing keys wait to be looked after; tried again");
+                AFTER_FAILURE
+            }
+        };
+        let _ = timeout(pause, app.signing.wanted.notified()).await;
         // Nodes that heard the same news do not all begin in the same moment.
         sleep(Duration::from_millis(u64::from(app.node.0[0]))).await;
     }
