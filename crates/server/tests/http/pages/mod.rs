@@ -8,7 +8,9 @@ use axum::body::to_bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use remint_server::config::{Config, Sources};
+use remint_server::pages::form_post::FormPost;
 use remint_server::pages::sign_in::SignIn;
+use remint_server::pages::sign_out::{Next, SignedOut};
 use remint_server::pages::{Language, Page, Pages};
 
 use crate::site::Site;
@@ -119,6 +121,23 @@ fn what_is_put_into_a_page_never_becomes_markup() {
         }
         let policy = |shown: &Shown| shown.header("content-security-policy").to_owned();
         assert_eq!(policy(plain), policy(hostile), "{name}");
+    }
+}
+
+#[test]
+fn a_url_that_would_run_never_becomes_a_link_or_the_end_of_a_form() {
+    let pages = pages("");
+    for url in
+        ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "\u{1}javascript:x"]
+    {
+        let next = Some(Next { url: url.to_owned(), client: "x".to_owned() });
+        let page = SignedOut { next, ..SignedOut::default() };
+        let shown = show(&pages, Language::English, "signed-out", &page);
+        assert!(!shown.html.contains("signed-out-continue"), "{url}");
+        let page = FormPost { redirect_uri: url.to_owned(), ..FormPost::default() };
+        let shown = show(&pages, Language::English, "form-post", &page);
+        let policy = shown.header("content-security-policy");
+        assert!(policy.contains("form-action 'none'; "), "{url}: {policy}");
     }
 }
 
