@@ -5,7 +5,6 @@ Usage: mod_auth_openidc.py ISSUER CERTIFICATE
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +21,7 @@ PROTECTED = """\
 <!--#echo var="REMOTE_USER" -->
 <!--#echo var="OIDC_CLAIM_iss" -->
 <!--#echo var="OIDC_CLAIM_auth_time" -->
+<!--#echo var="OIDC_CLAIM_name" -->
 <!--#echo var="OIDC_access_token" -->
 """
 
@@ -110,10 +110,11 @@ def protects(issuer, certificate, home, step):
 
     page, pressed = browser.visit(url, None)
     expect(pressed[:1] == ["login-submit"], f"the sign-in page, not {pressed}")
-    subject, iss, auth_time, access_token = shown(page, protected)
+    subject, iss, auth_time, name, access_token = shown(page, protected)
     expect(subject.startswith("usr_"), f"the subject, not {page.text}")
     expect(iss == issuer, f"the issuer, not {page.text}")
     expect(auth_time.isdigit(), f"auth_time, not {page.text}")
+    expect(name == "Alice Liddell", f"a claim of userinfo, not {page.text}")
     expect(access_token.startswith("rmat_"), f"an access token, not {page.text}")
     step("code redeemed, ID token checked by the jwks, userinfo fetched: the page is shown")
 
@@ -136,7 +137,7 @@ def protects(issuer, certificate, home, step):
 
 def shown(page, protected):
     expect(page.status_code == 200 and page.url == protected, f"the page: {page.url} {page.text}")
-    return re.split(r"\n", page.text.strip())
+    return page.text.splitlines()
 
 
 def expect(holds, what):

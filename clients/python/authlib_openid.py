@@ -113,7 +113,9 @@ def signs_in_and_out(issuer, certificate, client):
 
         person = remint.userinfo(token=token)
         expect(person["sub"] == claims["sub"], f"the subject, not {person}")
-        step("userinfo")
+        expect(person["name"] == "Alice Liddell", f"the profile, not {person}")
+        expect(person["email"] == "alice@example.com", f"the address, not {person}")
+        step("userinfo with profile and email")
 
         token = refreshes(remint, token, saved)
         step("refreshes by itself where the access token is over; used refresh tokens are refused")

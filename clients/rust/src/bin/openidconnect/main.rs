@@ -178,9 +178,12 @@ fn signs_in_and_out(site: &Site) -> Result<()> {
 
     // The crate compares the subjects.
     let subject = claims.subject().clone();
-    let _: CoreUserInfoClaims =
+    let person: CoreUserInfoClaims =
         site.client.user_info(first.access_token().clone(), Some(subject))?.request(&site.http)?;
-    site.step("userinfo");
+    let name = person.name().and_then(|name| name.get(None));
+    expect(name.is_some_and(|name| name.as_str() == "Alice Liddell"), "the profile")?;
+    expect(person.email().is_some_and(|at| at.as_str() == "alice@example.com"), "the address")?;
+    site.step("userinfo with profile and email");
 
     let last = refreshes(site, &first, &claims)?;
     site.step("refreshes, with an ID token of the same sign-in");
