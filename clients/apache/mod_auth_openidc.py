@@ -61,7 +61,11 @@ def apache(directory, issuer, certificate):
         command += ["-C", f"Define {name} {value}"]
     with open(directory / "output", "wb") as output:
         running = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **without_root(directory)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **without_root(directory),
         )
     try:
         wait_for(port, running)
@@ -123,7 +127,7 @@ def protects(issuer, certificate, home, step):
     expect(shown(page, protected)[0] == subject, f"the same person, not {page.text}")
     step("session of its own")
 
-    # Both ends of the session at once: this browser has to sign in again.
+    # Both sessions end, the module's and the server's, so this browser has to sign in again.
     query = urlencode({"logout": home})
     page, pressed = browser.visit(f"{home}callback?{query}", None)
     expect(page.url.split("?")[0] == home, f"the start page, not {page.url}")

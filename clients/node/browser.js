@@ -45,7 +45,8 @@ export class Browser {
     for (const [tag] of form.matchAll(/<(?:input|button)\b[^>]*>/g)) {
       const name = attribute(tag, "name");
       const isOther = tag.startsWith("<button") && attribute(tag, "id") !== button;
-      if (name !== undefined && !isOther) body.append(name, PERSON[name] ?? attribute(tag, "value"));
+      if (name === undefined || isOther) continue;
+      body.append(name, PERSON[name] ?? attribute(tag, "value"));
     }
     return this.#send(new URL(attribute(form, "action"), url), { method: "POST", body });
   }

@@ -72,7 +72,8 @@ def forms(page):
             elif tag == "input":
                 found[-1].fields[attributes["name"]] = attributes.get("value", "")
             elif tag == "button" and "id" in attributes:
-                found[-1].buttons[attributes["id"]] = attributes.get("name"), attributes.get("value")
+                pair = attributes.get("name"), attributes.get("value")
+                found[-1].buttons[attributes["id"]] = pair
 
     Parser().feed(page)
     return found
