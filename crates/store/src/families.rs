@@ -9,10 +9,9 @@ use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding};
 
-use crate::batch::{Outcome, Statement, Write};
-use crate::guesses;
+use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::{Error, Store};
+use crate::{Error, Store, browser_sessions, guesses};
 
 /// The epoch is of the same moment as the row.
 macro_rules! columns {
@@ -196,7 +195,8 @@ impl Store {
             family.origin.offline.into(),
             family.origin.claims.as_str().into(),
         ];
-        let mut batch = vec![Write::one(&INSERT, values)];
+        let held = family.origin.session.map(browser_sessions::hold);
+        let mut batch: Batch = held.into_iter().chain([Write::one(&INSERT, values)]).collect();
         batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
         self.commit(batch).await
     }
