@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use remint_protocol::client::{AuthMethod, GrantType};
+use remint_protocol::client::{AuthMethod, Client, GrantType};
 use remint_protocol::keyring::Keyring;
 use remint_protocol::password::{self, begin};
+use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::refresh::Seal;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{RefreshToken, seal_refresh};
@@ -28,7 +29,15 @@ const CLIENT: &str = "demo";
 const CLIENT_SECRET: &str = "demo-secret";
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
-const SCOPE: &str = "read write";
+const SCOPE: &str = "openid profile email offline_access read write";
+/// What the session that is seeded may do: it is a service's, so to say, and speaks about nobody.
+const SEEDED_SCOPE: &str = "read write";
+/// The public client of the code flow.
+const PLAYGROUND: &str = "playground";
+/// Where applications on this machine get their answers: any port will do (RFC 8252 section 7.3).
+const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+/// What there is to tell about the user.
+const PROFILE: &str = r#"{"name":"Alice Liddell","given_name":"Alice","family_name":"Liddell","email":"alice@example.com","email_verified":true}"#;
 /// How the configuration of a development server begins.
 const MARK: &str = "# Made by `remint serve --dev`: known passwords. Not for production.\n";
 
@@ -78,7 +87,11 @@ impl Dev {
         client.grants = GrantType::ALL.to_vec();
         client.scope = Scope::parse(SCOPE).unwrap_or_default();
         client.secret = keys.hash_client_secret(CLIENT_SECRET);
+        client.name = "Demo".into();
+        client.authorize.redirect_uris = redirect_uris(LOOPBACK.iter().copied())?;
+        client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
         store.create_client(&client).await?;
+        store.create_client(&playground(config.server.issuer.as_str())?).await?;
         let user_id = seed_user(store, config).await?;
         let refresh = seed_session(store, keys, config, user_id).await?;
         let kept = self.temporary.is_none();
@@ -99,6 +112,23 @@ fn mark(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A public client that signs people in with the code flow.
+fn playground(issuer: &str) -> anyhow::Result<Client> {
+    let mut client = blank(PLAYGROUND)?;
+    client.name = "Playground".into();
+    client.auth_methods = vec![AuthMethod::None];
+    client.grants = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    client.scope = Scope::parse(SCOPE).unwrap_or_default();
+    let own = format!("{issuer}/playground/callback");
+    client.authorize.redirect_uris = redirect_uris(LOOPBACK.into_iter().chain([own.as_str()]))?;
+    client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+    Ok(client)
+}
+
+fn redirect_uris<'a>(all: impl Iterator<Item = &'a str>) -> anyhow::Result<Vec<RedirectUri>> {
+    all.map(|uri| RedirectUri::register(uri).with_context(|| uri.to_owned())).collect()
+}
+
 async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {
     let name = Username::parse(USER).context("the user's name")?;
     if let Some(user) = store.find_user(&name).await? {
@@ -107,6 +137,7 @@ async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {
     let hash = Passwords::new(&config.passwords)?.hash(&PASSWORD.into())?;
     let id = entropy::user_id()?;
     store.create_user(id, &name, &hash, now()).await?;
+    store.set_user_profile(id, ("{}", PROFILE), now()).await?;
     Ok(id)
 }
 
@@ -118,7 +149,9 @@ async fn seed_session(
     user_id: UserId,
 ) -> anyhow::Result<String> {
     let client = store.find_client(CLIENT).await?.context("the client that was just made")?;
-    let extent = password::extent(&client, None, None).ok().context("the client's extent")?;
+    let scope = Scope::parse(SEEDED_SCOPE).ok();
+    let extent =
+        password::extent(&client, scope.as_ref(), None).ok().context("the client's extent")?;
     let fresh = entropy::family()?;
     let seal = Seal { kid: keys.active(), epoch: store.epoch().await? };
     let policy = config.policy().of(&client);
@@ -141,7 +174,7 @@ fn guide(issuer: &str, refresh_token: &str, kept: Option<&Path>) -> String {
     format!(
         "\n\
          *** DEVELOPMENT MODE: known passwords. Not for production. Loopback only. Data: {data}. ***\n\n\
-         client  {CLIENT}   secret    {CLIENT_SECRET}   grants  password client_credentials refresh_token\n\
+         client  {CLIENT}   secret    {CLIENT_SECRET}   grants  all\n         playground  (public)             grants  authorization_code refresh_token\n\
          user    {USER}  password  {PASSWORD}\n\n\
          Tokens for a password:\n\n  \
          curl -k -u {CLIENT}:{CLIENT_SECRET} -d \"grant_type=password&username={USER}&password={PASSWORD}\" {issuer}/oauth2/token\n\n\

@@ -77,6 +77,14 @@ impl Audience {
         if all.len() == 1 { Self::One(client_id.to_owned()) } else { Self::Several(all) }
     }
 
+    /// The only one, where it is one.
+    pub fn one(&self) -> Option<&str> {
+        match self {
+            Self::One(one) => Some(one),
+            Self::Several(_) => None,
+        }
+    }
+
     /// Whether `who` is meant.
     pub fn contains(&self, who: &str) -> bool {
         match self {

@@ -181,6 +181,9 @@ causes! {
     ConsentDenied = "consent_denied", AccessDenied, "The user did not allow it.";
     /// `prompt=none`, but consent is needed.
     ConsentRequired = "consent_required", ConsentRequired, "The user must be asked for consent.";
+    /// The hint is not an ID token of ours.
+    IdTokenHintInvalid = "id_token_hint_invalid", InvalidRequest,
+        "The parameter id_token_hint is not an ID token of this server.";
     /// `prompt=none`, but nobody is signed in, or not recently enough, or somebody else.
     LoginRequired = "login_required", LoginRequired, "The user must sign in.";
     /// Not a number of seconds.
@@ -189,6 +192,9 @@ causes! {
     NonceMissing = "nonce_missing", InvalidRequest, "The parameter nonce is missing.";
     /// The nonce is too long to travel.
     NonceTooLong = "nonce_too_long", InvalidRequest, "The parameter nonce is longer than 512 bytes.";
+    /// None of the client's.
+    PostLogoutRedirectUriUnknown = "post_logout_redirect_uri_unknown", InvalidRequest,
+        "The parameter post_logout_redirect_uri is not one that the client has registered.";
     /// `none` beside another value.
     PromptContradicts = "prompt_contradicts", InvalidRequest, "The value none of prompt must stand alone.";
     /// A value of `prompt` that nobody knows.

@@ -64,6 +64,12 @@ impl Scope {
         self.0.is_subset(&other.0)
     }
 
+    /// What either has.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(Words::collect(self.iter().chain(other.iter())))
+    }
+
     /// What both have.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {

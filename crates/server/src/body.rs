@@ -31,6 +31,33 @@ impl Received {
         Ok(Self { head, body })
     }
 
+    /// Reads the form of one of our pages, or of a request that comes through a browser. Its head comes back
+    /// with a failure, for the page that tells of it.
+    pub(crate) async fn read_form(
+        app: &App,
+        request: Request,
+    ) -> Result<Self, (Box<request::Parts>, Failure)> {
+        let (head, body) = request.into_parts();
+        if let Err(failure) = refuse_other_types(&head.headers) {
+            return Err((Box::new(head), failure));
+        }
+        let read = timeout(app.config.http.body_timeout, whole(body)).await;
+        match read.map_err(|_| Failure::BodyTooSlow).flatten() {
+            Ok(body) => Ok(Self { head, body }),
+            Err(failure) => Err((Box::new(head), failure)),
+        }
+    }
+
+    /// The body as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text: a form is ASCII.
+    pub(crate) fn text(&self) -> Result<&str, Failure> {
+        std::str::from_utf8(&self.body).map_err(|_| Why::ParameterMalformed.into())
+    }
+
     /// The parameters.
     pub(crate) fn form(&self) -> Result<Form<'_>, Failure> {
         Ok(Form::parse(&self.body)?)

@@ -189,6 +189,14 @@ sections! {
         lead_time: Duration = "1d";
     }
 
+    /// The sessions of browsers: how long somebody stays signed in.
+    "sessions." Sessions {
+        /// How long a session may go unused.
+        idle_lifetime: Duration = "8h";
+        /// How long after a person has proven who they are they must do so again.
+        absolute_lifetime: Duration = "7d";
+    }
+
     /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
     "passwords." Passwords {
         /// Memory for one hash.
@@ -235,6 +243,8 @@ pub struct Config {
     pub ops: Ops,
     /// `[tokens]`
     pub tokens: Tokens,
+    /// The sessions of browsers.
+    pub sessions: Sessions,
     /// `[signing]`
     pub signing: SigningKeys,
     /// `[passwords]`
@@ -260,6 +270,7 @@ impl Config {
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,
             tokens: Tokens::resolve(sources)?,
+            sessions: Sessions::resolve(sources)?,
             signing: SigningKeys::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
             brand: Brand::resolve(sources)?,
@@ -443,6 +454,7 @@ impl Config {
         self.http.show(&mut all);
         self.ops.show(&mut all);
         self.tokens.show(&mut all);
+        self.sessions.show(&mut all);
         self.signing.show(&mut all);
         self.passwords.show(&mut all);
         self.brand.show(&mut all);

@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     BodyTooSlow,
     /// The connection broke within the body.
     BodyBroken,
+    /// A form that this browser was not given, or that lay too long.
+    FormExpired,
     /// Too many logins at once.
     Overloaded,
     /// Wrong guesses came before; wait.
@@ -83,6 +85,7 @@ impl Failure {
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
             Self::BodyBroken => "body_broken",
+            Self::FormExpired => "form_expired",
             Self::Overloaded => "overloaded",
             Self::Throttled(_) => "throttled",
             Self::KeyNotHere => "key_not_here",
@@ -122,6 +125,7 @@ impl Failure {
                 invalid(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")
             }
             Self::BodyBroken => invalid(StatusCode::BAD_REQUEST, "The body is incomplete."),
+            Self::FormExpired => invalid(StatusCode::FORBIDDEN, "The form is not valid any more."),
             Self::Throttled(wait) => later(
                 StatusCode::TOO_MANY_REQUESTS,
                 wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
@@ -164,14 +168,21 @@ pub(crate) struct Told {
     pub(crate) fault: Option<String>,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let shape = self.shape();
-        let fault = match &self {
-            Self::Store(error) => Some(error.to_string()),
-            Self::Internal(fault) => Some((*fault).to_owned()),
+impl Told {
+    /// What is told of a failure.
+    pub(crate) fn of(failure: &Failure) -> Self {
+        let fault = match failure {
+            Failure::Store(error) => Some(error.to_string()),
+            Failure::Internal(fault) => Some((*fault).to_owned()),
             _ => None,
         };
+        Self { error: failure.shape().error, cause: failure.name(), fault }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (shape, told) = (self.shape(), Told::of(&self));
         let body =
             serde_json::json!({ "error": shape.error, "error_description": shape.description });
         let mut response = (shape.status, json(body.to_string())).into_response();
@@ -183,7 +194,6 @@ impl IntoResponse for Failure {
         if let Some(seconds) = shape.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
-        let told = Told { error: shape.error, cause: self.name(), fault };
         response.extensions_mut().insert(told);
         response
     }

@@ -3,23 +3,30 @@
 //! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
 //! `remint-protocol`, what is remembered is in `remint-store`.
 
+mod account;
+mod authorize;
+mod bearer;
 mod body;
+mod browser;
 mod client_auth;
 pub mod clock;
 pub mod config;
 pub mod entropy;
 mod failure;
 mod health;
+mod id_token;
 mod introspect;
 mod jwks;
 mod key_file;
 pub mod keys;
 mod login;
+mod logout;
 mod metadata;
 pub mod node;
 mod observe;
 pub mod pages;
 pub mod passwords;
+mod refused;
 mod revoke;
 pub mod serve;
 pub mod signing;
@@ -28,6 +35,7 @@ mod sweep;
 mod telemetry;
 pub mod tls;
 mod token;
+mod userinfo;
 mod watch;
 
 use std::sync::Arc;
@@ -168,6 +176,18 @@ pub fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/oauth2/token", post(token::token))
         .route("/oauth2/token/", post(token::token))
+        .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
+        .route(authorize::CONTINUE, get(authorize::go_on))
+        .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
+        .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
+        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route(pages::sign_out::PATH, get(logout::ask).post(logout::sign_out))
+        .route(pages::account::PATH, get(account::show))
+        .route(pages::account::END_SESSION, post(account::end_session))
+        .route(pages::account::END_APPLICATION, post(account::end_application))
+        .route(pages::account::CHANGE_PASSWORD, post(account::change_password))
+        .route(pages::account::SIGN_OUT, post(account::sign_out))
+        .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/revoke", post(revoke::revoke))
         .route("/oauth2/jwks", get(jwks::jwks))

@@ -32,14 +32,14 @@ impl Login<'_> {
         // Before a turn, so that who must wait anyway does not fill the queue; and again with it, because
         // guesses that were made at once have been counted meanwhile.
         self.judge(&buckets).await?;
-        let turn = app.passwords.turn().await.map_err(failure)?;
+        let turn = app.passwords.turn().await?;
         let held = self.judge(&buckets).await?;
         let user = match Username::parse(self.username) {
             Some(name) => app.store.find_user(&name).await?,
             None => None,
         };
         let stored = user.as_ref().map(|u| u.password_hash.clone());
-        let (_turn, checked) = turn.check(password.into(), stored).await.map_err(failure)?;
+        let (_turn, checked) = turn.check(password.into(), stored).await?;
         let why = match (checked, user) {
             (Checked::Right(rehashed), Some(user)) if user.disabled_at.is_none() => {
                 if let Some(new) = rehashed {
@@ -82,10 +82,12 @@ impl Login<'_> {
     }
 }
 
-const fn failure(error: PasswordError) -> Failure {
-    match error {
-        PasswordError::Overloaded => Failure::Overloaded,
-        PasswordError::Failed => Failure::Internal("a password could not be checked"),
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Overloaded => Self::Overloaded,
+            PasswordError::Failed => Self::Internal("a password could not be checked"),
+        }
     }
 }
 

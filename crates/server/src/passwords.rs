@@ -111,6 +111,16 @@ impl Passwords {
         Ok(Turn { hasher, decoy, _held: (place, worker) })
     }
 
+    /// Hashes a password for the store, when its turn comes.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub async fn hash_in_turn(&self, password: SecretString) -> Result<String, PasswordError> {
+        let turn = self.turn().await?;
+        let work = move || turn.hasher.hash(&password);
+        tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
+    }
+
     /// How many are running or waiting.
     pub fn busy(&self) -> usize {
         self.capacity.saturating_sub(self.places.available_permits())

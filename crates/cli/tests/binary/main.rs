@@ -34,6 +34,8 @@ mod session;
 #[cfg(test)]
 mod signed_in;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

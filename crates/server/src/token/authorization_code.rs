@@ -2,17 +2,20 @@
 //!
 //! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
 
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
-use remint_protocol::family::RevokeReason;
+use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::refresh::{Access, Seal};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
 use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
+use crate::id_token::{SignedIn, With};
 
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, client, now) = (request.app, request.caller.client(), request.now);
@@ -29,7 +32,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let seal = app.seal().await?;
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
-    let response = redeemed.mint(seal, access)?;
+    let response = redeemed.mint(seal, access, &family).await?;
     match app.store.insert_family(&family, None).await? {
         Outcome::Done => {
             redeemed.tell("session.started", None);
@@ -63,7 +66,8 @@ impl Redeemed<'_> {
         match code::presented_again(self.code, loaded.as_ref(), client, policy, now) {
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
-                let response = self.mint(seal, access)?;
+                let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;
+                let response = self.mint(seal, access, family).await?;
                 self.tell("code.retried", None);
                 Ok(response)
             }
@@ -80,7 +84,12 @@ impl Redeemed<'_> {
         Err(reject.into())
     }
 
-    fn mint(&self, seal: Seal, access: Access) -> Result<TokenResponse, Failure> {
+    async fn mint(
+        &self,
+        seal: Seal,
+        access: Access,
+        family: &Family,
+    ) -> Result<TokenResponse, Failure> {
         let (app, client) = (self.request.app, self.request.caller.client());
         let refresh = RefreshToken {
             kid: seal.kid,
@@ -99,7 +108,22 @@ impl Redeemed<'_> {
         let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
         let access = Access { resources, ..access };
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
-        TokenResponse::new(app, &access, refresh)
+        let mut response = TokenResponse::new(app, &access, refresh)?;
+        if family.scope.contains("openid") {
+            let (nothing, requested) =
+                (Scope::default(), Requested::from_stored(&self.code.claims));
+            let with = With {
+                scope: &nothing,
+                requested: &requested,
+                nonce: self.code.nonce.as_deref(),
+                access_token: Some(&response.access_token),
+                code: None,
+            };
+            let signed_in = SignedIn::of(family);
+            response.id_token =
+                Some(app.id_token(client, &signed_in, &with, self.request.now).await?);
+        }
+        Ok(response)
     }
 
     fn tell(&self, event: &'static str, why: Option<Why>) {

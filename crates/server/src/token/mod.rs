@@ -58,6 +58,9 @@ struct TokenResponse {
     refresh_token: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
+    /// OpenID Connect Core §3.1.3.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
 impl TokenResponse {
@@ -75,6 +78,7 @@ impl TokenResponse {
             expires_in: access.expires_at.since(access.issued_at).as_secs().try_into().unwrap_or(0),
             refresh_token,
             scope: access.scope.as_str().to_owned(),
+            id_token: None,
         })
     }
 }

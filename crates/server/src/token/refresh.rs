@@ -3,6 +3,7 @@
 //! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
 //! error: the loser reads again and the table serves it.
 
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
 use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
 use remint_protocol::reject::Why;
@@ -12,6 +13,7 @@ use remint_store::Outcome;
 use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
+use crate::id_token::SignedIn;
 
 /// How often a request reads and decides before it gives up.
 const ATTEMPTS: usize = 3;
@@ -74,14 +76,14 @@ impl Event<'_> {
         let response = match decision {
             Decision::Rotate { rotation, access, .. } => {
                 let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
-                let response = self.mint(access, Some(self.successor(seal, rotation.to)?))?;
+                let response = self.mint(access, Some(self.successor(seal, rotation.to)?)).await?;
                 if app.store.rotate(&rotation).await? == Outcome::Conflict {
                     return Ok(None);
                 }
                 response
             }
             Decision::Keep { confirm, access } => {
-                let response = self.mint(access, Some(text.to_owned()))?;
+                let response = self.mint(access, Some(text.to_owned())).await?;
                 let (family, generation) = (self.presented.family, self.presented.generation);
                 if confirm && app.store.confirm(family, generation).await? == Outcome::Conflict {
                     return Ok(None);
@@ -89,7 +91,7 @@ impl Event<'_> {
                 response
             }
             Decision::Retry { seal, generation, access } => {
-                self.mint(access, Some(self.successor(seal, generation)?))?
+                self.mint(access, Some(self.successor(seal, generation)?)).await?
             }
             Decision::Wait => {
                 self.tell(row, None);
@@ -126,10 +128,25 @@ impl Event<'_> {
         })
     }
 
-    fn mint(&self, access: Access, refresh: Option<String>) -> Result<TokenResponse, Failure> {
-        let client_id = self.request.caller.client().id.clone();
-        let access = access.into_token(client_id, entropy::jti()?, self.request.now);
-        TokenResponse::new(self.request.app, &access, refresh)
+    async fn mint(
+        &self,
+        access: Access,
+        refresh: Option<String>,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, client, now) = (self.request.app, self.request.caller.client(), self.request.now);
+        let access = access.into_token(client.id.clone(), entropy::jti()?, now);
+        let mut response = TokenResponse::new(app, &access, refresh)?;
+        if access.scope.contains("openid")
+            && let Some(loaded) = self.loaded
+        {
+            // Boxed: most refreshes have none, and its future is large.
+            let signed_in = SignedIn::of(&loaded.family);
+            let requested = Requested::from_stored(&loaded.family.origin.claims);
+            let beside = (response.access_token.as_str(), &requested);
+            let id_token = app.id_token_again(client, &signed_in, beside, now);
+            response.id_token = Some(Box::pin(id_token).await?);
+        }
+        Ok(response)
     }
 
     fn successor(&self, seal: Seal, generation: u32) -> Result<String, Failure> {

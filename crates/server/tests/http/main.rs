@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod client_auth;
 #[cfg(test)]
+mod code_flow;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod introspect;
@@ -15,6 +17,8 @@ mod introspect;
 mod limits;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
@@ -29,3 +33,7 @@ mod site;
 mod tls;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod userinfo;
+#[cfg(test)]
+mod visitor;

@@ -1,0 +1,283 @@
+//! The account page: a person's sessions and applications, each ended by one click, and their password.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::client::ClientId;
+use remint_protocol::family::{Loaded, RevokeReason};
+use remint_protocol::form::Form;
+use remint_protocol::reject::Code;
+use remint_protocol::time::Timestamp;
+use remint_store::{Filter, Outcome};
+
+use crate::App;
+use crate::authorize::see_other;
+use crate::body::Received;
+use crate::browser::{Browser, Person};
+use crate::failure::Failure;
+use crate::login::Login;
+use crate::observe::RequestId;
+use crate::pages::account::{
+    Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
+};
+use crate::pages::{Language, sign_in};
+use crate::refused;
+
+/// How many sessions and applications are shown: more than a person has.
+const SHOWN: u32 = 200;
+/// The fewest characters of a new password (NIST SP 800-63B §5.1.1.2).
+const LEAST_LENGTH: u32 = 8;
+/// The most bytes of a new password.
+const MOST_BYTES: usize = 1024;
+
+/// Whoever is signed in at the browser that a form or a page is asked for by.
+struct Visit<'a> {
+    app: &'a App,
+    head: &'a Parts,
+    browser: Browser,
+    now: Timestamp,
+}
+
+impl<'a> Visit<'a> {
+    async fn read(app: &'a App, head: &'a Parts) -> Result<Self, Failure> {
+        let now = app.clock.now();
+        Ok(Self { app, head, browser: Browser::read(app, head, now).await?, now })
+    }
+
+    fn to(&self, path: &str) -> Response {
+        let base = self.app.config.server.issuer.path();
+        self.browser.dress(see_other(&format!("{base}{path}")))
+    }
+
+    /// Shows the page, or the way to it.
+    async fn show(
+        mut self,
+        done: Option<Done>,
+        problem: Option<PasswordProblem>,
+    ) -> Result<Response, Failure> {
+        let csrf = self.browser.csrf(self.app)?;
+        let Some(person) = &self.browser.person else { return Ok(self.to(sign_in::PATH)) };
+        let page = Account {
+            csrf,
+            username: person.username.as_str().to_owned(),
+            now: self.now,
+            sessions: self.sessions(person).await?,
+            applications: self.applications(person).await?,
+            done,
+            problem,
+            least_length: LEAST_LENGTH,
+        };
+        let language = Language::choose(None, &self.head.headers);
+        Ok(self.browser.dress(self.app.pages.answer(language, &page)))
+    }
+
+    async fn sessions(&self, person: &Person) -> Result<Vec<Session>, Failure> {
+        let own = person.session.user_id;
+        let user = self.app.store.load_user(own).await?;
+        let not_before = user.map_or(self.now, |user| user.not_before);
+        let idle = self.app.config.sessions.idle_lifetime;
+        let standing = Some(remint_protocol::user::UserStanding { enabled: true, not_before });
+        let all = self.app.store.list_browser_sessions(own, None, SHOWN).await?;
+        let mut alive: Vec<_> =
+            all.into_iter().filter(|s| s.is_alive(standing, idle, self.now)).collect();
+        alive.sort_by_key(|s| (s.id != person.session.id, std::cmp::Reverse(s.seen_at)));
+        let shown = alive.into_iter().map(|s| Session {
+            id: s.id.sid(),
+            user_agent: s.user_agent,
+            address: s.source.parse::<IpAddr>().ok(),
+            signed_in_at: s.auth_time,
+            last_seen_at: s.seen_at,
+            is_current: s.id == person.session.id,
+        });
+        Ok(shown.collect())
+    }
+
+    /// What has access: the living families and the consents, put together by client.
+    async fn applications(&self, person: &Person) -> Result<Vec<Application>, Failure> {
+        let (store, user) = (&self.app.store, person.session.user_id);
+        let page = store.list_families(Filter::User(user), None, SHOWN).await?;
+        let consents = store.list_consents(user, "", SHOWN).await?;
+        let mut all: Vec<Application> = Vec::new();
+        for consent in consents {
+            all.push(Application {
+                id: consent.client_id.as_str().to_owned(),
+                name: String::new(),
+                scopes: consent.scope.iter().map(ToOwned::to_owned).collect(),
+                created_at: consent.given_at,
+                last_used_at: None,
+            });
+        }
+        for loaded in page.families {
+            self.add(&mut all, &loaded).await?;
+        }
+        for application in &mut all {
+            let client = self.app.clients.find(&application.id, store, &self.app.policy).await?;
+            let name = client.map(|registered| registered.client.name.clone());
+            application.name =
+                name.filter(|name| !name.is_empty()).unwrap_or_else(|| application.id.clone());
+        }
+        all.sort_by_key(|a| std::cmp::Reverse(a.last_used_at.unwrap_or(a.created_at)));
+        Ok(all)
+    }
+
+    async fn add(&self, all: &mut Vec<Application>, loaded: &Loaded) -> Result<(), Failure> {
+        let (app, family) = (self.app, &loaded.family);
+        let id = family.client_id.as_str();
+        let client = app.clients.find(id, &app.store, &app.policy).await?;
+        let Some(client) = client else { return Ok(()) };
+        if !loaded.is_alive(client.client.not_before, self.now) {
+            return Ok(());
+        }
+        let used = Some(family.rotated_at);
+        match all.iter_mut().find(|application| application.id == id) {
+            Some(known) => {
+                known.last_used_at = known.last_used_at.max(used);
+                known.created_at = known.created_at.min(family.created_at);
+            }
+            None => all.push(Application {
+                id: id.to_owned(),
+                name: String::new(),
+                scopes: family.scope.iter().map(ToOwned::to_owned).collect(),
+                created_at: family.created_at,
+                last_used_at: used,
+            }),
+        }
+        Ok(())
+    }
+}
+
+/// `GET /account`.
+pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let shown = async {
+        let visit = Visit::read(&app, &head).await?;
+        let done = match head.uri.query() {
+            Some("done=session") => Some(Done::SessionEnded),
+            Some("done=application") => Some(Done::ApplicationEnded),
+            Some("done=password") => Some(Done::PasswordChanged),
+            _ => None,
+        };
+        visit.show(done, None).await
+    };
+    shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+}
+
+/// A form of the page, proven to be ours.
+async fn form(
+    app: Arc<App>,
+    request: Request,
+    act: impl AsyncFnOnce(Visit<'_>, &Form<'_>) -> Result<Response, Failure>,
+) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    let acted = async {
+        let form = received.form()?;
+        let visit = Visit::read(&app, &received.head).await?;
+        if !visit.browser.is_ours(&app, &form) {
+            return Err(Failure::FormExpired);
+        }
+        if visit.browser.person.is_none() {
+            return Ok(visit.to(sign_in::PATH));
+        }
+        act(visit, &form).await
+    };
+    acted.await.unwrap_or_else(|failure| refused::page(&app, &received.head, &failure))
+}
+
+/// Ends one session of the person.
+pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -> Response {
+    form(app, request, async |mut visit, form| {
+        let id = form.find("session").and_then(BrowserSessionId::from_sid);
+        if let (Some(id), Some(person)) = (id, &visit.browser.person) {
+            if id == person.session.id {
+                visit.browser.sign_out(visit.app, visit.now).await?;
+                return Ok(visit.to(sign_in::PATH));
+            }
+            let whose = (person.session.user_id, id);
+            visit.app.store.end_browser_session(whose, visit.now).await?;
+        }
+        Ok(visit.to(&format!("{PATH}?done=session")))
+    })
+    .await
+}
+
+/// Ends all that an application has of the person.
+pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Request) -> Response {
+    form(app, request, async |visit, form| {
+        let id = form.find("application").and_then(ClientId::parse);
+        if let (Some(id), Some(person)) = (id, &visit.browser.person) {
+            let whose = (person.session.user_id, &id);
+            visit.app.store.revoke_consent(whose, RevokeReason::User, visit.now).await?;
+        }
+        Ok(visit.to(&format!("{PATH}?done=application")))
+    })
+    .await
+}
+
+/// Signs out here.
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
+    form(app, request, async |mut visit, _| {
+        visit.browser.sign_out(visit.app, visit.now).await?;
+        Ok(visit.to(sign_in::PATH))
+    })
+    .await
+}
+
+/// Changes the password, which ends all sessions; the one at hand begins anew.
+pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Request) -> Response {
+    form(app, request, async |mut visit, form| {
+        let current = form.find(CURRENT).unwrap_or_default();
+        let new = form.find(NEW).unwrap_or_default();
+        if let Some(problem) = problem(current, new, form.find(REPEATED).unwrap_or_default()) {
+            return visit.show(None, Some(problem)).await;
+        }
+        let Some(person) = &visit.browser.person else { return Ok(visit.to(sign_in::PATH)) };
+        let username = person.username.as_str().to_owned();
+        let login = Login {
+            app: visit.app,
+            username: &username,
+            source: visit.browser.source,
+            now: visit.now,
+            request_id: RequestId::of(&visit.head.extensions),
+        };
+        let user = match login.prove(current).await {
+            Ok(user) => user,
+            Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
+                return visit.show(None, Some(PasswordProblem::WrongCurrent)).await;
+            }
+            Err(Failure::Throttled(wait)) => {
+                return visit.show(None, Some(PasswordProblem::Wait(wait))).await;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let hash = visit.app.passwords.hash_in_turn(new.into()).await?;
+        visit.app.store.set_password(user.id, &hash, visit.now).await?;
+        // Everything that is not younger than this moment is over; the session here begins after it.
+        let after = visit.now.after(std::time::Duration::from_millis(1));
+        let login = Login { now: after, ..login };
+        tracing::info!(event = "password.changed", sub = %user.id, source = %login.source);
+        visit.browser.person = None;
+        if visit.browser.sign_in(visit.app, user, &login).await? == Outcome::Conflict {
+            return Ok(visit.to(sign_in::PATH));
+        }
+        Ok(visit.to(&format!("{PATH}?done=password")))
+    })
+    .await
+}
+
+fn problem(current: &str, new: &str, repeated: &str) -> Option<PasswordProblem> {
+    let is_short = u32::try_from(new.chars().count()).is_ok_and(|count| count < LEAST_LENGTH);
+    match () {
+        () if is_short => Some(PasswordProblem::TooShort),
+        () if new.len() > MOST_BYTES => Some(PasswordProblem::TooLong),
+        () if new != repeated => Some(PasswordProblem::NotTheSame),
+        () if new == current => Some(PasswordProblem::Unchanged),
+        () => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! The sign-in page: shown for a request that waits, or for the account page.
+
+use std::sync::Arc;
+
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::authorize::Step;
+use remint_protocol::form::Form;
+use remint_protocol::reject::Code;
+use remint_store::Outcome;
+
+use super::{Authorization, CONTINUE, Refusal, resume, see_other};
+use crate::App;
+use crate::body::Received;
+use crate::browser::Browser;
+use crate::failure::Failure;
+use crate::login::Login;
+use crate::observe::RequestId;
+use crate::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
+use crate::pages::{self, Language, Source};
+use crate::refused;
+
+/// The longest user name that is shown again.
+const HINT_MAX: usize = 255;
+
+/// Why somebody signs in.
+enum Purpose {
+    /// For a request that waits.
+    Request(Box<Authorization>),
+    /// For the account page.
+    Account,
+}
+
+impl Purpose {
+    async fn read(app: &App, parameters: &[u8]) -> Result<Self, Refusal> {
+        let has_flow = Form::parse(parameters)?.find(pages::FLOW).is_some();
+        if !has_flow {
+            return Ok(Self::Account);
+        }
+        Ok(Self::Request(Box::new(resume(app, parameters).await?)))
+    }
+
+    fn page(&self, app: &App) -> Result<SignIn, Failure> {
+        let Self::Request(authorization) = self else { return Ok(SignIn::default()) };
+        Ok(SignIn {
+            flow: authorization.flow(app)?,
+            client: Some(authorization.client().name.clone()),
+            target: Source::of(&authorization.target.uri),
+            ..SignIn::default()
+        })
+    }
+
+    /// What the request says of languages and names; it stays where it is.
+    fn hint(&self, name: &str) -> Option<String> {
+        let Self::Request(authorization) = self else { return None };
+        let form = Form::parse(authorization.raw.as_bytes()).ok()?;
+        form.find(name).map(ToOwned::to_owned)
+    }
+
+    fn language(&self, head: &Parts) -> Language {
+        Language::choose(self.hint("ui_locales").as_deref(), &head.headers)
+    }
+
+    fn next(&self, app: &App) -> Result<Response, Failure> {
+        Ok(match self {
+            Self::Request(authorization) => app.to_page(CONTINUE, &authorization.flow(app)?),
+            Self::Account => {
+                let base = app.config.server.issuer.path();
+                see_other(&format!("{base}{}", pages::account::PATH))
+            }
+        })
+    }
+}
+
+/// `GET /login`.
+pub(crate) async fn show_sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let (head, _) = request.into_parts();
+    match show(&app, &head).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&head, refusal),
+    }
+}
+
+async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
+    let parameters = head.uri.query().unwrap_or_default().as_bytes();
+    let purpose = Purpose::read(app, parameters).await?;
+    let mut browser = Browser::read(app, head, app.clock.now()).await?;
+    let is_done = match &purpose {
+        Purpose::Request(authorization) => authorization.step(app, &browser).await? != Step::SignIn,
+        Purpose::Account => browser.person.is_some(),
+    };
+    if is_done {
+        return Ok(purpose.next(app)?);
+    }
+    let known = browser.person.as_ref().map(|person| person.username.as_str().to_owned());
+    let hint = purpose.hint("login_hint").filter(|hint| hint.len() <= HINT_MAX);
+    let page = SignIn {
+        csrf: browser.csrf(app)?,
+        notice: known.as_ref().map(|_| Notice::Again),
+        username: known.or(hint).unwrap_or_default(),
+        ..purpose.page(app)?
+    };
+    Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
+}
+
+/// `POST /login`.
+pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    match prove(&app, &received).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&received.head, refusal),
+    }
+}
+
+async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
+    let head = &received.head;
+    let purpose = Purpose::read(app, received.bytes()).await?;
+    let now = app.clock.now();
+    let mut browser = Browser::read(app, head, now).await?;
+    let form = received.form()?;
+    let username = form.find(USERNAME).unwrap_or_default();
+    let again = |browser: &mut Browser, notice| -> Result<Response, Refusal> {
+        let page = SignIn {
+            csrf: browser.csrf(app)?,
+            username: username.get(..HINT_MAX.min(username.len())).unwrap_or_default().to_owned(),
+            notice: Some(notice),
+            ..purpose.page(app)?
+        };
+        Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
+    };
+    if !browser.is_ours(app, &form) {
+        return again(&mut browser, Notice::Expired);
+    }
+    let login = Login {
+        app,
+        username,
+        source: browser.source,
+        now,
+        request_id: RequestId::of(&head.extensions),
+    };
+    let user = match login.prove(form.find(PASSWORD).unwrap_or_default()).await {
+        Ok(user) => user,
+        Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
+            return again(&mut browser, Notice::WrongCredentials);
+        }
+        Err(Failure::Throttled(wait)) => return again(&mut browser, Notice::Wait(wait)),
+        Err(failure) => return Err(failure.into()),
+    };
+    let id = user.id;
+    if browser.sign_in(app, user, &login).await? == Outcome::Conflict {
+        // The account ended while its password was checked, or two forms were sent at once.
+        return again(&mut browser, Notice::SessionEnded);
+    }
+    tracing::info!(
+        event = "login.succeeded",
+        sub = %id,
+        source = %browser.source,
+        request_id = %login.request_id,
+    );
+    Ok(browser.dress(purpose.next(app)?))
+}

@@ -1,0 +1,232 @@
+//! The browser at the other end: its cookies, who has signed in there, and the proof that a form which
+//! comes back is one that this browser was given.
+//!
+//! Both cookies are `__Host-`, `Secure`, `HttpOnly` and `SameSite=Lax`: no other host can set them, no
+//! script can read them, and they come along when another site leads here by a link, but not with its
+//! forms. One carries the session, the other the secret that forms are proven with, which exists before
+//! anybody has signed in.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderValue, header, request::Parts};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cookie::{Cookie, SameSite};
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::form::Form;
+use remint_protocol::secret::SecretHash;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::Username;
+use remint_store::{Outcome, User};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::App;
+use crate::entropy;
+use crate::failure::Failure;
+use crate::login::Login;
+use crate::pages;
+use crate::source::source;
+
+const SESSION: &str = "__Host-remint-session";
+const FORM: &str = "__Host-remint-form";
+
+/// How much of what a browser calls itself is kept, in bytes.
+const USER_AGENT_MAX: usize = 512;
+
+type Secret = Zeroizing<[u8; 32]>;
+
+/// Who is at a browser.
+pub(crate) struct Person {
+    pub(crate) session: BrowserSession,
+    pub(crate) username: Username,
+}
+
+/// A browser, as its request shows it.
+pub(crate) struct Browser {
+    /// Who has signed in; `None` where nobody has, or where it is over.
+    pub(crate) person: Option<Person>,
+    pub(crate) source: IpAddr,
+    user_agent: String,
+    form_secret: Option<Secret>,
+    cookies: Vec<Cookie<'static>>,
+}
+
+impl Browser {
+    /// Reads the cookies and finds out who has signed in.
+    pub(crate) async fn read(app: &App, head: &Parts, now: Timestamp) -> Result<Self, Failure> {
+        let person = match find(head, SESSION).as_deref().and_then(open) {
+            Some((id, secret)) => load(app, id, &secret, now).await?,
+            None => None,
+        };
+        let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            person,
+            source: source(&head.extensions, &head.headers, &app.config.http.trusted_proxies),
+            user_agent: cut(agent.unwrap_or_default()),
+            form_secret: find(head, FORM).as_deref().and_then(decode).map(Zeroizing::new),
+            cookies: Vec::new(),
+        })
+    }
+
+    /// Whether the browser has a session's cookie at all, be it alive or not.
+    pub(crate) fn has_session_cookie(head: &Parts) -> bool {
+        find(head, SESSION).is_some()
+    }
+
+    /// What goes into a form, so that [`Self::is_ours`] knows it again.
+    pub(crate) fn csrf(&mut self, app: &App) -> Result<String, Failure> {
+        let secret = match &self.form_secret {
+            Some(secret) => secret.clone(),
+            None => {
+                let secret = Zeroizing::new(entropy::bytes()?);
+                self.cookies.push(cookie(FORM, URL_SAFE_NO_PAD.encode(*secret)));
+                self.form_secret.insert(secret).clone()
+            }
+        };
+        let proof = app.keys().csrf(secret.as_slice());
+        let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
+        Ok(URL_SAFE_NO_PAD.encode(proof.0))
+    }
+
+    /// Whether the form was given to this very browser.
+    pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
+        let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
+        let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
+        app.keys().is_csrf(secret.as_slice(), &proof)
+    }
+
+    /// Begins a session for somebody who has just proven who they are. The secret is drawn anew each time,
+    /// so that a cookie which somebody else put there is worth nothing afterwards.
+    pub(crate) async fn sign_in(
+        &mut self,
+        app: &App,
+        user: User,
+        login: &Login<'_>,
+    ) -> Result<Outcome, Failure> {
+        let now = login.now;
+        let secret: Secret = Zeroizing::new(entropy::bytes()?);
+        let before = self.person.take();
+        let same = before.as_ref().filter(|person| person.session.user_id == user.id);
+        let id = match same {
+            Some(person) => person.session.id,
+            None => entropy::browser_session()?,
+        };
+        let session = BrowserSession {
+            id,
+            secret_hash: hash(&secret),
+            user_id: user.id,
+            auth_time: now,
+            expires_at: now.after(app.config.sessions.absolute_lifetime),
+            amr: "pwd".into(),
+            created_at: same.map_or(now, |person| person.session.created_at),
+            seen_at: now,
+            user_agent: self.user_agent.clone(),
+            source: self.source.to_string(),
+            ended_at: None,
+        };
+        let trust = Some(login.trust());
+        let outcome = match same.map(|person| person.session.secret_hash) {
+            Some(seen) => app.store.renew_browser_session(seen, &session, trust).await?,
+            None => app.store.insert_browser_session(&session, trust).await?,
+        };
+        if outcome == Outcome::Conflict {
+            return Ok(outcome);
+        }
+        // Somebody else signs in: what the person before had at this browser is over.
+        if let Some(other) = before.filter(|person| person.session.user_id != user.id) {
+            let whose = (other.session.user_id, other.session.id);
+            app.store.end_browser_session(whose, now).await?;
+        }
+        let mut value = Zeroizing::new([0; 48]);
+        for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
+            *byte = *from;
+        }
+        self.cookies.push(cookie(SESSION, URL_SAFE_NO_PAD.encode(*value)));
+        self.person = Some(Person { session, username: user.username });
+        Ok(outcome)
+    }
+
+    /// Ends the session, here and in the store.
+    pub(crate) async fn sign_out(&mut self, app: &App, now: Timestamp) -> Result<(), Failure> {
+        if let Some(person) = &self.person {
+            let (user, session) = (person.session.user_id, person.session.id);
+            app.store.end_browser_session((user, session), now).await?;
+            tracing::info!(event = "session.signed_out", sub = %user, source = %self.source);
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Forgets the session here; ending it in the store is the caller's to do.
+    fn forget(&mut self) {
+        self.person = None;
+        let mut gone = cookie(SESSION, String::new());
+        gone.make_removal();
+        self.cookies.push(gone);
+    }
+
+    /// Adds the cookies that are new.
+    pub(crate) fn dress(&self, mut response: Response) -> Response {
+        for cookie in &self.cookies {
+            if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
+        }
+        response
+    }
+}
+
+async fn load(
+    app: &App,
+    id: BrowserSessionId,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<Person>, Failure> {
+    let Some(visitor) = app.store.load_browser_session(id).await? else { return Ok(None) };
+    let (username, standing) = visitor.user.unzip();
+    let session = visitor.session;
+    let is_right = session.secret_hash == hash(secret);
+    let is_alive = session.is_alive(standing, app.config.sessions.idle_lifetime, now);
+    if !is_right || !is_alive {
+        return Ok(None);
+    }
+    if session.is_to_be_seen(now) {
+        app.store.see_browser_session(id, now).await?;
+    }
+    Ok(username.map(|username| Person { session, username }))
+}
+
+fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+    let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
+    cookie.same_site(SameSite::Lax).build()
+}
+
+/// The first cookie of the name. A second one could only come from somebody who may set it, which for
+/// `__Host-` names is this host alone.
+fn find(head: &Parts, name: &str) -> Option<String> {
+    let values = head.headers.get_all(header::COOKIE).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+}
+
+fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn open(text: &str) -> Option<(BrowserSessionId, Secret)> {
+    let bytes: Zeroizing<[u8; 48]> = Zeroizing::new(decode(text)?);
+    let (id, secret) = bytes.split_first_chunk()?;
+    Some((BrowserSessionId(*id), Zeroizing::new(secret.try_into().ok()?)))
+}
+
+fn hash(secret: &Secret) -> SecretHash {
+    SecretHash(Sha256::digest(secret.as_slice()).into())
+}
+
+fn cut(text: &str) -> String {
+    let end = (0..=USER_AGENT_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,162 @@
+//! Signing out, asked for by an application (OpenID Connect RP-Initiated Logout 1.0).
+//!
+//! An ID token of ours as the hint tells which client asks and for whom. Without it, or where it names
+//! another session than the browser's, the person is asked: anybody can send a browser here. Where the
+//! browser goes afterwards is compared byte by byte with what the client has registered.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::form::Form;
+use remint_protocol::interaction::Interaction;
+use remint_protocol::reject::Why;
+use remint_protocol::time::Timestamp;
+
+use crate::App;
+use crate::authorize::see_other;
+use crate::body::Received;
+use crate::browser::Browser;
+use crate::client_auth::Registered;
+use crate::failure::Failure;
+use crate::pages::sign_out::{Next, SignOut, SignedOut};
+use crate::pages::{CSRF, FLOW, Language, Source};
+use crate::refused;
+
+/// What is asked for.
+struct Logout {
+    raw: String,
+    client: Option<Arc<Registered>>,
+    /// The session that the hint speaks of.
+    session: Option<BrowserSessionId>,
+    next: Option<Next>,
+}
+
+impl Logout {
+    async fn read(app: &App, raw: &str, now: Timestamp) -> Result<Self, Failure> {
+        let form = Form::parse(raw.as_bytes())?;
+        let hint = match form.find("id_token_hint") {
+            Some(text) => Some(app.id_token_hint(text, now).await?.ok_or(Why::IdTokenHintInvalid)?),
+            None => None,
+        };
+        let named = match (form.find("client_id"), &hint) {
+            // §2: the client must be one that the hint was issued to.
+            (Some(id), Some(hint)) if !hint.aud.contains(id) => {
+                return Err(Why::IdTokenHintInvalid.into());
+            }
+            (Some(id), _) => Some(id.to_owned()),
+            (None, Some(hint)) => hint.azp.clone().or_else(|| hint.aud.one().map(str::to_owned)),
+            (None, None) => None,
+        };
+        let client = match named {
+            Some(id) => app.clients.find(&id, &app.store, &app.policy).await?,
+            None => None,
+        };
+        let next = next(&form, client.as_deref())?;
+        let session = hint.and_then(|hint| BrowserSessionId::from_sid(hint.sid.as_deref()?));
+        Ok(Self { raw: raw.to_owned(), client, session, next })
+    }
+}
+
+/// Where the browser goes afterwards. §2: not without a client that has it registered.
+fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Failure> {
+    let Some(uri) = form.find("post_logout_redirect_uri") else { return Ok(None) };
+    let unknown = Why::PostLogoutRedirectUriUnknown;
+    let client = &client.ok_or(unknown)?.client;
+    let uris = &client.relying_party.post_logout_redirect_uris;
+    uris.iter().find(|registered| registered.matches(uri)).ok_or(unknown)?;
+    let mut url = uri.to_owned();
+    if let Some(state) = form.find("state") {
+        let joint = if uri.contains('?') { '&' } else { '?' };
+        let state =
+            percent_encoding::utf8_percent_encode(state, percent_encoding::NON_ALPHANUMERIC);
+        url.push_str(&format!("{joint}state={state}"));
+    }
+    let name = if client.name.is_empty() { client.id.as_str() } else { &client.name };
+    Ok(Some(Next { url, client: name.to_owned() }))
+}
+
+/// `GET /oidc/logout`.
+pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let raw = head.uri.query().unwrap_or_default().to_owned();
+    begin(&app, &head, &raw).await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+}
+
+/// `POST /oidc/logout`: the request itself, or the answer to the question.
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    let head = &received.head;
+    let answered = async {
+        let form = received.form()?;
+        if form.find(CSRF).is_none() {
+            return begin(&app, head, received.text()?).await;
+        }
+        confirmed(&app, head, &form).await
+    };
+    answered.await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
+}
+
+async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> {
+    let now = app.clock.now();
+    let logout = Logout::read(app, raw, now).await?;
+    let mut browser = Browser::read(app, head, now).await?;
+    let Some(person) = &browser.person else { return Ok(done(app, head, &browser, &logout)) };
+    if logout.session == Some(person.session.id) {
+        return end(app, head, browser, &logout, now).await;
+    }
+    let interaction = Interaction { request: logout.raw.clone(), since: now };
+    let flow = interaction.seal(&app.keys()).ok_or(Failure::from(Why::ParametersTooMany))?;
+    let page = SignOut {
+        flow,
+        username: person.username.as_str().to_owned(),
+        client: logout.client.as_deref().map(|registered| registered.client.name.clone()),
+        target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
+        csrf: browser.csrf(app)?,
+    };
+    Ok(browser.dress(app.pages.answer(Language::choose(None, &head.headers), &page)))
+}
+
+async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
+    let now = app.clock.now();
+    let browser = Browser::read(app, head, now).await?;
+    if !browser.is_ours(app, form) {
+        return Err(Failure::FormExpired);
+    }
+    let raw = match form.find(FLOW) {
+        Some(flow) => {
+            let opened = Interaction::open(&app.keys(), flow, now);
+            opened.map_err(|_| Failure::FormExpired)?.request
+        }
+        None => String::new(),
+    };
+    let logout = Logout::read(app, &raw, now).await?;
+    end(app, head, browser, &logout, now).await
+}
+
+async fn end(
+    app: &App,
+    head: &Parts,
+    mut browser: Browser,
+    logout: &Logout,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    browser.sign_out(app, now).await?;
+    Ok(done(app, head, &browser, logout))
+}
+
+fn done(app: &App, head: &Parts, browser: &Browser, logout: &Logout) -> Response {
+    let response = match &logout.next {
+        Some(next) => see_other(&next.url),
+        None => {
+            let page = SignedOut::default();
+            app.pages.answer(Language::choose(None, &head.headers), &page)
+        }
+    };
+    browser.dress(response)
+}

@@ -1,0 +1,62 @@
+//! What can not go on, as a page for the person at the browser.
+
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::reject::Why;
+
+use crate::App;
+use crate::failure::{Failure, Told};
+use crate::observe::RequestId;
+use crate::pages::Language;
+use crate::pages::error::{ErrorPage, Fault, Parameter, Trouble};
+
+/// The page that says so.
+pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
+    app.metrics.reject(failure.name());
+    let request_id = RequestId::of(&head.extensions).to_string();
+    let page = ErrorPage { trouble: trouble(failure), request_id };
+    let mut response = app.pages.answer(Language::choose(None, &head.headers), &page);
+    response.extensions_mut().insert(Told::of(failure));
+    response
+}
+
+const fn trouble(failure: &Failure) -> Trouble {
+    match failure {
+        Failure::Reject(reject) => of_cause(reject.why),
+        Failure::BodyTooLarge | Failure::BodyTooSlow | Failure::BodyBroken => Trouble::Unreadable,
+        Failure::FormExpired => Trouble::Forbidden,
+        Failure::Throttled(wait) => Trouble::TooMany(*wait),
+        Failure::Overloaded
+        | Failure::KeyNotHere
+        | Failure::NoSigningKey
+        | Failure::StoreBehind
+        | Failure::Contended
+        | Failure::Store(remint_store::Error::Unavailable { .. }) => {
+            Trouble::Unavailable(Duration::from_secs(1))
+        }
+        Failure::Store(remint_store::Error::Corrupt { .. }) | Failure::Internal(_) => {
+            Trouble::Internal
+        }
+    }
+}
+
+/// Which parameter is at fault, where it is one.
+const fn of_cause(why: Why) -> Trouble {
+    let (parameter, fault) = match why {
+        Why::AuthorizeClientMissing => (Parameter::ClientId, Fault::Missing),
+        Why::AuthorizeClientUnknown => (Parameter::ClientId, Fault::Unregistered),
+        Why::RedirectUriMissing => (Parameter::RedirectUri, Fault::Missing),
+        Why::RedirectUriUnknown | Why::RedirectUriNotRegistered => {
+            (Parameter::RedirectUri, Fault::Unregistered)
+        }
+        Why::StateTooLong => (Parameter::State, Fault::TooLong),
+        Why::PostLogoutRedirectUriUnknown => {
+            (Parameter::PostLogoutRedirectUri, Fault::Unregistered)
+        }
+        Why::IdTokenHintInvalid => (Parameter::IdTokenHint, Fault::Malformed),
+        _ => return Trouble::Unreadable,
+    };
+    Trouble::Request(parameter, fault)
+}

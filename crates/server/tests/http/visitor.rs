@@ -1,0 +1,274 @@
+//! A browser as the pages need it: cookies, redirects one by one, and the forms of a page.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use remint_protocol::client::{AuthMethod, Client};
+use remint_protocol::redirect_uri::RedirectUri;
+use remint_protocol::scope::Scope;
+use serde_json::Value;
+
+use crate::site::{Answer, As, PASSWORD, Site};
+
+pub(crate) const CALLBACK: &str = "https://app.example/cb";
+/// RFC 7636 Appendix B.
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A browser at a site.
+pub(crate) struct Visitor<'s> {
+    site: &'s Site,
+    cookies: BTreeMap<String, String>,
+}
+
+/// Parameters of a form or a query.
+pub(crate) type Fields<'a> = [(&'a str, &'a str)];
+
+impl Site {
+    pub(crate) fn visitor(&self) -> Visitor<'_> {
+        Visitor { site: self, cookies: BTreeMap::new() }
+    }
+
+    /// Registers a confidential client for the code flow, with the scopes of a person.
+    pub(crate) fn register_web(&self, id: &str, change: impl FnOnce(&mut Client)) {
+        self.register(id, |client| {
+            client.name = "The Shop".into();
+            client.scope = Scope::parse("openid profile email offline_access a b").unwrap();
+            client.authorize.redirect_uris = vec![RedirectUri::register(CALLBACK).unwrap()];
+            change(client);
+        });
+    }
+
+    /// Registers a public client for the code flow.
+    pub(crate) fn register_spa(&self, id: &str, change: impl FnOnce(&mut Client)) {
+        self.register_web(id, |client| {
+            client.auth_methods = vec![AuthMethod::None];
+            client.secret = None;
+            client.grants.retain(|grant| grant.as_str() != "client_credentials");
+            change(client);
+        });
+    }
+
+    /// Redeems a code as the confidential client `web`.
+    pub(crate) fn redeem(&self, code: &str) -> Answer {
+        self.redeem_with(As::Client("web"), code, &[])
+    }
+
+    pub(crate) fn redeem_with(&self, sender: As<'_>, code: &str, more: &Fields<'_>) -> Answer {
+        let mut form = vec![("grant_type", "authorization_code"), ("code", code)];
+        for (name, value) in [("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)] {
+            if !more.iter().any(|(n, _)| *n == name) {
+                form.push((name, value));
+            }
+        }
+        form.extend(more.iter().filter(|(_, value)| !value.is_empty()));
+        self.token(sender, &form)
+    }
+}
+
+/// The query of an authorization request of `web`, changed: an empty value leaves a parameter out.
+pub(crate) fn request(changes: &Fields<'_>) -> String {
+    let mut all = vec![
+        ("client_id", "web"),
+        ("response_type", "code"),
+        ("redirect_uri", CALLBACK),
+        ("scope", "openid a"),
+        ("state", "xyz"),
+        ("nonce", "n-0S6"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    for (name, value) in changes {
+        all.retain(|(n, _)| n != name);
+        if !value.is_empty() {
+            all.push((name, value));
+        }
+    }
+    encode(&all)
+}
+
+pub(crate) fn encode(fields: &Fields<'_>) -> String {
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+impl Visitor<'_> {
+    pub(crate) fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, "", "")
+    }
+
+    pub(crate) fn post(&mut self, path: &str, fields: &Fields<'_>) -> Answer {
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.send("POST", path, kind, &encode(fields))
+    }
+
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
+             User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
+             {kind}Content-Length: {}\r\n\r\n{body}",
+            cookies.join("; "),
+            body.len()
+        );
+        let answer = parse(&self.site.send_raw(text.as_bytes()));
+        for (name, value) in &answer.headers {
+            if name.eq_ignore_ascii_case("set-cookie") {
+                self.keep(value);
+            }
+        }
+        answer
+    }
+
+    fn keep(&mut self, text: &str) {
+        for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+            assert!(text.contains(attribute), "{text}");
+        }
+        let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
+        assert!(name.starts_with("__Host-"), "{text}");
+        if text.contains("Max-Age=0") {
+            self.cookies.remove(name);
+        } else {
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
+    }
+
+    /// Follows redirects as long as they stay at this server.
+    pub(crate) fn follow(&mut self, mut answer: Answer) -> Answer {
+        for _ in 0..8 {
+            match answer.header("location") {
+                Some(path) if path.starts_with('/') => {
+                    assert_eq!(answer.status, 303, "{answer:?}");
+                    let path = path.to_owned();
+                    answer = self.get(&path);
+                }
+                _ => return answer,
+            }
+        }
+        panic!("redirects without an end: {answer:?}")
+    }
+
+    /// Opens the authorization endpoint and follows it to a page or to an answer.
+    pub(crate) fn authorize(&mut self, changes: &Fields<'_>) -> Answer {
+        let answer = self.get(&format!("/oauth2/authorize?{}", request(changes)));
+        self.follow(answer)
+    }
+
+    /// Fills in the sign-in page.
+    pub(crate) fn sign_in(&mut self, page: &Answer, username: &str, password: &str) -> Answer {
+        let (csrf, flow) = (hidden(page, "csrf"), hidden(page, "flow"));
+        let fields =
+            [("csrf", &*csrf), ("flow", &*flow), ("username", username), ("password", password)];
+        let answer = self.post("/login", &fields);
+        self.follow(answer)
+    }
+
+    /// Answers the consent page.
+    pub(crate) fn decide(&mut self, page: &Answer, decision: &str) -> Answer {
+        let (csrf, flow) = (hidden(page, "csrf"), hidden(page, "flow"));
+        let fields = [("csrf", &*csrf), ("flow", &*flow), ("decision", decision)];
+        let answer = self.post("/consent", &fields);
+        self.follow(answer)
+    }
+
+    /// Signs in as `alice` and allows everything that is asked.
+    pub(crate) fn obtain(&mut self, changes: &Fields<'_>) -> Callback {
+        let mut answer = self.authorize(changes);
+        if is_sign_in(&answer) {
+            answer = self.sign_in(&answer, "alice", PASSWORD);
+        }
+        if is_consent(&answer) {
+            answer = self.decide(&answer, "allow");
+        }
+        Callback::of(&answer)
+    }
+
+    /// A code for `alice`.
+    pub(crate) fn code(&mut self, changes: &Fields<'_>) -> String {
+        self.obtain(changes).value("code")
+    }
+}
+
+pub(crate) fn is_sign_in(answer: &Answer) -> bool {
+    answer.body.contains("id=\"login-submit\"")
+}
+
+pub(crate) fn is_consent(answer: &Answer) -> bool {
+    answer.body.contains("id=\"consent-allow\"")
+}
+
+/// The value of a hidden field.
+pub(crate) fn hidden(page: &Answer, name: &str) -> String {
+    let start = format!("name=\"{name}\" value=\"");
+    let at = page.body.find(&start).unwrap_or_else(|| panic!("no field {name} in {page:?}"));
+    let rest = &page.body[at + start.len()..];
+    rest[..rest.find('"').unwrap()].to_owned()
+}
+
+/// What came to the client.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    pub(crate) location: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Callback {
+    /// Reads the redirect to the client.
+    #[track_caller]
+    pub(crate) fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let location = answer.header("location").unwrap().to_owned();
+        assert!(location.starts_with(CALLBACK), "{location}");
+        let parameters = location.split_once(['?', '#']).unwrap().1.trim_end_matches("#_");
+        let decode = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        let fields = parameters.split('&').map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (name.to_owned(), decode(value))
+        });
+        Self { fields: fields.collect(), location }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        let mut all = self.fields.iter().filter(|(n, _)| n == name);
+        let found = all.next().map(|(_, value)| value.as_str());
+        assert!(all.next().is_none(), "{name} twice in {self:?}");
+        found
+    }
+
+    #[track_caller]
+    pub(crate) fn value(&self, name: &str) -> String {
+        self.find(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_owned()
+    }
+}
+
+/// What a JWT says.
+pub(crate) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// What the header of a JWT says.
+pub(crate) fn head(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn parse(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    Answer { status: status.unwrap_or_else(|| panic!("{text:?}")), headers, body: body.to_owned() }
+}
