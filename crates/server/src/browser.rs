@@ -85,7 +85,7 @@ impl Browser {
                 self.form_secret.insert(secret).clone()
             }
         };
-        let proof = app.keys().csrf(secret.as_slice());
+        let proof = app.keys().csrf(&self.bound(&secret));
         let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
         Ok(URL_SAFE_NO_PAD.encode(proof.0))
     }
@@ -94,7 +94,17 @@ impl Browser {
     pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
         let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
         let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
-        app.keys().is_csrf(secret.as_slice(), &proof)
+        app.keys().is_csrf(&self.bound(secret), &proof)
+    }
+
+    /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
+    /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
+    fn bound(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(secret.to_vec());
+        if let Some(person) = &self.person {
+            bytes.extend_from_slice(&person.session.user_id.0);
+        }
+        bytes
     }
 
     /// Begins a session for somebody who has just proven who they are. The secret is drawn anew each time,

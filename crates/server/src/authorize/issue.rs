@@ -56,7 +56,7 @@ impl Authorization {
             parameters.push(("id_token", id_token));
         }
         self.tell(person, browser);
-        Ok(send(app, head, &self.target, (&self.client().name, parameters)))
+        Ok(send(app, head, &self.target, parameters))
     }
 
     fn code(&self, app: &App, person: &Person) -> Result<String, Failure> {
