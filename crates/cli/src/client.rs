@@ -1,36 +1,38 @@
 //! `remint client`.
 
+mod authorize;
+mod printed;
+mod registered;
+mod relying_party;
+
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use remint_protocol::client::{AuthMethod, Client as Registration, ClientId, GrantType};
 use remint_protocol::keyring::Keyring;
-use remint_protocol::policy::Policy;
-use remint_protocol::resource::Resources;
-use remint_protocol::scope::Scope;
+use remint_protocol::policy::{Policy, RefreshTokens};
 use remint_server::config::Setting as _;
 use remint_server::entropy;
 use remint_store::{Outcome, Store};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 
 use crate::install::{Common, Installation, block_on, now};
-use crate::output::time;
-use crate::overrides::{OverrideFlags, Shown};
 use crate::secret;
+use printed::Printed;
+use registered::Registered;
 
 /// Register and change clients. The running server sees changes within a second.
 #[derive(Subcommand)]
 pub(crate) enum Client {
     /// Register a client
-    Create(Create),
+    Create(Box<Create>),
     /// List all clients
     List(Common),
     /// Show a client
     Show(Named),
     /// Change a client; what is not named stays as it is
-    Update(Update),
+    Update(Box<Update>),
     /// Give a client a new secret
     RotateSecret(RotateSecret),
     /// Delete a client and all its sessions
@@ -45,37 +47,10 @@ pub(crate) struct Named {
     common: Common,
 }
 
-/// What a client is registered for.
-#[derive(Args, Default)]
-pub(crate) struct Registered {
-    /// A name for people.
-    #[arg(long)]
-    name: Option<String>,
-    /// A grant that it may use; repeat for more. `password`, `client_credentials`, `refresh_token`.
-    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
-    grants: Vec<GrantType>,
-    /// The scope that it may ask for, separated by spaces; also what it gets when it asks for none.
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<String>,
-    /// A resource that its tokens may be meant for (RFC 8707); repeat for more, `""` for none.
-    #[arg(long = "resource", value_name = "URI")]
-    resources: Vec<String>,
-    /// A resource that it serves, whose access tokens it may introspect; repeat for more, `""` for
-    /// none.
-    #[arg(long = "serves", value_name = "URI")]
-    serves: Vec<String>,
-    /// How it authenticates; repeat for more. `client_secret_basic` (the default),
-    /// `client_secret_post`, `none`.
-    #[arg(long = "token-endpoint-auth-method", value_name = "METHOD", value_parser = auth_method)]
-    auth_methods: Vec<AuthMethod>,
-    #[command(flatten)]
-    overrides: OverrideFlags,
-}
-
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  remint client create --id shop --grant password --grant refresh_token --scope \"read write\"\n  \
-                        remint client create --id app --public --grant password --grant refresh_token --grace-period 60s\n  \
+    after_help = "A client with a redirection URI and no grant gets authorization_code and refresh_token.\n\nExamples:\n  remint client create --id shop --grant password --grant refresh_token --scope \"read write\"\n  \
+                        remint client create --id app --public --redirect-uri https://app.example/cb --scope openid\n  \
                         pass show shop | remint client create --id shop --grant client_credentials --secret-stdin"
 )]
 pub(crate) struct Create {
@@ -126,20 +101,8 @@ pub(crate) struct RotateSecret {
     common: Common,
 }
 
-fn grant(text: &str) -> Result<GrantType, String> {
-    GrantType::parse(text).ok_or_else(|| one_of(GrantType::ALL.iter().map(|g| g.as_str())))
-}
-
-fn auth_method(text: &str) -> Result<AuthMethod, String> {
-    AuthMethod::parse(text).ok_or_else(|| one_of(AuthMethod::ALL.iter().map(|m| m.as_str())))
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     Duration::read(text).ok_or_else(|| format!("write {}", Duration::EXPECTS))
-}
-
-fn one_of<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    format!("write one of {}", all.collect::<Vec<_>>().join(", "))
 }
 
 impl Client {
@@ -152,83 +115,6 @@ impl Client {
             Self::RotateSecret(rotate) => rotate.run(),
             Self::Delete(named) => named.delete(),
         }
-    }
-}
-
-/// A client as printed.
-#[derive(Serialize)]
-struct Printed {
-    client_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<String>,
-    name: String,
-    enabled: bool,
-    token_endpoint_auth_methods: Vec<&'static str>,
-    grant_types: Vec<&'static str>,
-    scope: String,
-    resources: Vec<String>,
-    serves: Vec<String>,
-    /// The root key that the secret's hash depends on: it must not be removed before the next
-    /// rotation of the secret.
-    secret_kid: Option<u8>,
-    #[serde(flatten)]
-    overrides: Shown,
-    created: String,
-    updated: String,
-}
-
-impl From<&Registration> for Printed {
-    fn from(client: &Registration) -> Self {
-        Self {
-            client_id: client.id.to_string(),
-            client_secret: None,
-            name: client.name.clone(),
-            enabled: client.enabled,
-            token_endpoint_auth_methods: client.auth_methods.iter().map(|m| m.as_str()).collect(),
-            grant_types: client.grants.iter().map(|g| g.as_str()).collect(),
-            scope: client.scope.to_string(),
-            resources: client.resources.iter().map(Into::into).collect(),
-            serves: client.serves.iter().map(Into::into).collect(),
-            secret_kid: client.secret.map(|stored| stored.kid),
-            overrides: (&client.overrides).into(),
-            created: time(client.created_at),
-            updated: time(client.updated_at),
-        }
-    }
-}
-
-impl Registered {
-    /// Writes what was named over `client`.
-    fn apply(&self, client: &mut Registration) -> anyhow::Result<()> {
-        if let Some(name) = &self.name {
-            client.name.clone_from(name);
-        }
-        if !self.grants.is_empty() {
-            client.grants.clone_from(&self.grants);
-            client.grants.sort_unstable();
-            client.grants.dedup();
-        }
-        if let Some(scope) = &self.scope {
-            client.scope =
-                Scope::parse(scope).map_err(|reject| anyhow!("{}", reject.description()))?;
-        }
-        let resources = |uris: &[String]| {
-            Resources::parse(uris.iter().map(String::as_str).filter(|uri| !uri.is_empty()))
-                .map_err(|reject| anyhow!("{}", reject.description()))
-        };
-        if !self.resources.is_empty() {
-            client.resources = resources(&self.resources)?;
-        }
-        if !self.serves.is_empty() {
-            client.serves = resources(&self.serves)?;
-        }
-        if !self.auth_methods.is_empty() {
-            client.auth_methods.clone_from(&self.auth_methods);
-            client.auth_methods.sort_unstable();
-            client.auth_methods.dedup();
-        }
-        self.overrides.apply(&mut client.overrides);
-        Ok(())
     }
 }
 
@@ -273,9 +159,13 @@ impl Create {
         if self.public {
             client.auth_methods = vec![AuthMethod::None];
         }
-        if client.grants.is_empty() && client.serves.is_empty() {
+        if client.grants.is_empty() {
+            client.grants = grants_of(&client);
+        }
+        if client.grants.is_empty() && client.serves.is_empty() && !has_flow(&client) {
             bail!(
-                "the client could do nothing: name a grant, for example `--grant password --grant refresh_token`"
+                "the client could do nothing: name a grant, for example `--grant client_credentials`, or where \
+                 people come back to after signing in: `--redirect-uri https://app.example/callback`"
             );
         }
         let at = Installation::open(&self.common.location)?;
@@ -290,7 +180,7 @@ impl Create {
             bail!("there is a client {} already", client.id);
         }
         let shown = printed_secret.is_some();
-        self.common.output.one(&Printed { client_secret: printed_secret, ..(&client).into() })?;
+        self.common.output.one(&Printed::from(&client).with_secret(printed_secret))?;
         if shown && !self.common.output.json {
             eprintln!("The secret is shown this once: only a hash of it is kept.");
         }
@@ -298,7 +188,25 @@ impl Create {
     }
 }
 
-async fn find(store: &Store, id: &str) -> anyhow::Result<Registration> {
+/// Whether the authorization endpoint has something for the client.
+fn has_flow(client: &Registration) -> bool {
+    !client.authorize.redirect_uris.is_empty()
+}
+
+/// The grants of a client that named none: what its answers at the authorization endpoint are good for.
+fn grants_of(client: &Registration) -> Vec<GrantType> {
+    let has_codes = client.authorize.response_types.iter().any(|kind| kind.code);
+    match client.authorize.refresh_tokens {
+        _ if !has_codes || !has_flow(client) => Vec::new(),
+        RefreshTokens::Never => vec![GrantType::AuthorizationCode],
+        RefreshTokens::Always | RefreshTokens::OfflineAccess => {
+            vec![GrantType::AuthorizationCode, GrantType::RefreshToken]
+        }
+    }
+}
+
+/// Finds a client by id.
+pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Registration> {
     store.find_client(id).await?.with_context(|| format!("there is no client {id}"))
 }
 
@@ -392,6 +300,6 @@ impl RotateSecret {
             set_secret(client, &at.keys, &secret)
         })?;
         let client_secret = is_new.then(|| secret.expose_secret().to_owned());
-        self.common.output.one(&Printed { client_secret, ..(&client).into() })
+        self.common.output.one(&Printed::from(&client).with_secret(client_secret))
     }
 }

@@ -41,6 +41,7 @@ fn check(at: &Common) -> anyhow::Result<()> {
     let config = at.location.config()?;
     remint_server::keys::KeyFile::read(&config.key_file())?;
     postgres(&config)?;
+    remint_server::pages::Pages::new(&config)?;
     if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key) {
         remint_server::tls::load(&config.path(certificate), &config.path(key))?;
     }

@@ -9,9 +9,10 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_server::config::{Config, SECTIONS, Sources};
 use remint_server::keys::KeyFile;
+use remint_server::signing;
 use remint_store::Store;
 
-use crate::install::{CONFIG_FILE, absolute, block_on};
+use crate::install::{CONFIG_FILE, absolute, block_on, known_keys, now};
 use crate::output::Output;
 
 /// Write a commented configuration, the key file and the database.
@@ -60,10 +61,13 @@ impl Init {
             format!("a configuration and keys. Next:\n  remint migrate --data-dir {shown}")
         } else {
             block_on(async {
-                Store::open(&database)?.close().await;
+                let store = Store::open(&database)?;
+                let keys = known_keys(&config, &store).await?;
+                signing::make_missing(&store, &keys, now()).await?;
+                store.close().await;
                 Ok(())
             })?;
-            "a configuration, keys and an empty database. Next:".to_owned()
+            "a configuration, keys and a database. Next:".to_owned()
         };
         self.output.done(&format!(
             "{shown} has {has}\n  \

@@ -1,5 +1,7 @@
 //! `remint key`.
 
+mod signing;
+
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use remint_protocol::keyring::Fingerprint;
@@ -12,14 +14,15 @@ use serde::Serialize;
 use crate::install::{Common, Installation, Location, block_on, now};
 use crate::output::{Output, time};
 
-/// List and change the root keys.
+/// List and change the root keys, and the keys that sign JWTs.
 ///
-/// Root keys seal tokens. They are in the key file of each node; the store only knows their numbers.
+/// Signing keys are in the store, change by themselves, and need nothing of you; see `key rotate`. Root
+/// keys seal tokens, and the signing keys. They are in the key file of each node; the store only knows their numbers.
 /// Change them in three steps, none of which logs anybody out: `key add` on one node, copy its key file
 /// to all others, and `key activate`. Running servers take up a changed key file by themselves.
 #[derive(Subcommand)]
 pub(crate) enum Key {
-    /// List root keys and the nodes that have them
+    /// List root keys with the nodes that lack them, and signing keys
     List(Common),
     /// Make a new root key, which does not seal yet
     Add(Common),
@@ -27,6 +30,8 @@ pub(crate) enum Key {
     Activate(Change),
     /// Give a root key up
     Retire(Change),
+    /// Make new keys that sign ID tokens and other JWTs
+    Rotate(signing::Rotate),
 }
 
 #[derive(Args)]
@@ -44,6 +49,7 @@ pub(crate) struct Change {
 
 #[derive(Serialize)]
 struct Printed {
+    kind: &'static str,
     kid: u8,
     state: &'static str,
     here: &'static str,
@@ -60,6 +66,7 @@ impl Key {
             Self::Add(common) => add(&common),
             Self::Activate(change) => change.activate(),
             Self::Retire(change) => change.retire(),
+            Self::Rotate(rotate) => rotate.run(),
         }
     }
 }
@@ -69,9 +76,13 @@ fn list(common: &Common) -> anyhow::Result<()> {
     let printed = block_on(async {
         let keys = at.store.list_keys().await?;
         let nodes = running(&at.store).await?;
-        Ok(keys.iter().map(|key| print(key, &keys, &nodes, &at)).collect::<Vec<_>>())
+        let root = keys.iter().map(|key| serde_json::to_value(print(key, &keys, &nodes, &at)));
+        let signing = signing::list(&at).await?;
+        let signing = signing.iter().map(serde_json::to_value);
+        Ok(root.chain(signing).collect::<Result<Vec<_>, _>>()?)
     })?;
-    common.output.many(&printed, &["kid", "state", "here", "lacking", "added", "activated"])
+    let columns = ["kind", "kid", "alg", "state", "here", "lacking", "added", "activated"];
+    common.output.many(&printed, &columns)
 }
 
 fn print(key: &StoredKey, all: &[StoredKey], nodes: &[Node], at: &Installation) -> Printed {
@@ -84,6 +95,7 @@ fn print(key: &StoredKey, all: &[StoredKey], nodes: &[Node], at: &Installation) 
     };
     let lacking = if state == "retired" { Vec::new() } else { lacking(nodes, key.kid) };
     Printed {
+        kind: "root",
         kid: key.kid,
         state,
         here: if at.keys.knows(key.kid) { "yes" } else { "no" },
@@ -196,6 +208,9 @@ impl Change {
             if !self.force && !needs.is_none() {
                 bail!("{needs}. With --force they are lost");
             }
+            if self.force {
+                at.store.delete_signing_keys_under(kid).await?;
+            }
             if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
                 bail!("the root key {kid} is retired already, or seals again");
             }
@@ -216,13 +231,25 @@ struct Needs {
     sessions: usize,
     clients: Vec<String>,
     access_tokens_until: Option<Timestamp>,
+    signing_keys: usize,
 }
 
 impl Needs {
     async fn count(at: &Installation, key: &StoredKey) -> anyhow::Result<Self> {
         let now = now();
         let (kid, store) = (key.kid, &at.store);
-        let mut needs = Self { kid, sessions: 0, clients: Vec::new(), access_tokens_until: None };
+        let mut needs = Self {
+            kid,
+            sessions: 0,
+            clients: Vec::new(),
+            access_tokens_until: None,
+            signing_keys: store
+                .list_signing_keys()
+                .await?
+                .iter()
+                .filter(|k| k.root_kid == kid)
+                .count(),
+        };
         let mut longest = at.config.policy().access_token_lifetime;
         let mut after = String::new();
         loop {
@@ -261,7 +288,10 @@ impl Needs {
     }
 
     const fn is_none(&self) -> bool {
-        self.sessions == 0 && self.clients.is_empty() && self.access_tokens_until.is_none()
+        self.sessions == 0
+            && self.clients.is_empty()
+            && self.access_tokens_until.is_none()
+            && self.signing_keys == 0
     }
 }
 
@@ -282,6 +312,13 @@ impl std::fmt::Display for Needs {
         }
         if let Some(until) = self.access_tokens_until {
             all.push(format!("access tokens that it sealed may live until {}", time(until)));
+        }
+        if self.signing_keys > 0 {
+            all.push(format!(
+                "{} signing keys are sealed under it, which a running server moves to the new key within \
+                 a minute",
+                self.signing_keys
+            ));
         }
         write!(f, "the root key {} is still needed: {}", self.kid, all.join("; "))
     }

@@ -3,9 +3,11 @@
 //! `main.rs` only starts what is here, so that tests, fuzz targets and the generated reference can
 //! reach it too.
 
+mod change;
 mod client;
 mod completions;
 mod config;
+mod consent;
 mod dev;
 mod import;
 pub mod import_wso2;
@@ -55,6 +57,9 @@ enum Command {
     /// List and end sessions
     #[command(subcommand)]
     Session(session::Session),
+    /// List and take back what users allowed to clients
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// List and change the root keys
     #[command(subcommand)]
     Key(key::Key),
@@ -89,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Client(client) => client.run(),
         Command::User(user) => user.run(),
         Command::Session(session) => session.run(),
+        Command::Consent(consent) => consent.run(),
         Command::Key(key) => key.run(),
         Command::Token(token) => token.run(),
         Command::Store(store) => store.run(),

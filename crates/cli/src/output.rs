@@ -69,8 +69,13 @@ fn table(rows: &[Vec<String>]) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        // What others wrote, such as the name of a browser, must not steer the terminal.
+        Value::String(text) => text.replace(char::is_control, " "),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(cell).collect();
+            let is_plain = items.iter().all(|item| !item.contains(' '));
+            items.join(if is_plain { " " } else { ", " })
+        }
         Value::Object(members) => {
             let shown = members.iter().filter(|(_, v)| !v.is_null());
             shown.map(|(name, v)| format!("{name}={}", cell(v))).collect::<Vec<_>>().join(" ")

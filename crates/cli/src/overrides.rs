@@ -6,26 +6,11 @@ use remint_server::config::Setting;
 use serde::Serialize;
 use std::time::Duration;
 
-/// A new value for a setting, or `inherit`: follow the server again.
-#[derive(Clone, Debug)]
-pub(crate) enum Change<T> {
-    Inherit,
-    To(T),
-}
-
-impl<T: Clone> Change<T> {
-    fn apply(change: Option<&Self>, current: &mut Option<T>) {
-        match change {
-            None => {}
-            Some(Self::Inherit) => *current = None,
-            Some(Self::To(value)) => *current = Some(value.clone()),
-        }
-    }
-}
+use crate::change::Change;
 
 fn change<T: Setting>(text: &str) -> Result<Change<T>, String> {
     if text == "inherit" {
-        return Ok(Change::Inherit);
+        return Ok(Change::Unset);
     }
     T::read(text).map(Change::To).ok_or_else(|| format!("write {}, or `inherit`", T::EXPECTS))
 }

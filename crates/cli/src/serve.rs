@@ -147,6 +147,9 @@ async fn serve(
     }
     let listeners = bind(&config.http.listen.addresses()?).await?;
     let url = url(&config, &listeners);
+    if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {
+        config.http.listen = config.http.listen.with_port(address.port());
+    }
     if dev.is_some() && is_issuer_free {
         // What `--dev` prints must work where it listens.
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);

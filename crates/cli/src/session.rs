@@ -1,7 +1,10 @@
 //! `remint session`.
 
+mod browsers;
+
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
+use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::keyring::Keyring;
 use remint_protocol::time::Timestamp;
@@ -19,8 +22,10 @@ use crate::user;
 /// List and end sessions. What is ended here is over for the running server within a second.
 #[derive(Subcommand)]
 pub(crate) enum Session {
-    /// List sessions
+    /// List sessions: what applications have of users
     List(List),
+    /// List the browsers that a user has signed in at
+    Browsers(browsers::Browsers),
     /// End sessions
     Revoke(Revoke),
 }
@@ -48,7 +53,7 @@ pub(crate) struct List {
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  remint session revoke --user alice\n  remint session revoke --client shop\n  \
-                        remint session revoke --session ses_…\n  remint session revoke --all"
+                        remint session revoke --session ses_…\n  remint session revoke --browser 3q2-7w…\n  remint session revoke --all"
 )]
 pub(crate) struct Revoke {
     #[command(flatten)]
@@ -71,6 +76,10 @@ struct Which {
     /// One, by the id that `session list` and the log show.
     #[arg(long, value_name = "ID")]
     session: Option<String>,
+    /// Those of one browser but for those with `offline_access`, by the id that `session browsers` shows;
+    /// whoever sits there is signed out.
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    browser: Option<String>,
     /// Every session of everyone.
     #[arg(long)]
     all: bool,
@@ -83,6 +92,10 @@ struct Printed {
     client: String,
     scope: String,
     state: String,
+    /// The browser that it was authorized at.
+    browser: Option<String>,
+    /// Whether it goes on when the user signs out there.
+    offline: bool,
     generation: u32,
     created: String,
     refreshed: String,
@@ -94,6 +107,7 @@ impl Session {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::List(list) => list.run(),
+            Self::Browsers(browsers) => browsers.run(),
             Self::Revoke(revoke) => revoke.run(),
         }
     }
@@ -129,6 +143,8 @@ impl Names<'_> {
             client: client.to_owned(),
             scope: family.scope.to_string(),
             state: state(loaded, client_ended, at),
+            browser: family.origin.session.map(BrowserSessionId::sid),
+            offline: family.origin.offline,
             generation: family.generation,
             created: time(family.created_at),
             refreshed: time(family.rotated_at),
@@ -152,8 +168,17 @@ impl List {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
         let printed = block_on(self.collect(&at))?;
-        let columns =
-            ["session", "user", "client", "state", "generation", "created", "refreshed", "expires"];
+        let columns = [
+            "session",
+            "user",
+            "client",
+            "state",
+            "browser",
+            "generation",
+            "created",
+            "refreshed",
+            "expires",
+        ];
         self.output.many(&printed, &columns)
     }
 
@@ -225,6 +250,9 @@ impl Revoke {
             }
             store.revoke_family(id, RevokeReason::Operator, now).await?;
             return Ok("the session ended".into());
+        }
+        if let Some(sid) = &self.which.browser {
+            return browsers::end(store, sid, now).await;
         }
         store.end_all_sessions(now).await?;
         Ok("all sessions ended".into())

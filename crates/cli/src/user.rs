@@ -1,17 +1,22 @@
 //! `remint user`.
 
+mod profile;
+
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use remint_protocol::claims::Profile;
 use remint_protocol::user::Username;
 use remint_server::entropy;
 use remint_server::passwords::Passwords;
 use remint_store::{Outcome, Store, User as Stored};
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::install::{Common, Installation, block_on, now};
 use crate::output::time;
 use crate::secret;
+use profile::ProfileFlags;
 
 /// Create and change users.
 #[derive(Subcommand)]
@@ -22,6 +27,8 @@ pub(crate) enum User {
     List(Common),
     /// Show a user
     Show(Named),
+    /// Change what is known of a user; what is not named stays as it is
+    Update(Box<Update>),
     /// Change a password; all the user's sessions end
     SetPassword(SetPassword),
     /// Refuse a user everything until they are enabled again
@@ -55,6 +62,20 @@ pub(crate) struct Create {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  remint user update alice --name \"Alice L.\" --email alice@example.com --email-verified\n  \
+                        remint user update alice --address-locality Oxford --address-country UK --nickname \"\""
+)]
+pub(crate) struct Update {
+    /// The user's name.
+    username: String,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    claims: ProfileFlags,
+}
+
+#[derive(Args)]
 pub(crate) struct SetPassword {
     /// The user's name.
     username: String,
@@ -70,6 +91,9 @@ struct Printed {
     username: String,
     sub: String,
     enabled: bool,
+    /// What is known of them, each claim by its own name.
+    #[serde(flatten)]
+    claims: Map<String, Value>,
     created: String,
     updated: String,
 }
@@ -80,9 +104,17 @@ impl From<&Stored> for Printed {
             username: user.username.as_str().to_owned(),
             sub: user.id.subject(),
             enabled: user.disabled_at.is_none(),
+            claims: Map::new(),
             created: time(user.created_at),
             updated: time(user.updated_at),
         }
+    }
+}
+
+impl Printed {
+    fn with_claims(self, profile: &Profile) -> Self {
+        let claims = profile.iter().map(|(claim, value)| (claim.to_string(), value.clone()));
+        Self { claims: claims.collect(), ..self }
     }
 }
 
@@ -92,6 +124,7 @@ impl User {
             Self::Create(create) => create.run(),
             Self::List(common) => list(&common),
             Self::Show(named) => named.show(),
+            Self::Update(update) => update.run(),
             Self::SetPassword(set) => set.run(),
             Self::Disable(named) => named.set_enabled(false),
             Self::Enable(named) => named.set_enabled(true),
@@ -114,6 +147,11 @@ fn username(text: &str) -> anyhow::Result<Username> {
 pub(crate) async fn find(store: &Store, name: &str) -> anyhow::Result<Stored> {
     let found = store.find_user(&username(name)?).await?;
     found.with_context(|| format!("there is no user {name}"))
+}
+
+fn profile_of(user: &Stored) -> anyhow::Result<Profile> {
+    let profile = Profile::parse(&user.profile);
+    profile.with_context(|| format!("the profile of {} in the store", user.username.as_str()))
 }
 
 /// Somebody else may have deleted the user since they were found.
@@ -165,7 +203,7 @@ impl Named {
 
     fn show(&self) -> anyhow::Result<()> {
         let (_, user) = self.open()?;
-        self.common.output.one(&Printed::from(&user))
+        self.common.output.one(&Printed::from(&user).with_claims(&profile_of(&user)?))
     }
 
     fn set_enabled(&self, enabled: bool) -> anyhow::Result<()> {
@@ -181,6 +219,29 @@ impl Named {
         let deleted = block_on(async { Ok(at.store.delete_user(user.id).await?) })?;
         still_there(deleted, &self.username)?;
         self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
+    }
+}
+
+impl Update {
+    fn run(self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.common.location)?;
+        let user = block_on(find(&at.store, &self.username))?;
+        let (current, now) = (profile_of(&user)?, now());
+        let changes = self.claims.changes(&current);
+        if changes.is_empty() {
+            bail!("nothing was to be changed: name a claim, for example `--name \"Alice L.\"`");
+        }
+        let next = current.changed(changes, now)?;
+        let seen_and_next = (&*user.profile, &*next.to_json());
+        let changed = async { Ok(at.store.set_user_profile(user.id, seen_and_next, now).await?) };
+        if block_on(changed)? == Outcome::Conflict {
+            bail!(
+                "somebody else changed the user {} at the same time: look at them and try again",
+                self.username
+            );
+        }
+        let user = block_on(find(&at.store, &self.username))?;
+        self.common.output.one(&Printed::from(&user).with_claims(&profile_of(&user)?))
     }
 }
 

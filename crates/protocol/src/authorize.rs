@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::browser_session::BrowserSession;
+use crate::claims_parameter::{ClaimsParameter, Requested};
 use crate::client::Client;
 use crate::consent::{self, Consent};
 use crate::form::Form;
@@ -23,6 +24,9 @@ use crate::user::UserId;
 
 /// The longest `state`, in bytes: it travels in URLs, whose length others limit.
 pub const MAX_STATE: usize = 4096;
+/// How strongly a password proves who somebody is: the `acr` of ID tokens. There is no other way yet.
+pub const ACR_PASSWORD: &str = "urn:remint:acr:password";
+
 /// The longest `nonce`, in bytes: it travels in the code.
 pub const MAX_NONCE: usize = 512;
 
@@ -153,8 +157,10 @@ pub struct Request {
     pub prompt: Prompt,
     /// How old the proof of who the person is may be.
     pub max_age: Option<Duration>,
-    /// Whom the client expects: the subject of its `id_token_hint`.
+    /// Whom the client expects: the subject of its `id_token_hint`, or of its `claims`.
     pub expected: Option<UserId>,
+    /// The claims that are asked for one by one.
+    pub requested: Requested,
 }
 
 impl Request {
@@ -173,6 +179,9 @@ impl Request {
         if form.find("registration").is_some() {
             return Err(Why::RegistrationParameter.into());
         }
+        let claims = form.find("claims").map(ClaimsParameter::parse).transpose()?;
+        let claims = claims.unwrap_or_default();
+        claims.acr.check(ACR_PASSWORD)?;
         let response_type = ResponseType::read(form, client)?;
         ResponseMode::check(form, client, response_type)?;
         let asked = form.find("scope").map(Scope::parse).transpose()?;
@@ -185,11 +194,17 @@ impl Request {
             nonce: nonce(form)?,
             prompt: Prompt::read(form.find("prompt"))?,
             max_age: max_age(form)?.or(client.authorize.default_max_age),
-            expected: None,
+            expected: expected(&claims)?,
+            requested: claims.requested.granted(&client.scope),
             scope,
         };
         request.check(client)?;
         Ok(request)
+    }
+
+    /// What the person is asked to allow: the scope, and those that the single claims are a part of.
+    pub fn asks_for(&self) -> Scope {
+        self.scope.union(&self.requested.scope())
     }
 
     fn check(&self, client: &Client) -> Result<(), Reject> {
@@ -214,6 +229,13 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// OpenID Connect Core §5.5.1: a `sub` that is asked for by its value.
+fn expected(claims: &ClaimsParameter) -> Result<Option<UserId>, Reject> {
+    let Some(sub) = &claims.sub else { return Ok(None) };
+    // One who is nobody here can not be signed in.
+    UserId::from_subject(sub.as_str()).map(Some).ok_or_else(|| Why::LoginRequired.into())
 }
 
 fn nonce(form: &Form<'_>) -> Result<Option<String>, Reject> {
@@ -274,7 +296,7 @@ pub fn decide(
         || consent::is_needed(
             client,
             target.is_unproven,
-            &request.scope,
+            &request.asks_for(),
             &request.resources,
             known.consent,
         );

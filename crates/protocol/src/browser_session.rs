@@ -92,7 +92,7 @@ pub(crate) mod tests {
             secret_hash: SecretHash([2; 32]),
             user_id: UserId([3; 16]),
             auth_time,
-            expires_at: auth_time.after(Duration::from_secs(600)),
+            expires_at: auth_time.after(Duration::from_mins(10)),
             amr: "pwd".into(),
             created_at: auth_time,
             seen_at: auth_time,
@@ -102,7 +102,7 @@ pub(crate) mod tests {
         }
     }
 
-    const IDLE: Duration = Duration::from_secs(60);
+    const IDLE: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_session_ends_by_idling_by_age_by_signing_out_and_with_its_user() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::policy::{Overrides, Pkce, RefreshTokens};
 use crate::redirect_uri::{self, RedirectUri};
+use crate::relying_party::{self, RelyingPartyError};
 use crate::resource::Resources;
 use crate::response::{ResponseMode, ResponseType};
 use crate::scope::Scope;
@@ -326,6 +327,12 @@ pub enum RegistrationError {
     /// A public client has no secret to introspect or serve with.
     #[error("a public client can not be a resource server: it can not prove who it is")]
     PublicResourceServer,
+    /// What it has as a relying party.
+    #[error(transparent)]
+    RelyingParty(#[from] RelyingPartyError),
+    /// The authorization endpoint has nothing to answer with.
+    #[error("a client with redirection URIs needs at least one response type, such as code")]
+    NoResponseType,
 }
 
 impl Client {
@@ -346,6 +353,10 @@ impl Client {
         if self.authorize.redirect_uris.len() > redirect_uri::MAX_COUNT {
             return Err(RegistrationError::TooManyRedirectUris);
         }
+        if self.authorize.response_types.is_empty() {
+            return Err(RegistrationError::NoResponseType);
+        }
+        relying_party::check(self)?;
         if !self.is_public() {
             return Ok(());
         }

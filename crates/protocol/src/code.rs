@@ -13,6 +13,7 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::authorize::ACR_PASSWORD;
 use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId, GrantType};
 use crate::consent::{self, Consent};
@@ -166,7 +167,7 @@ impl AuthorizationCode {
             origin: Origin {
                 session: Some(self.session),
                 offline: scope.contains("offline_access"),
-                acr: String::new(),
+                acr: ACR_PASSWORD.into(),
                 amr: self.amr.clone(),
                 claims: self.claims.clone(),
             },

@@ -6,6 +6,8 @@
 
 pub mod authorize;
 pub mod browser_session;
+pub mod claims;
+pub mod claims_parameter;
 pub mod client;
 pub mod client_auth;
 pub mod client_credentials;
@@ -25,6 +27,7 @@ pub mod policy;
 pub mod redirect_uri;
 pub mod refresh;
 pub mod reject;
+pub mod relying_party;
 pub mod resource;
 pub mod response;
 pub mod revoke;

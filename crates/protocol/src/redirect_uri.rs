@@ -160,7 +160,7 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Whether an answer that is sent to `uri` may be read by a program that nobody has identified.
+/// Where a URI leads, in words for people: its host, or its scheme where it has none.
 pub fn host_or_scheme(uri: &str) -> String {
     Url::parse(uri).map_or_else(
         |_| String::new(),
@@ -168,16 +168,7 @@ pub fn host_or_scheme(uri: &str) -> String {
     )
 }
 
-/// What a `Content-Security-Policy` calls the place: an origin, or the scheme where there is none.
-pub fn csp_source(uri: &str) -> Option<String> {
-    let url = Url::parse(uri).ok()?;
-    match url.origin() {
-        origin @ url::Origin::Tuple(..) => Some(origin.ascii_serialization()),
-        url::Origin::Opaque(_) => Some(format!("{}:", url.scheme())),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

@@ -142,6 +142,9 @@ causes! {
     /// The access token does not speak about a person.
     AccessTokenWithoutOpenid = "access_token_without_openid", InsufficientScope,
         "The access token does not have the scope openid.";
+    /// Another `acr` is essential (OpenID Connect Core §5.5.1.1).
+    AcrUnmet = "acr_unmet", UnmetAuthenticationRequirements,
+        "The user can not be authenticated in the way that the request needs.";
     /// There is no such client, or it is disabled.
     AuthorizeClientUnknown = "authorize_client_unknown", InvalidRequest,
         "The parameter client_id names no client of this server.";
@@ -153,6 +156,8 @@ causes! {
     ChallengeMalformed = "challenge_malformed", InvalidRequest, "The parameter code_challenge is malformed.";
     /// `plain`, or a method that nobody knows.
     ChallengeMethod = "challenge_method", InvalidRequest, "The parameter code_challenge_method must be S256.";
+    /// Not the JSON of OpenID Connect Core §5.5.
+    ClaimsMalformed = "claims_malformed", InvalidRequest, "The parameter claims is malformed or too long.";
     /// One of the two is needed.
     ChallengeOrNonceMissing = "challenge_or_nonce_missing", InvalidRequest,
         "The request needs a code_challenge, or the scope openid and a nonce.";

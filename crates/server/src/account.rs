@@ -192,9 +192,13 @@ async fn form(
 
 /// Ends one session of the person.
 pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -> Response {
-    form(app, request, async |visit, form| {
+    form(app, request, async |mut visit, form| {
         let id = form.find("session").and_then(BrowserSessionId::from_sid);
         if let (Some(id), Some(person)) = (id, &visit.browser.person) {
+            if id == person.session.id {
+                visit.browser.sign_out(visit.app, visit.now).await?;
+                return Ok(visit.to(sign_in::PATH));
+            }
             let whose = (person.session.user_id, id);
             visit.app.store.end_browser_session(whose, visit.now).await?;
         }

@@ -75,26 +75,8 @@ impl Browser {
         find(head, SESSION).is_some()
     }
 
-    /// What goes into a form, so that [`Self::is_ours`] knows it again. It is for the person who sees the
-    /// form alone: what one was shown, another who signed in meanwhile has not agreed to.
+    /// What goes into a form, so that [`Self::is_ours`] knows it again.
     pub(crate) fn csrf(&mut self, app: &App) -> Result<String, Failure> {
-        self.proof_for(app, self.session_id())
-    }
-
-    /// The same for the form to sign in with, which is for nobody in particular.
-    pub(crate) fn sign_in_csrf(&mut self, app: &App) -> Result<String, Failure> {
-        self.proof_for(app, None)
-    }
-
-    fn session_id(&self) -> Option<BrowserSessionId> {
-        self.person.as_ref().map(|person| person.session.id)
-    }
-
-    fn proof_for(
-        &mut self,
-        app: &App,
-        session: Option<BrowserSessionId>,
-    ) -> Result<String, Failure> {
         let secret = match &self.form_secret {
             Some(secret) => secret.clone(),
             None => {
@@ -103,25 +85,26 @@ impl Browser {
                 self.form_secret.insert(secret).clone()
             }
         };
-        let proof = app.keys().csrf(&bound(&secret, session));
+        let proof = app.keys().csrf(&self.bound(&secret));
         let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
         Ok(URL_SAFE_NO_PAD.encode(proof.0))
     }
 
-    /// Whether the form was given to this very browser, and to whoever is signed in there now.
+    /// Whether the form was given to this very browser.
     pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
-        self.is_proven(app, form, self.session_id())
-    }
-
-    /// Whether the form to sign in with was given to this very browser.
-    pub(crate) fn is_our_sign_in(&self, app: &App, form: &Form<'_>) -> bool {
-        self.is_proven(app, form, None)
-    }
-
-    fn is_proven(&self, app: &App, form: &Form<'_>, session: Option<BrowserSessionId>) -> bool {
         let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
         let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
-        app.keys().is_csrf(&bound(secret, session), &proof)
+        app.keys().is_csrf(&self.bound(secret), &proof)
+    }
+
+    /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
+    /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
+    fn bound(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(secret.to_vec());
+        if let Some(person) = &self.person {
+            bytes.extend_from_slice(&person.session.user_id.0);
+        }
+        bytes
     }
 
     /// Begins a session for somebody who has just proven who they are. The secret is drawn anew each time,
@@ -238,12 +221,6 @@ fn find(head: &Parts, name: &str) -> Option<String> {
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
-}
-
-/// What the proof of a form is made of: both parts have a fixed length.
-fn bound(secret: &Secret, session: Option<BrowserSessionId>) -> Zeroizing<Vec<u8>> {
-    let session = session.map_or_else(Vec::new, |id| id.0.to_vec());
-    Zeroizing::new([secret.as_slice(), &session].concat())
 }
 
 fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {

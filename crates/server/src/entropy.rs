@@ -4,12 +4,19 @@ use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::family::{FamilyId, Fresh};
 use remint_protocol::keyring::RootKey;
 use remint_protocol::secret::FamilySecret;
+use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::token::Jti;
 use remint_protocol::user::UserId;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 /// The operating system gives no randomness: nothing may be issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +77,33 @@ pub fn user_id() -> Result<UserId, NoEntropy> {
 /// [`NoEntropy`].
 pub fn root_key() -> Result<RootKey, NoEntropy> {
     bytes().map(RootKey)
+}
+
+/// A new key that signs, as PKCS#8 (RFC 5958). One for RSA takes a tenth of a second or a few, so not on
+/// a thread that serves requests.
+///
+/// # Errors
+/// [`NoEntropy`].
+pub fn signing_key(alg: SigningAlg) -> Result<Zeroizing<Vec<u8>>, NoEntropy> {
+    draw_signing_key(alg).map(Zeroizing::new).ok_or(NoEntropy)
+}
+
+fn draw_signing_key(alg: SigningAlg) -> Option<Vec<u8>> {
+    match alg {
+        SigningAlg::Rs256 | SigningAlg::Ps256 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).ok()?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+            Some(der.as_ref().to_vec())
+        }
+        SigningAlg::Es256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
+            Some(pair.to_pkcs8v1().ok()?.as_ref().to_vec())
+        }
+        SigningAlg::EdDsa => {
+            let der: Pkcs8V1Der<'_> = Ed25519KeyPair::generate().ok()?.as_der().ok()?;
+            Some(der.as_ref().to_vec())
+        }
+    }
 }
 
 /// A new client secret: 256 random bits as text.

@@ -11,6 +11,7 @@ use remint_protocol::time::Timestamp;
 use remint_store::Error;
 
 use crate::App;
+use crate::keys::Fault;
 
 /// How far the clocks of a node and of its database may be apart.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
@@ -24,6 +25,7 @@ pub(crate) async fn live() -> &'static str {
 enum Unready {
     Store,
     Clock { ahead: bool, by: Duration },
+    KeyFile(Fault),
     LacksKeys(Vec<u8>),
     KeysDiffer(Vec<u8>),
 }
@@ -37,6 +39,14 @@ impl fmt::Display for Unready {
                     (by.as_secs_f64(), if *ahead { "ahead of" } else { "behind" });
                 write!(f, "this node's clock is {seconds:.1} s {side} the database's: set it")
             }
+            Self::KeyFile(Fault::Unusable) => f.write_str(
+                "this node's key file cannot be used, and its log says why: mend it, or the node \
+                 does not start again",
+            ),
+            Self::KeyFile(Fault::Strange) => f.write_str(
+                "this node's key file has none of the root keys of this store: copy the key file of \
+                 another node, or restore it, or this one does not start again",
+            ),
             Self::LacksKeys(kids) => write!(
                 f,
                 "this node lacks the root key {}: copy the key file of a node that has it",
@@ -74,6 +84,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 async fn unready(app: &App) -> Result<Option<Unready>, Error> {
     app.store.ping().await?;
     let keys = app.keys();
+    if let Some(fault) = keys.fault {
+        return Ok(Some(Unready::KeyFile(fault)));
+    }
     if !keys.differs.is_empty() {
         return Ok(Some(Unready::KeysDiffer(keys.differs.clone())));
     }

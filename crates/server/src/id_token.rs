@@ -1,14 +1,21 @@
 //! ID tokens as this server issues them: who signed in, and the client's own algorithm.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use remint_protocol::authorize::ACR_PASSWORD;
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::claims::{Claim, Profile};
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::client::Client;
 use remint_protocol::family::Family;
-use remint_protocol::id_token::{self, Identity, SubjectId, Together};
+use remint_protocol::id_token::{self, IdToken, Identity, SubjectId, Together};
+use remint_protocol::scope::Scope;
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::App;
 use crate::failure::Failure;
@@ -19,6 +26,7 @@ pub(crate) struct SignedIn<'a> {
     user_id: UserId,
     auth_time: Timestamp,
     amr: &'a str,
+    acr: &'a str,
     session: Option<BrowserSessionId>,
 }
 
@@ -27,6 +35,7 @@ impl<'a> SignedIn<'a> {
         Self {
             user_id: session.user_id,
             auth_time: session.auth_time,
+            acr: ACR_PASSWORD,
             amr: &session.amr,
             session: Some(session.id),
         }
@@ -36,6 +45,7 @@ impl<'a> SignedIn<'a> {
         Self {
             user_id: family.user_id,
             auth_time: family.auth_time,
+            acr: &family.origin.acr,
             amr: &family.origin.amr,
             session: family.origin.session,
         }
@@ -43,11 +53,24 @@ impl<'a> SignedIn<'a> {
 }
 
 /// What an ID token is issued together with.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct With<'a> {
+    /// The scope whose claims it has.
+    pub(crate) scope: &'a Scope,
+    /// The claims that were asked for one by one.
+    pub(crate) requested: &'a Requested,
     pub(crate) nonce: Option<&'a str>,
     pub(crate) access_token: Option<&'a str>,
     pub(crate) code: Option<&'a str>,
+}
+
+/// An ID token with claims about the person beside its own.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    token: &'a IdToken,
+    #[serde(flatten)]
+    claims: &'a Map<String, Value>,
 }
 
 impl App {
@@ -67,8 +90,10 @@ impl App {
             state: None,
         };
         let identity = self.identity(client, signed_in)?;
-        let claims = identity.issue(alg, &together, now, self.id_token_lifetime());
-        Ok(self.signing().await?.sign(alg, id_token::TYP, &claims, now)?)
+        let claims = self.claims(signed_in.user_id, with.scope, &with.requested.id_token).await?;
+        let token = identity.issue(alg, &together, now, self.id_token_lifetime());
+        let whole = Whole { token: &token, claims: &claims };
+        Ok(self.signing().await?.sign(alg, id_token::TYP, &whole, now)?)
     }
 
     /// The ID token that comes with a refresh (OpenID Connect Core §12.2).
@@ -76,13 +101,31 @@ impl App {
         &self,
         client: &Client,
         signed_in: &SignedIn<'_>,
-        access_token: &str,
+        (access_token, requested): (&str, &Requested),
         now: Timestamp,
     ) -> Result<String, Failure> {
         let alg = alg_of(client);
         let identity = self.identity(client, signed_in)?;
-        let claims = identity.reissue(alg, access_token, now, self.id_token_lifetime());
-        Ok(self.signing().await?.sign(alg, id_token::TYP, &claims, now)?)
+        let claims = self.claims(signed_in.user_id, &Scope::default(), &requested.id_token).await?;
+        let token = identity.reissue(alg, access_token, now, self.id_token_lifetime());
+        let whole = Whole { token: &token, claims: &claims };
+        Ok(self.signing().await?.sign(alg, id_token::TYP, &whole, now)?)
+    }
+
+    /// What may be told about a user.
+    pub(crate) async fn claims(
+        &self,
+        user: UserId,
+        scope: &Scope,
+        requested: &BTreeSet<Claim>,
+    ) -> Result<Map<String, Value>, Failure> {
+        if requested.is_empty() && !Claim::ALL.iter().any(|claim| scope.contains(claim.scope())) {
+            return Ok(Map::new());
+        }
+        let Some(user) = self.store.load_user(user).await? else { return Ok(Map::new()) };
+        let corrupt = remint_store::Error::Corrupt { table: "users", column: "profile" };
+        let profile = Profile::parse(&user.profile).map_err(|_| corrupt)?;
+        Ok(profile.released(scope, requested))
     }
 
     fn identity(&self, client: &Client, signed_in: &SignedIn<'_>) -> Result<Identity, Failure> {
@@ -91,6 +134,7 @@ impl App {
         let issuer = self.config.server.issuer.as_str();
         Ok(Identity {
             auth_time: Some(signed_in.auth_time),
+            acr: Some(signed_in.acr.to_owned()).filter(|acr| !acr.is_empty()),
             amr: signed_in.amr.split_ascii_whitespace().map(ToOwned::to_owned).collect(),
             sid: signed_in.session.map(BrowserSessionId::sid),
             ..Identity::new(issuer, sub, client.id.as_str())
@@ -103,7 +147,7 @@ impl App {
         &self,
         text: &str,
         now: Timestamp,
-    ) -> Result<Option<id_token::IdToken>, Failure> {
+    ) -> Result<Option<IdToken>, Failure> {
         let expected = Expected {
             typ: id_token::TYP,
             issuer: self.config.server.issuer.as_str(),

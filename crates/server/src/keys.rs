@@ -5,8 +5,8 @@
 //! calling tokens garbage.
 
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use remint_protocol::keyring::{Keyring, KeyringError};
 use remint_protocol::time::Timestamp;
@@ -38,14 +38,42 @@ pub enum KeysError {
     Keyring(#[from] KeyringError),
 }
 
+impl KeysError {
+    /// What it says of the file; `None` where the file is not to blame.
+    pub(crate) const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::File(_) | Self::Keyring(_) => Some(Fault::Unusable),
+            Self::None { .. } => Some(Fault::Strange),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+/// What became of the file since its keys were read, which go on working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is away, damaged, or others may read it.
+    Unusable,
+    /// It has none of the keys of this store that may seal.
+    Strange,
+}
+
 /// The root keys of this node.
 #[derive(Clone, Debug)]
 pub struct Known {
     keyring: Keyring,
+    pub(crate) fault: Option<Fault>,
     /// Those that others have and this node lacks.
     pub lacks: Vec<u8>,
     /// Those whose file says another key than the store means.
     pub differs: Vec<u8>,
+}
+
+impl Known {
+    /// The same keys, of a file that is no longer what it was.
+    pub(crate) fn with(&self, fault: Option<Fault>) -> Self {
+        Self { fault, ..self.clone() }
+    }
 }
 
 impl Deref for Known {
@@ -115,13 +143,14 @@ fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, Keyrin
     let Some(active) = active else { return Ok(None) };
     let elsewhere = lacks.iter().chain(&differs).copied().collect();
     let keyring = Keyring::new(&roots, active.kid)?.with_elsewhere(elsewhere);
-    Ok(Some(Known { keyring, lacks, differs }))
+    Ok(Some(Known { keyring, fault: None, lacks, differs }))
 }
 
-/// What changes when a key file does; `None` while there is none.
-pub(crate) fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
+/// What changes when a key file does; `None` while there is none. The time of the last change to the
+/// inode is also that of a new mode, and no copy brings an old one along.
+pub(crate) fn stamp(file: &Path) -> Option<(u64, i64, i64)> {
     let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 #[cfg(test)]

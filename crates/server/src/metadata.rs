@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use remint_protocol::authorize::Prompt;
+use remint_protocol::authorize::{ACR_PASSWORD, Prompt};
+use remint_protocol::claims::Claim;
 use remint_protocol::client::{AuthMethod, GrantType};
 use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_protocol::signing_key::SigningAlg;
@@ -13,6 +14,10 @@ use serde_json::json;
 
 use crate::App;
 use crate::pages::Language;
+
+/// What an ID token says beside what it says of the person.
+const ID_TOKEN_CLAIMS: [&str; 9] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"];
 
 /// RFC 8414 §3.1: the path of an issuer that has one stands behind the well-known part.
 pub(crate) async fn metadata_of_path(
@@ -42,6 +47,8 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
     let types: Vec<_> = ResponseType::ALL.iter().map(ToString::to_string).collect();
     let modes: Vec<_> = ResponseMode::ALL.iter().map(|m| m.as_str()).collect();
     let algs: Vec<_> = SigningAlg::ALL.iter().map(|alg| alg.as_str()).collect();
+    let claims: Vec<_> =
+        ID_TOKEN_CLAIMS.into_iter().chain(Claim::ALL.iter().map(|claim| claim.as_str())).collect();
     let body = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
@@ -49,7 +56,8 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
         "userinfo_endpoint": format!("{issuer}/oauth2/userinfo"),
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
         "end_session_endpoint": format!("{issuer}/oidc/logout"),
-        "scopes_supported": ["openid", "offline_access"],
+        "scopes_supported":
+            ["openid", "profile", "email", "address", "phone", "offline_access"],
         "response_types_supported": types,
         "response_modes_supported": modes,
         "grant_types_supported": grants,
@@ -58,7 +66,9 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algs,
         "authorization_response_iss_parameter_supported": true,
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "claims_supported": claims,
+        "acr_values_supported": [ACR_PASSWORD],
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "ui_locales_supported": Language::ALL.map(Language::tag),

@@ -46,9 +46,11 @@ pub(crate) async fn tell_once(app: &App) {
 
 fn describe(app: &App) -> Node {
     let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
     Node {
         id: app.node,
-        name: host.nodename().to_string_lossy().into_owned(),
+        // A machine may have several.
+        name: format!("{host} at {}", app.config.http.listen),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kids: app.keys().kids().collect(),
         started_at: app.started_at,

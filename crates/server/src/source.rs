@@ -17,8 +17,9 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ip
     if !trusted.contains(&peer) {
         return peer;
     }
-    // Each proxy appends the peer that it saw. Read from the end, where our own proxy wrote: the first
-    // hop that is no proxy of ours is the client, whatever it wrote further left itself.
+    // The first proxy writes the client alone, and each behind it appends the peer that it saw. Read
+    // from the end, where our own proxy wrote: the first hop that is no proxy of ours is the client.
+    // Whatever a first proxy that appends, too, left in front of it was written by the client itself.
     let values: Vec<&str> =
         headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
     let hops = values.into_iter().rev().flat_map(|list| list.rsplit(','));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
@@ -64,10 +65,23 @@ pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsErro
     if !names.iter().any(|name| name == host) {
         names.push(host.to_owned());
     }
-    let made = rcgen::generate_simple_self_signed(names)?;
-    write(&private_key, &made.signing_key.serialize_pem(), 0o600)?;
-    write(&certificate, &made.cert.pem(), 0o644)?;
+    let key = KeyPair::generate()?;
+    let mut parameters = CertificateParams::new(names)?;
+    parameters.distinguished_name = subject(&parameters.key_identifier(&key));
+    let made = parameters.self_signed(&key)?;
+    write(&private_key, &key.serialize_pem(), 0o600)?;
+    write(&certificate, &made.pem(), 0o644)?;
     Ok((certificate, private_key))
+}
+
+/// Another name for every key. RFC 5280 §4.1.2.4: clients find the issuer of a certificate by name, and
+/// take two of one name for the same.
+fn subject(key: &[u8]) -> DistinguishedName {
+    let id: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "Remint, self-signed");
+    name.push(DnType::CommonName, format!("Remint {id}"));
+    name
 }
 
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
@@ -77,4 +91,23 @@ fn write(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file);
     open.and_then(|mut out| out.write_all(text.as_bytes()))
         .map_err(|e| TlsError::File { file: file.to_owned(), reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_rustls::rustls::RootCertStore;
+
+    use super::*;
+
+    #[test]
+    fn two_self_signed_certificates_of_one_host_have_two_names() {
+        let mut roots = RootCertStore::empty();
+        for _ in 0..2 {
+            let dir = tempfile::tempdir().unwrap();
+            let (certificate, _) = self_signed(dir.path(), "id.example.com").unwrap();
+            roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+        }
+        let subjects = roots.subjects();
+        assert_ne!(subjects[0].as_ref(), subjects[1].as_ref());
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse as _, Response};
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::form::Form;
 use remint_protocol::introspect::{self, AccessState};
 use remint_protocol::reject::Why;
@@ -63,11 +64,11 @@ async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Fa
     if !token.scope.contains("openid") {
         return Err(Why::AccessTokenWithoutOpenid.into());
     }
-    let user = app.store.load_user(user_id).await?.ok_or(Why::AccessTokenDead)?;
-    let mut claims = Map::new();
+    let asked = family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
+    let requested = Requested::from_stored(asked).userinfo;
     // §5.3.2: the same `sub` as in the ID token.
-    claims.insert("sub".into(), Value::String(user_id.subject()));
+    let mut claims = Map::from_iter([("sub".into(), Value::String(user_id.subject()))]);
+    claims.extend(app.claims(user_id, &token.scope, &requested).await?);
     let body = serde_json::to_vec(&claims);
-    let _ = user;
     Ok(json(body.map_err(|_| Failure::Internal("an answer does not encode"))?).into_response())
 }

@@ -18,6 +18,8 @@ pub(crate) async fn watch(app: Arc<App>) {
     let changes = app.store.watch();
     let file = app.config.key_file();
     let mut seen = keys::stamp(&file);
+    // The file may have changed since the start read it.
+    let mut settled = false;
     loop {
         tokio::select! {
             () = changes.next() => {}
@@ -26,21 +28,24 @@ pub(crate) async fn watch(app: Arc<App>) {
         // Readiness tells about a store that does not answer; here it is only asked again.
         let Ok(revision) = app.store.revision().await else { continue };
         let stamp = keys::stamp(&file);
-        if app.clients.see_revision(revision) || stamp != seen {
+        if app.clients.see_revision(revision) || stamp != seen || !settled {
             seen = stamp;
-            read_keys(&app).await;
+            settled = read_keys(&app).await;
             signing::reload(&app).await;
         }
     }
 }
 
-/// Works with the keys of file and store from now on; where they can not be had, with those as before.
-async fn read_keys(app: &App) {
-    match keys::load(&app.config.key_file(), &app.store, app.clock.now()).await {
+/// Works with the keys of file and store from now on; where they can not be had, with those as before,
+/// and it is tried again.
+async fn read_keys(app: &App) -> bool {
+    let loaded = keys::load(&app.config.key_file(), &app.store, app.clock.now()).await;
+    let before = app.keys.load_full();
+    match loaded {
         Ok(known) => {
-            let before = app.keys();
             let is_new = before.active() != known.active()
                 || !before.kids().eq(known.kids())
+                || before.fault != known.fault
                 || before.lacks != known.lacks
                 || before.differs != known.differs;
             if is_new {
@@ -55,7 +60,16 @@ async fn read_keys(app: &App) {
                 node::tell_once(app).await;
                 signing::want(app);
             }
+            true
         }
-        Err(error) => tracing::error!("the root keys stay as they were: {error}"),
+        Err(error) => {
+            // A store that does not answer says nothing about the file, and readiness tells about it.
+            let fault = error.fault();
+            if fault.is_some() && fault != before.fault {
+                tracing::error!("the root keys stay as they were: {error}");
+                app.keys.store(Arc::new(before.with(fault)));
+            }
+            false
+        }
     }
 }

@@ -66,6 +66,13 @@ impl Backend {
         }
     }
 
+    pub(crate) fn timeline(&self) -> Option<i64> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(postgres) => postgres.timeline(),
+        }
+    }
+
     /// `None` where no other node can change anything.
     pub(crate) fn changes(&self) -> Option<Changes> {
         match self {

@@ -21,6 +21,8 @@ macro_rules! select {
 const LOAD: Statement = Statement::new(select!("WHERE id = ?1"));
 const LIST_BY_USER: Statement =
     Statement::new(select!("WHERE user_id = ?1 AND client_id > ?2 ORDER BY client_id LIMIT ?3"));
+const LIST_BY_CLIENT: Statement =
+    Statement::new(select!("WHERE client_id = ?1 AND id > ?2 ORDER BY client_id, id LIMIT ?3"));
 const FIND_BY_CLIENT: Statement =
     Statement::new("SELECT id FROM consents WHERE client_id = ?1 LIMIT 1");
 
@@ -43,9 +45,9 @@ const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] =
     &[&LOAD, &FIND_BY_CLIENT, &SAVE, &DELETE, &DELETE_SOME_OF_USER, &DELETE_SOME_OF_CLIENT];
-/// Reads one person's rows and sorts them: they are few.
+/// The first reads one person's rows and sorts them: they are few. The second is for operators.
 #[cfg(test)]
-pub(crate) const COLD: &[&Statement] = &[&LIST_BY_USER];
+pub(crate) const COLD: &[&Statement] = &[&LIST_BY_USER, &LIST_BY_CLIENT];
 
 impl Store {
     /// What a user allowed a client.
@@ -72,6 +74,21 @@ impl Store {
     ) -> Result<Vec<Consent>, Error> {
         let values = [user.0.into(), after.into(), limit.into()];
         self.read(&LIST_BY_USER, &values).await?.into_iter().map(consent).collect()
+    }
+
+    /// Lists at most `limit` of what users allowed a client after a user, in the order of the users' ids.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_consents_to(
+        &self,
+        client: &ClientId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Consent>, Error> {
+        let after = after.map_or_else(|| Value::Blob(Vec::new()), |user| key(user, client));
+        let values = [client.as_str().into(), after, limit.into()];
+        self.read(&LIST_BY_CLIENT, &values).await?.into_iter().map(consent).collect()
     }
 
     /// Remembers what a user allowed a client, in place of what was remembered before.

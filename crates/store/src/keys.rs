@@ -8,6 +8,8 @@ use crate::meta::raise_revision;
 use crate::row::{Columns, Row};
 use crate::{Error, Store};
 
+// Batches raise the revision first, as those of signing keys do: PostgreSQL runs them one after another.
+
 const LIST: Statement = Statement::new(
     "SELECT kid, fingerprint, added_at, activated_at, retired_at FROM keys ORDER BY kid",
 );
@@ -23,11 +25,12 @@ const ACTIVATE: Statement = Statement::new(
      WHERE kid = ?1 AND retired_at IS NULL",
 );
 
-/// Not the one that seals.
+/// Not the one that seals, nor one that a signing key is sealed under.
 const RETIRE: Statement = Statement::new(
     "UPDATE keys SET retired_at = ?2 WHERE kid = ?1 AND retired_at IS NULL \
      AND EXISTS (SELECT 1 FROM keys k WHERE k.retired_at IS NULL \
-     AND k.activated_at > coalesce(keys.activated_at, 0))",
+     AND k.activated_at > coalesce(keys.activated_at, 0)) \
+     AND NOT EXISTS (SELECT 1 FROM signing_keys s WHERE s.root_kid = keys.kid)",
 );
 
 /// A handful of rows, looked at when something changes.
@@ -69,7 +72,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let values = vec![kid.into(), fingerprint.0.into(), now.into()];
-        self.commit(vec![Write::one(&INSERT, values), raise_revision()]).await
+        self.commit(vec![raise_revision(), Write::one(&INSERT, values)]).await
     }
 
     /// Lets a key seal from now on; `Conflict` when it is unknown or retired.
@@ -78,16 +81,17 @@ impl Store {
     /// [`Error`].
     pub async fn activate_key(&self, kid: u8, now: Timestamp) -> Result<Outcome, Error> {
         let activate = Write::one(&ACTIVATE, vec![kid.into(), now.into()]);
-        self.commit(vec![activate, raise_revision()]).await
+        self.commit(vec![raise_revision(), activate]).await
     }
 
-    /// Gives a key up; `Conflict` when it is unknown, retired, or the one that seals.
+    /// Gives a key up; `Conflict` when it is unknown, retired, the one that seals, or the one that
+    /// a signing key is sealed under.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn retire_key(&self, kid: u8, now: Timestamp) -> Result<Outcome, Error> {
         let retire = Write::one(&RETIRE, vec![kid.into(), now.into()]);
-        self.commit(vec![retire, raise_revision()]).await
+        self.commit(vec![raise_revision(), retire]).await
     }
 }
 

@@ -40,7 +40,7 @@ impl fmt::Debug for NodeId {
 pub struct Node {
     /// Which.
     pub id: NodeId,
-    /// The name of its machine.
+    /// Its machine and where it listens there, for people.
     pub name: String,
     /// Its version of Remint.
     pub version: String,

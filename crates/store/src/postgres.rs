@@ -23,7 +23,7 @@ mod watch;
 mod work;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -103,12 +103,15 @@ pub(crate) struct Target {
     stats: Stats,
     /// Which of the hosts accepted writes the last time.
     host: AtomicUsize,
+    /// The timeline that the newest connection saw; 0, which is none, where the server does not tell.
+    timeline: AtomicI64,
 }
 
 impl Target {
     pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
         let tls = tls::client(settings.url.is_encrypted(), settings.ca_file.as_deref())?;
-        Ok(Self { settings, tls, stats: Stats::default(), host: AtomicUsize::new(0) })
+        let (host, timeline) = (AtomicUsize::new(0), AtomicI64::new(0));
+        Ok(Self { settings, tls, stats: Stats::default(), host, timeline })
     }
 }
 
@@ -201,6 +204,11 @@ impl Postgres {
     pub(crate) async fn time(&self) -> Result<Timestamp, Error> {
         let row = self.read(&TIME, &[]).await?.into_iter().next().unwrap_or_default();
         Columns::new("clock", row).take("clock_timestamp")
+    }
+
+    /// The timeline that the epoch rises with, where the server tells one.
+    pub(crate) fn timeline(&self) -> Option<i64> {
+        Some(self.target.timeline.load(Ordering::Relaxed)).filter(|seen| *seen > 0)
     }
 
     /// Hears of changes that other nodes make.

@@ -92,7 +92,7 @@ impl Home {
     }
 
     pub(crate) fn signal_server(&self, signal: &str) {
-        self.line(&format!("kill -{signal} \"$server\""));
+        self.line(&format!("signal {signal}"));
     }
 
     /// The last 30 lines that the server and the programs before it have written.
@@ -140,4 +140,25 @@ fn quoted(words: &[String]) -> String {
         format!("'{}'", word.replace('\'', r"'\''"))
     };
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::eventually;
+
+    #[test]
+    fn a_server_that_has_ended_is_forgotten_and_gets_no_signal() {
+        let home = Home::new(&env::temp_dir());
+        assert!(!home.server_is_alive());
+        home.start_server(&["sleep", "600"]);
+        assert!(home.server_is_alive() && home.line("signal TERM") == "0");
+        assert!(eventually(|| !home.server_is_alive()));
+        assert_eq!(home.line("[ -z \"$server\" ]"), "0", "its number may be another's now");
+        assert_ne!(home.line("signal TERM"), "0");
+        home.start_server(&["sleep", "600"]);
+        assert!(home.server_is_alive());
+        home.signal_server("KILL");
+        assert!(eventually(|| !home.server_is_alive()));
+    }
 }

@@ -13,9 +13,21 @@ start() {
   server=$!
 }
 
-# `jobs` lets a shell that reaps its children late take notice of one that has ended.
+# `jobs` reaps a server that has ended, and from then on its process id may be another process's. So
+# what counts is what the shell knows, and a server that is dead is forgotten. Only builtins run in
+# here: nothing is reaped between this answer and a signal right behind it.
 alive() {
-  [ -n "$server" ] && jobs >/dev/null 2>&1 && kill -0 "$server" 2>/dev/null
+  [ -n "$server" ] || return 1
+  jobs -l >"$dir/jobs" 2>/dev/null
+  while read -r job; do
+    case "$job" in *" $server Running"*) return 0 ;; esac
+  done <"$dir/jobs"
+  server=
+  return 1
+}
+
+signal() {
+  alive && kill "-$1" "$server"
 }
 
 echo "$dir"
@@ -24,14 +36,13 @@ while IFS= read -r line; do
   echo $?
 done
 
-if alive; then
-  kill -QUIT "$server"
+if signal QUIT; then
   tries=0
   while alive && [ $tries -lt 500 ]; do
     sleep 0.02
     tries=$((tries + 1))
   done
-  if alive; then kill -KILL "$server"; fi
+  signal KILL
 fi
 
 # A server that was killed leaves its lock file, which names the piece of System V shared memory that

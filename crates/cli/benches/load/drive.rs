@@ -19,7 +19,7 @@ use crate::process::{INTROSPECT, Server, TOKEN, authorization};
 use crate::stats::{float, quantile};
 use crate::usage::{Sample, Watched};
 
-/// Connections of every load, each with one request in flight.
+/// Connections of a load, each with one request in flight, unless the options say otherwise.
 pub(crate) const CONNECTIONS: usize = 64;
 /// How long the last answers may take after the window has closed.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -152,12 +152,14 @@ pub(crate) struct Target<'a> {
     pub(crate) servers: &'a [Server],
     /// The postmaster of the database that they work on.
     pub(crate) postmaster: Option<u32>,
+    /// To all of them, where there are as many sessions.
+    pub(crate) connections: usize,
 }
 
 impl<'a> Target<'a> {
     /// One server that needs nobody else.
-    pub(crate) fn one(server: &'a Server) -> Self {
-        Self { servers: std::slice::from_ref(server), postmaster: None }
+    pub(crate) fn one(server: &'a Server, connections: usize) -> Self {
+        Self { servers: std::slice::from_ref(server), postmaster: None, connections }
     }
 }
 
@@ -217,7 +219,8 @@ pub(crate) async fn run(
     });
     let local = LocalSet::new();
     let deadline = plan.warm_up + plan.window + PATIENCE;
-    let driven = local.run_until(drive(Rc::clone(&run), sessions));
+    let hands = dealt(sessions, target.connections);
+    let driven = local.run_until(drive(Rc::clone(&run), hands));
     let ended = tokio::time::timeout(deadline, driven).await.context("an answer is missing");
     let log = || target.servers.iter().map(Server::log).collect::<String>();
     ended.flatten().with_context(|| match log() {
@@ -226,9 +229,9 @@ pub(crate) async fn run(
     })
 }
 
-async fn drive(run: Rc<Run>, sessions: Vec<Session>) -> Result<(Vec<Session>, Outcome)> {
+async fn drive(run: Rc<Run>, hands: Vec<Vec<Session>>) -> Result<(Vec<Session>, Outcome)> {
     let asked = run.left.get();
-    let tasks: Vec<_> = dealt(sessions)
+    let tasks: Vec<_> = hands
         .into_iter()
         .zip(run.addresses.iter().cycle())
         .map(|(hand, at)| tokio::task::spawn_local(connection(Rc::clone(&run), *at, hand)))
@@ -262,8 +265,8 @@ async fn drive(run: Rc<Run>, sessions: Vec<Session>) -> Result<(Vec<Session>, Ou
 }
 
 /// The sessions of each connection.
-fn dealt(sessions: Vec<Session>) -> Vec<Vec<Session>> {
-    let connections = sessions.len().min(CONNECTIONS);
+fn dealt(sessions: Vec<Session>, connections: usize) -> Vec<Vec<Session>> {
+    let connections = sessions.len().min(connections);
     let mut hands: Vec<Vec<Session>> = Vec::new();
     hands.resize_with(connections, Vec::new);
     let mut sessions = sessions.into_iter();

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use drive::{Load, Outcome, Plan, Session, Target};
+use drive::{CONNECTIONS, Load, Outcome, Plan, Session, Target};
 use options::{Command, Options};
 use process::{Cores, Server, Site};
 use table::{Memory, Report, Size, Snapshot, Speed};
@@ -152,7 +152,8 @@ async fn size(site: &Site, options: &Options, seeded: &mut Seeded) -> Result<Siz
         limit: options.refreshes,
     };
     let sessions = std::mem::take(&mut seeded.sessions);
-    let (sessions, outcome) = drive::run(&plan, Target::one(&server), sessions).await?;
+    let (sessions, outcome) =
+        drive::run(&plan, Target::one(&server, CONNECTIONS), sessions).await?;
     seeded.sessions = sessions;
     let mut snapshots = std::mem::take(&mut seeded.snapshots);
     snapshots.push(Snapshot::take("refreshed, running", site.data())?);
@@ -192,7 +193,8 @@ async fn speed(
             let server = if row.load == Load::Bare { &bare } else { &remint };
             // Every load gets as many connections, whether or not it looks at its sessions.
             sessions.resize_with(options.sessions, Session::default);
-            let (after, outcome) = turn(options, row.load, Target::one(server), sessions).await?;
+            let target = Target::one(server, options.connections);
+            let (after, outcome) = turn(options, row.load, target, sessions).await?;
             sessions = after;
             eprintln!(
                 "round {round} of {}: {:18} {:>8} requests/s",

@@ -4,23 +4,26 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::drive::Load;
+use crate::drive::{CONNECTIONS, Load};
 
 /// What `--only` may name besides a load.
 const PARTS: [&str; 2] = ["start", "size"];
 
 /// What it may name on PostgreSQL.
-pub(crate) const ON_POSTGRES: [&str; 5] = ["bare", "sqlite", "pgbench", "postgres", "nodes"];
+pub(crate) const ON_POSTGRES: [&str; 6] =
+    ["bare", "sqlite", "pgbench", "postgres", "nodes", "nodes_each"];
 
 const USAGE: &str = "cargo bench -p remint --bench load -- [postgres] [options]
 
   postgres        refreshes on PostgreSQL beside pgbench and SQLite, instead of all loads on SQLite
   --seconds S     measured seconds of each load in each round (4)
   --rounds N      rounds over all the loads (3)
-  --sessions N    sessions of the loads; one connection each, at most 64 (64)
+  --sessions N    sessions of the loads; nodes_each has three times as many (64)
+  --connections N as many at most, one for each session; nodes_each has three times as many, and
+                  pgbench never more than 64 (64)
   --refreshes N   refreshes of the size row, over 1,000 sessions (1000000)
   --only NAME     bare, refresh, client_credentials, introspect, start or size;
-                  with postgres: bare, sqlite, pgbench, postgres or nodes
+                  with postgres: bare, sqlite, pgbench, postgres, nodes or nodes_each
   --json          one JSON object instead of the tables";
 
 /// What the executable was asked to do.
@@ -40,6 +43,7 @@ pub(crate) struct Options {
     pub(crate) seconds: Duration,
     pub(crate) rounds: usize,
     pub(crate) sessions: usize,
+    pub(crate) connections: usize,
     pub(crate) refreshes: u64,
     pub(crate) json: bool,
     only: Option<String>,
@@ -66,6 +70,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
         seconds: Duration::from_secs(4),
         rounds: 3,
         sessions: 64,
+        connections: CONNECTIONS,
         refreshes: 1_000_000,
         json: false,
         only: None,
@@ -83,6 +88,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             "--seconds" => options.seconds = Duration::try_from_secs_f64(value()?.parse()?)?,
             "--rounds" => options.rounds = value()?.parse()?,
             "--sessions" => options.sessions = value()?.parse()?,
+            "--connections" => options.connections = value()?.parse()?,
             "--refreshes" => options.refreshes = value()?.parse()?,
             "--only" => options.only = Some(value()?),
             _ => bail!("unknown argument {argument}\n\n{USAGE}"),
@@ -101,6 +107,7 @@ fn check(options: &Options, on_postgres: bool) -> Result<()> {
     ensure!((0.1..=3_600.0).contains(&seconds), "--seconds must be 0.1 to 3600");
     ensure!((1..=1_000).contains(&options.rounds), "--rounds must be 1 to 1000");
     ensure!((1..=100_000).contains(&options.sessions), "--sessions must be 1 to 100000");
+    ensure!((1..=1_000).contains(&options.connections), "--connections must be 1 to 1000");
     ensure!(
         (1..=1_000_000_000).contains(&options.refreshes),
         "--refreshes must be 1 to 1000000000"

@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::cluster::{Cluster, Wal};
 use self::pgbench::Pgbench;
 use self::report::{Report, Row};
-use crate::drive::{CONNECTIONS, Load, Outcome, Session, Target};
+use crate::drive::{Load, Outcome, Session, Target};
 use crate::options::Options;
 use crate::process::{Cores, NODES, Server, Site};
 use crate::{log_in, machine, process, stats, turn};
@@ -33,12 +33,19 @@ enum Subject {
     Pgbench,
     /// Refreshes of one server on PostgreSQL.
     Postgres,
-    /// Refreshes of several servers on the same database.
+    /// Refreshes of several servers on the same database, which share the sessions of one.
     Nodes,
+    /// The same, where each has as many sessions as the one has.
+    NodesEach,
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [Self::Bare, Self::Sqlite, Self::Pgbench, Self::Postgres, Self::Nodes];
+    const ALL: [Self; 6] =
+        [Self::Bare, Self::Sqlite, Self::Pgbench, Self::Postgres, Self::Nodes, Self::NodesEach];
+
+    fn selected(options: &Options) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|subject| options.names(subject.name()))
+    }
 
     /// What `--only` calls it.
     const fn name(self) -> &'static str {
@@ -48,11 +55,26 @@ impl Subject {
             Self::Pgbench => "pgbench",
             Self::Postgres => "postgres",
             Self::Nodes => "nodes",
+            Self::NodesEach => "nodes_each",
         }
     }
 
     fn is_on_postgres(self) -> bool {
-        matches!(self, Self::Pgbench | Self::Postgres | Self::Nodes)
+        matches!(self, Self::Pgbench) || self.is_of_nodes()
+    }
+
+    /// Whether the refreshes are those of nodes on PostgreSQL.
+    fn is_of_nodes(self) -> bool {
+        matches!(self, Self::Postgres | Self::Nodes | Self::NodesEach)
+    }
+
+    fn has_many_nodes(self) -> bool {
+        matches!(self, Self::Nodes | Self::NodesEach)
+    }
+
+    /// By how much it has more sessions, and connections, than the others.
+    fn fold(self) -> usize {
+        if self == Self::NodesEach { NODES } else { 1 }
     }
 }
 
@@ -76,13 +98,9 @@ async fn report(
 ) -> Result<Report> {
     let sqlite = Site::new(root, cores)?;
     let nodes = Site::on_postgres(root, cores, cluster.url())?;
-    let mut sessions = [Vec::new(), Vec::new()];
-    for (site, sessions) in [&sqlite, &nodes].into_iter().zip(&mut sessions) {
-        site.create()?;
-        let server = site.serve()?.ready().await?;
-        *sessions = log_in(&server, options.sessions).await?;
-        server.stop().await?;
-    }
+    let most = Subject::selected(options).map(Subject::fold).max().unwrap_or(1);
+    let sessions =
+        [seeded(&sqlite, options.sessions).await?, seeded(&nodes, options.sessions * most).await?];
     let pgbench = Pgbench::new(cluster, root, options)?;
     let before = cluster.table()?;
     let machine = machine::describe(root, cores)?;
@@ -94,6 +112,15 @@ async fn report(
     };
     let tables = [before, cluster.table()?];
     Ok(Report::new((machine, cluster.describe()?), options, rows, tables))
+}
+
+/// Makes the site and logs in there.
+async fn seeded(site: &Site, sessions: usize) -> Result<Vec<Session>> {
+    site.create()?;
+    let server = site.serve()?.ready().await?;
+    let sessions = log_in(&server, sessions).await?;
+    server.stop().await?;
+    Ok(sessions)
 }
 
 /// Everything that runs meanwhile.
@@ -127,8 +154,9 @@ impl<'a> Stage<'a> {
     }
 
     async fn rounds(&mut self, options: &Options, pgbench: &Pgbench<'_>) -> Result<Vec<Row>> {
-        let selected = Subject::ALL.into_iter().filter(|subject| options.names(subject.name()));
-        let mut rows: Vec<Row> = selected.map(Row::new).collect();
+        let selected = Subject::selected(options);
+        let mut rows: Vec<Row> =
+            selected.map(|subject| Row::new(subject, options.sessions)).collect();
         for round in 1..=options.rounds {
             for row in &mut rows {
                 let begin = self.cluster.written();
@@ -156,23 +184,26 @@ impl<'a> Stage<'a> {
         pgbench: &Pgbench<'_>,
     ) -> Result<Outcome> {
         let [on_sqlite, on_postgres] = &mut self.sessions;
+        let connections = options.connections * subject.fold();
         let mut nobodys = Vec::new();
-        let postmaster = Some(self.cluster.postmaster());
-        let one = self.nodes.get(..1).unwrap_or_default();
         let (load, target, sessions) = match subject {
             Subject::Pgbench => return pgbench.run(options).await,
             Subject::Bare => {
-                nobodys.resize_with(options.sessions.min(CONNECTIONS), Session::default);
-                (Load::Bare, Target::one(&self.bare), &mut nobodys)
+                nobodys.resize_with(options.sessions.min(connections), Session::default);
+                (Load::Bare, Target::one(&self.bare, connections), &mut nobodys)
             }
-            Subject::Sqlite => (Load::Refresh, Target::one(&self.sqlite), on_sqlite),
-            Subject::Postgres => (Load::Refresh, Target { servers: one, postmaster }, on_postgres),
-            Subject::Nodes => {
-                (Load::Refresh, Target { servers: &self.nodes, postmaster }, on_postgres)
+            Subject::Sqlite => (Load::Refresh, Target::one(&self.sqlite, connections), on_sqlite),
+            Subject::Postgres | Subject::Nodes | Subject::NodesEach => {
+                let nodes = if subject.has_many_nodes() { NODES } else { 1 };
+                let servers = self.nodes.get(..nodes).context("there are fewer nodes")?;
+                let postmaster = Some(self.cluster.postmaster());
+                (Load::Refresh, Target { servers, postmaster, connections }, on_postgres)
             }
         };
-        let (after, outcome) = turn(options, load, target, std::mem::take(sessions)).await?;
-        *sessions = after;
+        let mut own = std::mem::take(sessions);
+        let spare = own.split_off(own.len().min(options.sessions * subject.fold()));
+        let (after, outcome) = turn(options, load, target, own).await?;
+        sessions.extend(after.into_iter().chain(spare));
         Ok(outcome)
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::drive::{CONNECTIONS, Load, Outcome};
+use crate::drive::{Load, Outcome};
 use crate::options::Options;
 use crate::stats::{grouped, median, rounded, spread};
 
@@ -166,7 +166,7 @@ impl Report {
         let conditions = format!(
             "{} connections, {} sessions, {} round(s) of {} s for each load, plain HTTP/1.1 on \
              loopback",
-            options.sessions.min(CONNECTIONS),
+            options.sessions.min(options.connections),
             options.sessions,
             options.rounds,
             options.seconds.as_secs_f64()

@@ -53,7 +53,7 @@ async fn look(store: &Store, printed: &mut Printed) -> anyhow::Result<()> {
     printed.epoch = Some(store.epoch().await?);
     printed.revision = Some(store.revision().await?);
     if store.is_shared() {
-        printed.timeline = store.timeline().await?;
+        printed.timeline = store.timeline();
         printed.timeline_watched = Some(printed.timeline.is_some());
     }
     let asked = now();

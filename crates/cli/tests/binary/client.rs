@@ -89,7 +89,11 @@ fn what_no_registration_may_have_is_refused_with_the_reason() {
     }
     let unknown = home.run(&["client", "create", "--id", "y", "--grant", "implicit"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(unknown.stderr.contains("write one of client_credentials"), "{}", unknown.stderr);
+    assert!(
+        unknown.stderr.contains("write one of authorization_code, client_credentials"),
+        "{}",
+        unknown.stderr
+    );
 }
 
 #[test]

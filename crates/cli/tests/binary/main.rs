@@ -4,6 +4,8 @@
 //! and killed.
 
 #[cfg(test)]
+mod application;
+#[cfg(test)]
 mod certificate;
 #[cfg(test)]
 mod client;
@@ -22,11 +24,17 @@ mod import;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod profile;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod signed_in;
+#[cfg(test)]
+mod signing;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

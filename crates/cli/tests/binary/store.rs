@@ -351,4 +351,9 @@ fn the_status_of_a_database_tells_what_it_lacks_and_whether_failovers_are_seen()
     assert!(there["clock_ahead_ms"].as_i64().unwrap().abs() < 60_000, "{there}");
     let shown = run(with_url(home.command(&["store", "status"]), &database), "").ok().stdout;
     assert!(shown.contains("timeline_watched  yes"), "{shown}");
+    // As on a server that only speaks the protocol: what the dump of another one remembers is no watch.
+    assert_eq!(database.execute("SELECT value FROM meta WHERE name = 'timeline'"), "1");
+    database.execute("ALTER FUNCTION pg_control_system() RENAME TO pg_control_system_elsewhere");
+    let dumb = status();
+    assert_eq!((&dumb["timeline_watched"], &dumb["timeline"]), (&false.into(), &Value::Null));
 }

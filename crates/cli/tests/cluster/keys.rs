@@ -27,6 +27,14 @@ fn listed(node: &Node, kid: u64) -> Value {
     found.unwrap_or_else(|| panic!("no key {kid} in {keys}")).clone()
 }
 
+/// What people know a node by: all of these are on one machine.
+fn name(node: &Node) -> String {
+    let host = rustix::system::uname();
+    let url = node.url();
+    let address = url.strip_prefix("http://").unwrap();
+    format!("{} at {address}", host.nodename().to_str().unwrap())
+}
+
 /// How many nodes lack a key.
 fn lacking(node: &Node, kid: u64) -> usize {
     listed(node, kid)["lacking"].as_array().unwrap().len()
@@ -44,10 +52,16 @@ fn bring_in(nodes: &Nodes, load: &Load<'_>) {
     assert!(said.contains("the root key 2 is in"), "{said}");
     eventually("the first has it", || lacking(first, 2) == 2);
     let error = first.run(&["key", "activate", "2"]).failed();
-    let name = rustix::system::uname();
-    let name = name.nodename().to_str().unwrap();
-    let lack = format!("lack the root key 2, and would answer 503 to what it seals: {name}");
-    assert!(error.contains(&lack), "{error}");
+    assert!(
+        error.contains("lack the root key 2, and would answer 503 to what it seals: "),
+        "{error}"
+    );
+    let shown = listed(first, 2)["lacking"].to_string();
+    for node in nodes.iter().skip(1) {
+        let name = name(node);
+        assert!(error.contains(&name) && shown.contains(&name), "{name}: {error}, {shown}");
+    }
+    assert!(!error.contains(&name(first)) && !shown.contains(&name(first)), "{error}, {shown}");
     for node in nodes.iter().skip(1) {
         node.is_unready_in_the_end("lacks the root key 2");
     }
@@ -131,6 +145,26 @@ fn a_node_that_lacks_the_key_that_seals_says_later_and_never_no() {
     lacks.refresh(&token).ok();
 }
 
+fn published(node: &Node) -> Value {
+    node.get("/oauth2/jwks").ok().json()
+}
+
+#[test]
+fn nodes_that_start_at_once_on_an_empty_database_sign_with_the_same_keys() {
+    let Some(cluster) = postgres() else { return };
+    let database = cluster.create_database();
+    let nodes = Nodes::running(3, &database.url(), &[]);
+    let set = published(nodes.at(0));
+    assert_eq!(set["keys"].as_array().unwrap().len(), 4);
+    nodes.iter().for_each(|node| assert_eq!(published(node), set));
+    nodes.at(1).run(&["key", "rotate", "--alg", "ES256"]).ok();
+    for node in nodes.iter() {
+        eventually("it has heard", || published(node)["keys"].as_array().unwrap().len() == 5);
+    }
+    let set = published(nodes.at(0));
+    nodes.iter().for_each(|node| assert_eq!(published(node), set));
+}
+
 /// The key of another installation, under another number.
 fn strange_key(number: u8) -> String {
     let other = Nodes::new(1, "postgres://remint@127.0.0.1/nowhere", &[]);
@@ -173,8 +207,12 @@ fn a_key_file_without_any_of_the_keys_is_not_taken_up() {
     let (good, bad) = (nodes.at(0), nodes.at(1));
     let token = good.log_in().ok().text("refresh_token");
     fs::write(bad.file(KEYS), strange_key(1)).unwrap();
-    eventually("the log tells", || bad.log().contains("the root keys stay as they were"));
+    bad.is_unready_in_the_end("this node's key file has none of the root keys of this store");
+    assert_eq!(bad.log().matches("the root keys stay as they were").count(), 1, "told once");
     let token = bad.refresh(&token).ok().text("refresh_token");
+    copy_keys(good, bad);
+    bad.is_ready_in_the_end();
+    fs::write(bad.file(KEYS), strange_key(1)).unwrap();
     bad.stop();
     let error = bad.run(&["serve"]).failed();
     assert!(error.contains("none of the keys of this store"), "{error}");

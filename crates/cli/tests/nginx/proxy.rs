@@ -34,8 +34,9 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx in front of two nodes, which have this certificate, and waits until it answers.
-    pub(crate) fn start(dir: &Path, nodes: [SocketAddr; 2], certificate: &Path) -> Self {
+    /// Starts nginx in front of two nodes, which have the second of these certificates, or one of those
+    /// in that file, and waits until it answers. The first is its own.
+    pub(crate) fn start(dir: &Path, nodes: [SocketAddr; 2], certificates: [&Path; 2]) -> Self {
         let program = find().unwrap();
         fs::write(dir.join("nginx.conf"), AROUND).unwrap();
         for _ in 0..10 {
@@ -43,7 +44,8 @@ impl Nginx {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let address = free.local_addr().unwrap();
             drop(free);
-            fs::write(dir.join("remint.conf"), configuration(address, nodes, certificate)).unwrap();
+            fs::write(dir.join("remint.conf"), configuration(address, nodes, certificates))
+                .unwrap();
             let log =
                 File::options().append(true).create(true).open(dir.join("start.log")).unwrap();
             let mut command = Command::new(&program);
@@ -100,16 +102,16 @@ impl Drop for Nginx {
     }
 }
 
-fn configuration(address: SocketAddr, nodes: [SocketAddr; 2], certificate: &Path) -> String {
+fn configuration(address: SocketAddr, nodes: [SocketAddr; 2], certificates: [&Path; 2]) -> String {
     let mut text = CONFIGURATION.to_owned();
-    let files = certificate.to_str().unwrap();
+    let [files, trusted] = certificates.map(|file| file.to_str().unwrap());
     for (documented, here) in [
         ("listen 443 ssl", format!("listen {address} ssl")),
         ("10.0.0.11:9443", nodes[0].to_string()),
         ("10.0.0.12:9443", nodes[1].to_string()),
         ("/etc/nginx/id.example.com.crt", files.to_owned()),
         ("/etc/nginx/id.example.com.key", files.replace(".crt", ".key")),
-        ("/etc/nginx/remint-nodes.crt", files.to_owned()),
+        ("/etc/nginx/remint-nodes.crt", trusted.to_owned()),
         ("/var/log/nginx/remint.log", "access.log".to_owned()),
         // So that nothing depends on how fast a test is.
         ("fail_timeout=5s", "fail_timeout=1h".to_owned()),

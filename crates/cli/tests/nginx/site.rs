@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use remint_testbed::Database;
 use tempfile::TempDir;
@@ -52,21 +52,30 @@ impl Installation {
 
     /// Starts a node with the files of the first one.
     pub(crate) fn start(&self, number: u32) -> Node {
+        let all = ["remint.toml", "remint.keys", "self-signed.crt", "self-signed.key"];
+        self.start_with(number, if number > 1 { &all } else { &[] })
+    }
+
+    /// Starts a node with some files of the first one. A certificate that it lacks it makes.
+    pub(crate) fn start_with(&self, number: u32, files: &[&str]) -> Node {
         let (from, to) = (self.node_dir(1), self.node_dir(number));
-        if number > 1 {
-            fs::create_dir_all(&to).unwrap();
-            for file in ["remint.toml", "remint.keys", "self-signed.crt", "self-signed.key"] {
-                fs::copy(from.join(file), to.join(file)).unwrap();
-            }
+        fs::create_dir_all(&to).unwrap();
+        for file in files {
+            fs::copy(from.join(file), to.join(file)).unwrap();
         }
         Node::start(&to)
     }
 
     /// Starts nginx in front of two addresses.
     pub(crate) fn start_nginx(&self, nodes: [SocketAddr; 2]) -> Nginx {
+        self.start_nginx_trusting(nodes, &self.certificate())
+    }
+
+    /// Starts nginx in front of nodes with the certificates in this file.
+    pub(crate) fn start_nginx_trusting(&self, nodes: [SocketAddr; 2], trusted: &Path) -> Nginx {
         let dir = self.dir.path().join("nginx");
         fs::create_dir_all(&dir).unwrap();
-        Nginx::start(&dir, nodes, &self.certificate())
+        Nginx::start(&dir, nodes, [&self.certificate(), trusted])
     }
 
     pub(crate) fn client(&self, from: Ipv4Addr, to: SocketAddr) -> Client {

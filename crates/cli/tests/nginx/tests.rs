@@ -64,6 +64,34 @@ fn a_request_that_finds_a_node_gone_is_answered_by_another_one() {
 }
 
 #[test]
+fn nodes_with_self_signed_certificates_of_their_own_are_trusted_by_one_file() {
+    let Some(installation) = Installation::new() else { return };
+    let nodes =
+        [installation.start(1), installation.start_with(2, &["remint.toml", "remint.keys"])];
+    let made = [1, 2].map(|number| installation.node_dir(number).join("self-signed.crt"));
+    let made = made.map(|file| fs::read_to_string(file).unwrap());
+    assert_ne!(made[0], made[1]);
+    // Not in the order of the nodes alone: whoever looks by name finds the first of that name.
+    for (number, both) in [made.concat(), format!("{}{}", made[1], made[0])].iter().enumerate() {
+        let trusted = installation.node_dir(1).join(format!("nodes-{number}.crt"));
+        fs::write(&trusted, both).unwrap();
+        let addresses = nodes.each_ref().map(|node| node.address);
+        let nginx = installation.start_nginx_trusting(addresses, &trusted);
+        let client = installation.client(HOME, nginx.address);
+        let mut token = client.log_in().ok().text("refresh_token");
+        for _ in 0..6 {
+            token = client.refresh(&token).ok().text("refresh_token");
+        }
+        let log = nginx.log(7 * (number + 1));
+        assert!(log.iter().all(|line| line.contains("node_status=200 ")), "{log:?}");
+        for address in addresses {
+            let answered = format!("node={address} ");
+            assert!(log.iter().any(|line| line.contains(&answered)), "{address}: {log:?}");
+        }
+    }
+}
+
+#[test]
 fn whoever_poses_as_a_node_is_told_nothing() {
     let Some(installation) = Installation::new() else { return };
     let node = installation.start(1);

@@ -12,7 +12,7 @@ sign-in-username = Benutzername
 sign-in-password = Passwort
 sign-in-submit = Anmelden
 sign-in-wrong = Benutzername oder Passwort stimmen nicht. Versuchen Sie es noch einmal.
-sign-in-wait = Zu viele Versuche. Wartezeit: { $name }.
+sign-in-wait = Zu viele Versuche. Wartezeit: { $span }.
 sign-in-expired = Diese Seite war zu lange offen, oder Ihr Browser hat ihr Cookie nicht behalten. Melden Sie sich noch einmal an.
 sign-in-ended = Ihre Sitzung ist beendet. Melden Sie sich wieder an, um fortzufahren.
 sign-in-again = Bestätigen Sie zu Ihrer Sicherheit, dass Sie es sind.
@@ -43,7 +43,7 @@ scope-profile = Ihr Profil sehen, etwa Name und Bild
 scope-email = Ihre E-Mail-Adresse sehen
 scope-address = Ihre Postanschrift sehen
 scope-phone = Ihre Telefonnummer sehen
-scope-offline = Diesen Zugriff behalten, auch wenn Sie sie nicht benutzen
+scope-offline = Diesen Zugriff behalten, auch wenn Sie nicht da sind
 scope-own = Die Berechtigung { $name } nutzen
 
 ## Abmelden
@@ -73,11 +73,11 @@ error-forbidden = Es war zu lange offen oder nicht für diesen Browser bestimmt.
 error-not-found-title = Diese Seite gibt es nicht
 error-not-found = Prüfen Sie die Adresse, oder gehen Sie dorthin zurück, woher Sie kamen.
 error-too-many-title = Zu viele Versuche
-error-too-many = Zum Schutz Ihres Kontos geht es erst nach einer Pause weiter. Wartezeit: { $name }.
+error-too-many = Zum Schutz Ihres Kontos geht es erst nach einer Pause weiter. Wartezeit: { $span }.
 error-internal-title = Bei uns ist etwas schiefgegangen
 error-internal = Es ist festgehalten. Versuchen Sie es noch einmal; geschieht es wieder, nennen Sie uns die Nummer unten.
 error-unavailable-title = Gerade nicht verfügbar
-error-unavailable = Der Dienst ist ausgelastet oder wird gewartet. Wartezeit: { $name }.
+error-unavailable = Der Dienst ist ausgelastet oder wird gewartet. Wartezeit: { $span }.
 error-request-id = Anfrage
 
 fault-missing = Der Parameter { $name } fehlt.
@@ -93,7 +93,7 @@ fault-not-allowed = Der Parameter { $name } verlangt etwas, das diese Anwendung 
 account-title = Ihr Konto
 account-sign-out = Abmelden
 account-sessions = Wo Sie angemeldet sind
-account-sessions-about = Beenden Sie, was Sie nicht kennen, und ändern Sie dann Ihr Passwort.
+account-sessions-about = Beenden Sie Sitzungen, die Sie nicht kennen, und ändern Sie dann Ihr Passwort.
 account-applications = Anwendungen mit Zugriff
 account-applications-about = Sie handeln für Sie mit dem, was Sie erlaubt haben. Nach dem Beenden müssen sie wieder fragen.
 account-no-applications = Keine Anwendung hat Zugriff auf Ihr Konto.
@@ -132,7 +132,7 @@ password-hint =
        *[other] Mindestens { $count } Zeichen. Ein kurzer Satz ist leicht zu merken und schwer zu erraten.
     }
 password-wrong = Das aktuelle Passwort stimmt nicht.
-password-wait = Zu viele Versuche. Wartezeit: { $name }.
+password-wait = Zu viele Versuche. Wartezeit: { $span }.
 password-short = Das neue Passwort ist zu kurz.
 password-long = Das neue Passwort ist zu lang.
 password-different = Die beiden neuen Passwörter sind nicht gleich.

@@ -12,7 +12,7 @@ sign-in-username = Username
 sign-in-password = Password
 sign-in-submit = Sign in
 sign-in-wrong = The username or the password is not right. Try again.
-sign-in-wait = Too many attempts. Try again in { $name }.
+sign-in-wait = Too many attempts. Try again in { $span }.
 sign-in-expired = This page was open for too long, or your browser did not keep its cookie. Sign in again.
 sign-in-ended = Your session has ended. Sign in again to go on.
 sign-in-again = For your security, confirm that it is you.
@@ -43,7 +43,7 @@ scope-profile = See your profile, such as your name and picture
 scope-email = See your email address
 scope-address = See your postal address
 scope-phone = See your phone number
-scope-offline = Keep this access while you are not using it
+scope-offline = Keep this access while you are away
 scope-own = Use the permission { $name }
 
 ## Sign out
@@ -73,11 +73,11 @@ error-forbidden = It was open for too long, or it was not made for this browser.
 error-not-found-title = There is no such page
 error-not-found = Check the address, or go back to where you came from.
 error-too-many-title = Too many attempts
-error-too-many = To protect your account, wait { $name } before you try again.
+error-too-many = To protect your account, wait { $span } before you try again.
 error-internal-title = Something went wrong on our side
 error-internal = It has been recorded. Try again, and if it happens again, tell us the number below.
 error-unavailable-title = Not available right now
-error-unavailable = The service is busy or being maintained. Try again in { $name }.
+error-unavailable = The service is busy or being maintained. Try again in { $span }.
 error-request-id = Request
 
 fault-missing = The parameter { $name } is missing.
@@ -93,9 +93,9 @@ fault-not-allowed = The parameter { $name } asks for something that this applica
 account-title = Your account
 account-sign-out = Sign out
 account-sessions = Where you are signed in
-account-sessions-about = End what you do not recognise, and change your password then.
+account-sessions-about = End any session that you do not recognise, then change your password.
 account-applications = Applications with access
-account-applications-about = They act for you with what you allowed. Ended access has to be asked for again.
+account-applications-about = They act for you within what you allowed. Once ended, access has to be asked for again.
 account-no-applications = No application has access to your account.
 account-password = Password
 account-password-about = Changing it signs you out everywhere else.
@@ -132,7 +132,7 @@ password-hint =
        *[other] At least { $count } characters. A short sentence is easy to remember and hard to guess.
     }
 password-wrong = The current password is not right.
-password-wait = Too many attempts. Try again in { $name }.
+password-wait = Too many attempts. Try again in { $span }.
 password-short = The new password is too short.
 password-long = The new password is too long.
 password-different = The two new passwords are not the same.

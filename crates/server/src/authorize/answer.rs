@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, header, request::Parts};
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use remint_protocol::authorize::Target;
+use remint_protocol::redirect_uri::host_or_scheme;
 use remint_protocol::reject::Reject;
 use remint_protocol::response::ResponseMode;
 
@@ -23,7 +24,7 @@ pub(super) fn send(
     app: &App,
     head: &Parts,
     target: &Target,
-    (client, mut parameters): (&str, Parameters),
+    mut parameters: Parameters,
 ) -> Response {
     parameters.extend(target.state.clone().map(|state| ("state", state)));
     parameters.push(("iss", app.config.server.issuer.as_str().to_owned()));
@@ -40,7 +41,7 @@ pub(super) fn send(
             let page = FormPost {
                 redirect_uri: target.uri.clone(),
                 fields: fields.collect(),
-                client: client.to_owned(),
+                client: host_or_scheme(&target.uri),
             };
             app.pages.answer(Language::choose(None, &head.headers), &page)
         }
@@ -53,7 +54,7 @@ pub(super) fn refuse(app: &App, head: &Parts, target: &Target, reject: Reject) -
         ("error", reject.code.as_str().to_owned()),
         ("error_description", reject.description().to_owned()),
     ];
-    send(app, head, target, ("", parameters))
+    send(app, head, target, parameters)
 }
 
 fn encode(parameters: &Parameters) -> String {

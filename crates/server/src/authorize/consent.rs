@@ -118,7 +118,7 @@ impl Authorization {
                 is_unproven: self.target.is_unproven,
             },
             username: person.username.as_str().to_owned(),
-            scopes: self.request.scope.iter().map(ToOwned::to_owned).collect(),
+            scopes: self.request.asks_for().iter().map(ToOwned::to_owned).collect(),
             resources: self.request.resources.iter().map(ToOwned::to_owned).collect(),
             lasts,
             target: Source::of(&self.target.uri),
@@ -131,8 +131,7 @@ impl Authorization {
         let (user_id, client) = (person.session.user_id, self.client());
         let before = app.store.load_consent(user_id, &client.id).await?;
         let before = before.filter(|before| before.given_at >= client.created_at);
-        let (mut scope, mut resources) =
-            (self.request.scope.clone(), self.request.resources.clone());
+        let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
         if let Some(before) = before {
             scope = Scope::union(&scope, &before.scope);
             resources = Resources::union(&resources, &before.resources);

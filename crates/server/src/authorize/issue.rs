@@ -3,9 +3,11 @@
 
 use axum::http::request::Parts;
 use axum::response::Response;
+use remint_protocol::authorize::ACR_PASSWORD;
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::family::{Beginning, Fresh, Origin};
 use remint_protocol::reject::Why;
+use remint_protocol::scope::Scope;
 use remint_protocol::token;
 use remint_store::Outcome;
 
@@ -38,7 +40,13 @@ impl Authorization {
             parameters.push(("scope", self.request.scope.as_str().to_owned()));
         }
         if kind.id_token {
+            // OpenID Connect Core §5.4: where there is no access token to ask the userinfo endpoint
+            // with, the claims of the scope are in the ID token.
+            let nothing = Scope::default();
+            let scope = if kind.code || kind.token { &nothing } else { &self.request.scope };
             let with = With {
+                scope,
+                requested: &self.request.requested,
                 nonce: self.request.nonce.as_deref(),
                 access_token: access.as_ref().map(|(token, _)| token.as_str()),
                 code: code.as_deref(),
@@ -48,7 +56,7 @@ impl Authorization {
             parameters.push(("id_token", id_token));
         }
         self.tell(person, browser);
-        Ok(send(app, head, &self.target, (&self.client().name, parameters)))
+        Ok(send(app, head, &self.target, parameters))
     }
 
     fn code(&self, app: &App, person: &Person) -> Result<String, Failure> {
@@ -67,7 +75,7 @@ impl Authorization {
             scope: self.request.scope.clone(),
             resources: self.request.resources.clone(),
             nonce: self.request.nonce.clone(),
-            claims: String::new(),
+            claims: self.request.requested.to_text(),
         };
         let sealed = code.seal(&app.keys(), &self.client().id);
         sealed.ok_or(Failure::Internal("a code does not fit its format"))
@@ -84,7 +92,9 @@ impl Authorization {
             auth_time: person.session.auth_time,
             origin: Origin {
                 session: Some(person.session.id),
+                acr: ACR_PASSWORD.into(),
                 amr: person.session.amr.clone(),
+                claims: self.request.requested.to_text(),
                 ..Origin::default()
             },
         };

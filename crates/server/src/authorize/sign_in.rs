@@ -96,7 +96,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let known = browser.person.as_ref().map(|person| person.username.as_str().to_owned());
     let hint = purpose.hint("login_hint").filter(|hint| hint.len() <= HINT_MAX);
     let page = SignIn {
-        csrf: browser.sign_in_csrf(app)?,
+        csrf: browser.csrf(app)?,
         notice: known.as_ref().map(|_| Notice::Again),
         username: known.or(hint).unwrap_or_default(),
         ..purpose.page(app)?
@@ -125,14 +125,14 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     let username = form.find(USERNAME).unwrap_or_default();
     let again = |browser: &mut Browser, notice| -> Result<Response, Refusal> {
         let page = SignIn {
-            csrf: browser.sign_in_csrf(app)?,
+            csrf: browser.csrf(app)?,
             username: username.get(..HINT_MAX.min(username.len())).unwrap_or_default().to_owned(),
             notice: Some(notice),
             ..purpose.page(app)?
         };
         Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
     };
-    if !browser.is_our_sign_in(app, &form) {
+    if !browser.is_ours(app, &form) {
         return again(&mut browser, Notice::Expired);
     }
     let login = Login {

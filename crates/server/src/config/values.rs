@@ -247,6 +247,13 @@ impl ListenAddress {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same host with the port that the system chose where 0 was asked for.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        let host = self.0.rsplit_once(':').map_or(self.0.as_str(), |(host, _)| host);
+        Self(format!("{host}:{port}"))
+    }
 }
 
 impl Setting for ListenAddress {

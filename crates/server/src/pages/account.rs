@@ -131,7 +131,7 @@ impl Html<'_> {
     fn problem(&self) -> Option<String> {
         Some(match self.page.problem? {
             PasswordProblem::WrongCurrent => self.at.say("password-wrong"),
-            PasswordProblem::Wait(wait) => self.at.say_name("password-wait", &self.at.span(wait)),
+            PasswordProblem::Wait(wait) => self.at.say_span("password-wait", wait),
             PasswordProblem::TooShort => self.at.say("password-short"),
             PasswordProblem::TooLong => self.at.say("password-long"),
             PasswordProblem::NotTheSame => self.at.say("password-different"),

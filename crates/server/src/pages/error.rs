@@ -124,11 +124,9 @@ impl Html<'_> {
             Trouble::Request(..) | Trouble::Unreadable => self.at.say("error-request"),
             Trouble::Forbidden => self.at.say("error-forbidden"),
             Trouble::NotFound => self.at.say("error-not-found"),
-            Trouble::TooMany(wait) => self.at.say_name("error-too-many", &self.at.span(wait)),
+            Trouble::TooMany(wait) => self.at.say_span("error-too-many", wait),
             Trouble::Internal => self.at.say("error-internal"),
-            Trouble::Unavailable(wait) => {
-                self.at.say_name("error-unavailable", &self.at.span(wait))
-            }
+            Trouble::Unavailable(wait) => self.at.say_span("error-unavailable", wait),
         }
     }
 

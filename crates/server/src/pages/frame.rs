@@ -65,22 +65,30 @@ impl<'a> Frame<'a> {
     }
 
     pub(super) fn say(&self, key: &str) -> String {
-        self.texts.say(key, &FluentArgs::new())
+        self.texts.text(key, &FluentArgs::new())
     }
 
     /// A sentence with a name in it, as text.
     pub(super) fn say_name(&self, key: &str, name: &str) -> String {
-        self.texts.say(key, &[("name", name)].into_iter().collect())
+        self.texts.text(key, &[("name", isolated(name))].into_iter().collect())
+    }
+
+    /// A sentence with a length of time in it.
+    pub(super) fn say_span(&self, key: &str, length: Duration) -> String {
+        self.texts.text(key, &[("span", self.span(length))].into_iter().collect())
     }
 
     /// A sentence with a number in it.
     pub(super) fn say_count(&self, key: &str, count: u64) -> String {
-        self.texts.say(key, &[("count", count)].into_iter().collect())
+        self.texts.text(key, &[("count", count)].into_iter().collect())
     }
 
     /// A sentence with two names in it, as text.
     pub(super) fn say_both(&self, key: &str, name: &str, other: &str) -> String {
-        self.texts.say(key, &[("name", name), ("other", other)].into_iter().collect())
+        self.texts.text(
+            key,
+            &[("name", isolated(name)), ("other", isolated(other))].into_iter().collect(),
+        )
     }
 
     /// A sentence with a name in it, set apart.
@@ -115,7 +123,7 @@ impl<'a> Frame<'a> {
         args.set("day", moment.day());
         args.set("month", self.say(moment.month_key()));
         args.set("year", moment.year());
-        self.texts.say("moment-day", &args)
+        self.texts.text("moment-day", &args)
     }
 }
 
@@ -124,4 +132,10 @@ pub(super) struct When {
     pub(super) words: String,
     /// As `datetime` wants it.
     pub(super) instant: String,
+}
+
+/// Keeps the direction of a name from what is around it (UAX #9: first strong isolate), as `<bdi>`
+/// does in HTML.
+fn isolated(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
 }

@@ -115,7 +115,7 @@ impl Pages {
     }
 
     /// The response that shows a page.
-    pub fn answer(&self, language: Language, page: &impl Page) -> Response {
+    pub fn answer(&self, language: Language, page: &dyn Page) -> Response {
         let frame = Frame::new(language, &self.brand, &self.base, &self.assets);
         let Ok(html) = page.html(&frame) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -131,7 +131,7 @@ impl Pages {
     }
 }
 
-fn set_headers(headers: &mut HeaderMap, language: Language, page: &impl Page) {
+fn set_headers(headers: &mut HeaderMap, language: Language, page: &dyn Page) {
     let fixed: [(HeaderName, &'static str); 9] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         // Pages have secrets in their forms and the names of people.

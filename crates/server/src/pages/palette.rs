@@ -9,6 +9,8 @@ use crate::config::Colour;
 
 const WHITE: Colour = Colour::of(0xff_ffff);
 const BLACK: Colour = Colour::of(0x00_0000);
+/// Nearly black, which is easier on the eyes than black.
+const INK: Colour = Colour::of(0x0a_1512);
 const TEXT: f64 = 4.5;
 const CONTROL: f64 = 3.0;
 
@@ -80,7 +82,9 @@ impl Palette {
     /// Takes the accent in; `away` is what is farthest from the ground.
     fn around(self, accent: Colour, away: Colour) -> Self {
         let fill = moved(accent, away, CONTROL, &[self.ground, self.surface]);
-        let on_fill = if contrast(WHITE, fill) >= contrast(BLACK, fill) { WHITE } else { BLACK };
+        // Black or white: one of them always has enough.
+        let on_fill = [WHITE, INK].into_iter().find(|ink| contrast(*ink, fill) >= TEXT);
+        let on_fill = on_fill.unwrap_or(BLACK);
         let tint = mixed(self.surface, fill, 0.09);
         Self {
             // Away from its text, so that the text never reads worse than before.
@@ -242,7 +246,7 @@ mod tests {
         assert_eq!((light.fill, light.on_fill, light.accent), (navy, WHITE, navy));
         let amber = Colour::of(0xff_b400);
         let dark = Palette::dark(Some(amber));
-        assert_eq!((dark.fill, dark.on_fill, dark.accent), (amber, BLACK, amber));
+        assert_eq!((dark.fill, dark.on_fill, dark.accent), (amber, INK, amber));
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Html<'_> {
     fn notice(&self) -> Option<String> {
         Some(match self.page.notice? {
             Notice::WrongCredentials => self.at.say("sign-in-wrong"),
-            Notice::Wait(wait) => self.at.say_name("sign-in-wait", &self.at.span(wait)),
+            Notice::Wait(wait) => self.at.say_span("sign-in-wait", wait),
             Notice::Expired => self.at.say("sign-in-expired"),
             Notice::SessionEnded => self.at.say("sign-in-ended"),
             Notice::Again => self.at.say("sign-in-again"),

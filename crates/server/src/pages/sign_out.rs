@@ -4,7 +4,7 @@
 
 use askama::Template;
 
-use super::{Frame, Link, Page, Policy};
+use super::{Frame, Link, Page, Policy, Source};
 
 /// Where the form leads.
 pub const PATH: &str = "/oidc/logout";
@@ -21,7 +21,7 @@ pub struct SignOut {
     /// The application that asks for it, where that is known.
     pub client: Option<String>,
     /// Where the redirect afterwards leads: the client's `post_logout_redirect_uri`.
-    pub target: Option<super::Source>,
+    pub target: Option<Source>,
 }
 
 /// Where to go from the page after signing out.
@@ -54,6 +54,13 @@ struct Question<'a> {
 struct Done<'a> {
     at: &'a Frame<'a>,
     page: &'a SignedOut,
+}
+
+impl Done<'_> {
+    /// A link, unless its scheme runs what stands in it.
+    fn next(&self) -> Option<&Next> {
+        self.page.next.as_ref().filter(|next| Source::of(&next.url).is_some())
+    }
 }
 
 impl Page for SignOut {

@@ -14,11 +14,13 @@ use remint_protocol::signing_key::{SigningAlg, open_private, seal_private};
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, Outcome, Store, StoredSigningKey};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::Signing;
-use super::pair::{self, Pair, Pkcs8};
+use super::pair::{self, Pair};
 use crate::App;
 use crate::config::Config;
+use crate::entropy;
 use crate::sweep::longest_access_token;
 
 /// How long clients may keep our key set. `signing.lead_time` is longer.
@@ -28,6 +30,8 @@ pub const MAX_AGE: Duration = Duration::from_mins(15);
 pub const KEPT: Duration = Duration::from_hours(30 * 24);
 /// How often keys are looked after.
 const EVERY: Duration = Duration::from_mins(1);
+/// When the store did not answer: a fresh one has no keys yet.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Why keys could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,7 @@ pub struct Fresh {
     alg: SigningAlg,
     kid: String,
     jwk: String,
-    pkcs8: Pkcs8,
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl Fresh {
@@ -59,7 +63,7 @@ impl Fresh {
     }
 
     fn try_draw(alg: SigningAlg) -> Option<Self> {
-        let pkcs8 = pair::generate(alg)?;
+        let pkcs8 = entropy::signing_key(alg).ok()?;
         let jwk: Jwk = pair::jwk(&Pair::parse(alg, &pkcs8)?.public(), alg)?;
         let kid = jwk.common.key_id.clone()?;
         Some(Self { alg, kid, jwk: serde_json::to_string(&jwk).ok()?, pkcs8 })
@@ -122,15 +126,19 @@ pub async fn make(
     };
     let outcome = store.add_signing_key(&key, plan.others_until).await?;
     if outcome == Outcome::Done {
-        tracing::info!(
-            event = "signing_key.made",
-            alg = %key.alg,
-            kid = %key.kid,
-            generation = key.generation,
-            signs_in_seconds = plan.signs_from.since(now).as_secs(),
-        );
+        tell(&key, plan.signs_from.since(now).as_secs());
     }
     Ok(outcome)
+}
+
+fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
+    let StoredSigningKey { alg, kid, generation, .. } = key;
+    // The first ones belong to an installation like its tables.
+    if *generation == 1 {
+        tracing::debug!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+    } else {
+        tracing::info!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+    }
 }
 
 /// Makes a key that signs at once for each algorithm that has none.
@@ -180,10 +188,14 @@ fn newest(stored: &[StoredSigningKey], alg: SigningAlg) -> Option<&StoredSigning
 /// Looks after the keys again and again, and at once when the root keys changed.
 pub(crate) async fn keep(app: Arc<App>) {
     loop {
-        if let Err(error) = tend(&app).await {
-            tracing::warn!(%error, "signing keys wait to be looked after; again in a minute");
-        }
-        let _ = timeout(EVERY, app.signing.wanted.notified()).await;
+        let pause = match tend(&app).await {
+            Ok(()) => EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "signing keys wait to be looked after; tried again");
+                AFTER_FAILURE
+            }
+        };
+        let _ = timeout(pause, app.signing.wanted.notified()).await;
         // Nodes that heard the same news do not all begin in the same moment.
         sleep(Duration::from_millis(u64::from(app.node.0[0]))).await;
     }
@@ -199,22 +211,25 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
     let known = app.keys.load_full();
     make_missing(&app.store, &known, now).await?;
     let stored = app.store.list_signing_keys().await?;
-    let longest = longest_token(&app.store, &app.config).await?;
-    for alg in SigningAlg::ALL {
-        if let Some(newest) = newest(&stored, alg)
-            && is_due(newest.signs_from, &app.config, now)
-        {
+    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
+        reseal(&app.store, &known, key, now).await?;
+    }
+    let due = SigningAlg::ALL.into_iter().filter_map(|alg| newest(&stored, alg));
+    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, &app.config, now)).collect();
+    let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
+    let over: Vec<_> = stored.iter().filter(over).collect();
+    if !due.is_empty() || !over.is_empty() {
+        // Every client is asked how long its tokens live, so not each minute.
+        let longest = longest_token(&app.store, &app.config).await?;
+        for newest in due {
             let signs_from = now.after(app.config.signing.lead_time);
             let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
             rotate(&app.store, &known, newest, plan, now).await?;
         }
-    }
-    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
-        reseal(&app.store, &known, key, now).await?;
-    }
-    for key in stored.iter().filter(|key| is_over(key, &stored, longest, now)) {
-        if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
-            tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+        for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
+            if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
+                tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+            }
         }
     }
     reload(app).await;
@@ -228,17 +243,16 @@ fn is_due(signs_from: Timestamp, config: &Config, now: Timestamp) -> bool {
     signing.rotate_every.is_some_and(is_old)
 }
 
-/// Whether no living token can be signed with it, also by the lifetimes of today.
-fn is_over(
+/// Whether no living token can be signed with it by the lifetimes of today, which may be longer than
+/// those of the day when its end was set.
+fn is_dead(
     key: &StoredSigningKey,
     all: &[StoredSigningKey],
     longest: Duration,
     now: Timestamp,
 ) -> bool {
     let later = all.iter().filter(|k| k.alg == key.alg && k.generation > key.generation);
-    let replaced_at = later.map(|k| k.signs_from).min();
-    key.published_until.is_some_and(|until| until < now)
-        && replaced_at.is_some_and(|at| at.after(longest) < now)
+    later.map(|k| k.signs_from).min().is_some_and(|at| at.after(longest) < now)
 }
 
 async fn reseal(

@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
+use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
     RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
@@ -15,12 +14,8 @@ use aws_lc_rs::signature::{
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use remint_protocol::signing_key::SigningAlg;
-use zeroize::Zeroizing;
 
 use crate::entropy;
-
-/// A private key as PKCS#8 (RFC 5958).
-pub(super) type Pkcs8 = Zeroizing<Vec<u8>>;
 
 /// A private key, ready to sign.
 pub(super) enum Pair {
@@ -43,25 +38,6 @@ pub(super) const fn algorithm(alg: SigningAlg) -> Algorithm {
         SigningAlg::Ps256 => Algorithm::PS256,
         SigningAlg::EdDsa => Algorithm::EdDSA,
     }
-}
-
-/// Draws a private key. An RSA key takes a tenth of a second or a few, so not on a thread that
-/// serves requests.
-pub(super) fn generate(alg: SigningAlg) -> Option<Pkcs8> {
-    Some(Pkcs8::new(match alg {
-        SigningAlg::Rs256 | SigningAlg::Ps256 => {
-            let der: Pkcs8V1Der<'_> = RsaKeyPair::generate(KeySize::Rsa2048).ok()?.as_der().ok()?;
-            der.as_ref().to_vec()
-        }
-        SigningAlg::Es256 => {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
-            pair.to_pkcs8v1().ok()?.as_ref().to_vec()
-        }
-        SigningAlg::EdDsa => {
-            let der: Pkcs8V1Der<'_> = Ed25519KeyPair::generate().ok()?.as_der().ok()?;
-            der.as_ref().to_vec()
-        }
-    }))
 }
 
 impl Pair {

@@ -2,11 +2,13 @@
 //!
 //! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
 
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::refresh::{Access, Seal};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
@@ -110,7 +112,11 @@ impl Redeemed<'_> {
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
         let mut response = TokenResponse::new(app, &access, refresh)?;
         if family.scope.contains("openid") {
+            let (nothing, requested) =
+                (Scope::default(), Requested::from_stored(&self.code.claims));
             let with = With {
+                scope: &nothing,
+                requested: &requested,
                 nonce: self.code.nonce.as_deref(),
                 access_token: Some(&response.access_token),
                 code: None,

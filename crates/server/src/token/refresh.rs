@@ -3,6 +3,7 @@
 //! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
 //! error: the loser reads again and the table serves it.
 
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
 use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
 use remint_protocol::reject::Why;
@@ -140,7 +141,9 @@ impl Event<'_> {
         {
             // Boxed: most refreshes have none, and its future is large.
             let signed_in = SignedIn::of(&loaded.family);
-            let id_token = app.id_token_again(client, &signed_in, &response.access_token, now);
+            let requested = Requested::from_stored(&loaded.family.origin.claims);
+            let beside = (response.access_token.as_str(), &requested);
+            let id_token = app.id_token_again(client, &signed_in, beside, now);
             response.id_token = Some(Box::pin(id_token).await?);
         }
         Ok(response)

@@ -6,7 +6,7 @@ use remint_protocol::family::RevokeReason;
 use remint_protocol::redirect_uri::RedirectUri;
 
 use crate::site::{As, PASSWORD, Site};
-use crate::visitor::{CALLBACK, Callback, hidden, is_consent, is_sign_in, request};
+use crate::visitor::{CALLBACK, Callback, claims, hidden, is_consent, is_sign_in, request};
 
 fn site() -> Site {
     let site = Site::new();
@@ -44,13 +44,6 @@ fn a_person_signs_in_and_consents_and_the_client_gets_tokens() {
     // Signed in, and asked before: straight to the client.
     let again = Callback::of(&visitor.authorize(&[]));
     site.redeem(&again.value("code")).ok();
-}
-
-fn claims(token: &str) -> serde_json::Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
-    serde_json::from_slice(&bytes).unwrap()
 }
 
 #[test]
@@ -207,6 +200,21 @@ fn checklist_85_a_form_that_this_browser_was_not_given_signs_nobody_in() {
     let answer = victim.sign_in(&page, "alice", PASSWORD);
     assert!(is_sign_in(&answer) && answer.status == 400, "{answer:?}");
     assert_eq!(victim.cookie("__Host-remint-session"), None);
+}
+
+#[test]
+fn what_one_person_was_asked_another_one_at_the_same_browser_does_not_answer() {
+    let site = site();
+    site.create_user("bob");
+    let mut visitor = site.visitor();
+    let page = visitor.authorize(&[]);
+    let asked = visitor.sign_in(&page, "alice", PASSWORD);
+    site.wait(1);
+    let other_window = visitor.authorize(&[("prompt", "login")]);
+    assert!(is_consent(&asked) && is_sign_in(&other_window));
+    visitor.sign_in(&other_window, "bob", PASSWORD);
+    let answer = visitor.decide(&asked, "allow");
+    assert!(is_consent(&answer) && answer.body.contains("bob"), "he is asked himself: {answer:?}");
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod limits;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod refresh;
@@ -33,5 +35,7 @@ mod site;
 mod tls;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod userinfo;
 #[cfg(test)]
 mod visitor;

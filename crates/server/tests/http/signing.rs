@@ -5,16 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proptest::prelude::*;
+use remint_protocol::client::{Client, ClientId};
 use remint_protocol::signing_key::{SigningAlg, open_private};
 use remint_protocol::time::Timestamp;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources};
 use remint_server::keys::{self, KeyFile};
-use remint_server::signing::{self, Expected, KEPT, NotVerified, Plan, tend};
+use remint_server::signing::{self, Expected, KEPT, NotSigned, NotVerified, Plan, tend};
 use remint_server::{App, router};
 use remint_store::{Outcome, Store, StoredSigningKey};
 use serde_json::{Value, json};
@@ -138,12 +145,6 @@ fn part(token: &str, number: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// The token with another header.
-fn with_header(token: &str, header: &Value) -> String {
-    let (_, rest) = token.split_once('.').unwrap();
-    format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
-}
-
 #[tokio::test]
 async fn checklist_75_the_key_set_has_public_members_alone_and_each_kid_once() {
     let nodes = Nodes::seeded(1).await;
@@ -199,15 +200,24 @@ async fn checklist_75_a_key_is_published_before_it_signs_and_stays_until_its_las
 
 #[tokio::test]
 async fn a_key_stays_as_long_as_the_longest_token_of_any_client() {
-    let nodes = Nodes::seeded(1).await;
-    let id = remint_protocol::client::ClientId::parse("machine").unwrap();
-    let mut client = remint_protocol::client::Client::new(id, at(Duration::ZERO));
-    client.overrides.access_token_lifetime = Some(DAY * 365);
-    assert_eq!(nodes.store.create_client(&client).await.unwrap(), Outcome::Done);
-    nodes.wait_until(DAY * 89).await;
-    nodes.wait_until(DAY * (90 + 365)).await;
-    let generations = nodes.stored(SigningAlg::Es256).await;
-    assert_eq!(generations[0].generation, 1, "{generations:?}");
+    // Also of one whose tokens were made to live longer when the successor was there already.
+    for registered in [Duration::ZERO, DAY * 89] {
+        let nodes = Nodes::seeded(1).await;
+        let mut client = Client::new(ClientId::parse("machine").unwrap(), at(Duration::ZERO));
+        client.overrides.access_token_lifetime = Some(DAY * 365);
+        if registered.is_zero() {
+            assert_eq!(nodes.store.create_client(&client).await.unwrap(), Outcome::Done);
+        }
+        nodes.wait_until(DAY * 89).await;
+        if !registered.is_zero() {
+            assert_eq!(nodes.store.create_client(&client).await.unwrap(), Outcome::Done);
+        }
+        let first = async || nodes.stored(SigningAlg::Es256).await[0].generation;
+        nodes.wait_until(DAY * (90 + 365)).await;
+        assert_eq!(first().await, 1, "registered after {registered:?}");
+        nodes.wait_until(DAY * (90 + 366)).await;
+        assert_eq!(first().await, 2, "registered after {registered:?}");
+    }
 }
 
 #[tokio::test]
@@ -268,15 +278,44 @@ async fn what_a_node_signs_verifies_with_every_algorithm_and_what_was_changed_do
     }
 }
 
+/// A token with any header, signed with our own key of an algorithm in the way that the header names.
+async fn forge(nodes: &Nodes, alg: SigningAlg, header: &Value) -> String {
+    let app = &nodes.apps[0];
+    let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let message = format!("{}.{}", part(header), part(&claims(app)));
+    let stored = nodes.stored(alg).await.remove(0);
+    let private = open_private(&app.keys(), &stored.kid, alg, &stored.sealed).unwrap();
+    let rng = SystemRandom::new();
+    let rsa = |encoding: &'static dyn RsaEncoding| {
+        let pair = RsaKeyPair::from_pkcs8(&private).unwrap();
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(encoding, &rng, message.as_bytes(), &mut signature).unwrap();
+        signature
+    };
+    let signature = match header["alg"].as_str() {
+        Some("RS256") => rsa(&RSA_PKCS1_SHA256),
+        Some("RS512") => rsa(&RSA_PKCS1_SHA512),
+        Some("PS256") => rsa(&RSA_PSS_SHA256),
+        Some("HS256") => {
+            // The public key as the secret of a keyed hash.
+            let public = &jwks(app).await["keys"][0];
+            let secret = URL_SAFE_NO_PAD.decode(public["n"].as_str().unwrap()).unwrap();
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+            hmac::sign(&key, message.as_bytes()).as_ref().to_vec()
+        }
+        _ => Vec::new(),
+    };
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 #[tokio::test]
 async fn checklist_73_the_algorithm_is_that_of_the_key_whatever_the_header_says() {
     let nodes = Nodes::seeded(1).await;
     let app = &nodes.apps[0];
-    let token = nodes.sign(0, SigningAlg::Rs256).await;
-    let header = part(&token, 0);
-    let of = |alg: SigningAlg| nodes.sign(0, alg);
-    let another = part(&of(SigningAlg::Ps256).await, 0)["kid"].clone();
-    let mut forged = Vec::new();
+    let alg = SigningAlg::Rs256;
+    let header = part(&nodes.sign(0, alg).await, 0);
+    assert!(verify(app, &forge(&nodes, alg, &header).await).await.is_ok(), "it forges well");
+    let another = part(&nodes.sign(0, SigningAlg::Ps256).await, 0)["kid"].clone();
     for (member, value) in [
         ("alg", json!("none")),
         ("alg", json!("None")),
@@ -288,30 +327,98 @@ async fn checklist_73_the_algorithm_is_that_of_the_key_whatever_the_header_says(
         ("kid", json!("unknown")),
         ("kid", another),
         ("crit", json!(["exp"])),
-        ("typ", json!("at+jwt")),
-        ("typ", json!("logout+jwt")),
-        ("typ", Value::Null),
     ] {
         let mut header = header.clone();
         header[member] = value;
-        forged.push(with_header(&token, &header));
+        let forged = forge(&nodes, alg, &header).await;
+        assert_eq!(verify(app, &forged).await, Err(NotVerified::Garbage), "{header}");
+        let (unsigned, _) = forged.rsplit_once('.').unwrap();
+        for forged in [unsigned, &format!("{unsigned}.")] {
+            assert_eq!(verify(app, forged).await, Err(NotVerified::Garbage), "{forged}");
+        }
     }
-    let (head, _) = token.rsplit_once('.').unwrap();
-    let none = with_header(&token, &json!({ "alg": "none", "typ": "JWT", "kid": header["kid"] }));
-    let (none, _) = none.rsplit_once('.').unwrap();
-    forged.extend([format!("{head}."), head.into(), format!("{none}."), none.into()]);
-    // The public key as the secret of a keyed hash.
-    let set = jwks(app).await;
-    let secret = set["keys"][0]["n"].as_str().unwrap();
-    let mut keyed = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
-    keyed.kid = header["kid"].as_str().map(str::to_owned);
-    for secret in [secret.as_bytes(), &URL_SAFE_NO_PAD.decode(secret).unwrap()] {
-        let key = jsonwebtoken::EncodingKey::from_secret(secret);
-        forged.push(jsonwebtoken::encode(&keyed, &claims(app), &key).unwrap());
+    for garbage in ["", ".", "..", "...", "a.b.c", "é"] {
+        assert_eq!(verify(app, garbage).await, Err(NotVerified::Garbage), "{garbage}");
     }
-    for forged in forged.iter().map(String::as_str).chain(["", ".", "..", "...", "a.b.c", "é"]) {
-        assert_eq!(verify(app, forged).await, Err(NotVerified::Garbage), "{forged}");
+}
+
+#[tokio::test]
+async fn checklist_53_a_jwt_of_another_kind_does_not_pass() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    let signing = app.signing().await.unwrap();
+    let now = app.clock().now();
+    for typ in ["at+jwt", "logout+jwt", "jwt", ""] {
+        let token = signing.sign(SigningAlg::EdDsa, typ, &claims(app), now).unwrap();
+        assert_eq!(verify(app, &token).await, Err(NotVerified::Garbage), "{typ}");
+        let own = Expected { typ, ..expected(app) };
+        assert!(signing.verify::<Value>(&token, &own).is_ok());
     }
+    let mut without = part(&nodes.sign(0, SigningAlg::Rs256).await, 0);
+    without.as_object_mut().unwrap().remove("typ");
+    let token = forge(&nodes, SigningAlg::Rs256, &without).await;
+    assert_eq!(verify(app, &token).await, Err(NotVerified::Garbage));
+}
+
+#[tokio::test]
+async fn whatever_comes_as_a_token_is_refused() {
+    let nodes = Nodes::seeded(1).await;
+    let app = &nodes.apps[0];
+    let signing = app.signing().await.unwrap();
+    let token = nodes.sign(0, SigningAlg::Es256).await;
+    let kid = part(&token, 0)["kid"].clone();
+    let parts: Vec<String> = token.split('.').map(str::to_owned).collect();
+    let is_refused = |token: &str| signing.verify::<Value>(token, &expected(app)).is_err();
+    proptest!(|(text in ".{0,200}", dotted in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){0,4}")| {
+        prop_assert!(is_refused(&text) && is_refused(&dotted));
+    });
+    proptest!(|(at in 0..3_usize, other in prop::collection::vec(any::<u8>(), 0..200))| {
+        let mut parts = parts.clone();
+        parts[at] = URL_SAFE_NO_PAD.encode(other);
+        prop_assert!(is_refused(&parts.join(".")));
+    });
+    proptest!(|(member in "[a-z0-9#]{1,8}", value in ".{0,40}", alg in "[A-Za-z0-9]{0,6}")| {
+        let mut header = json!({ "typ": "JWT", "kid": kid, "alg": alg });
+        header[member] = value.into();
+        let mut parts = parts.clone();
+        parts[0] = URL_SAFE_NO_PAD.encode(header.to_string());
+        prop_assert!(is_refused(&parts.join(".")));
+    });
+}
+
+/// The set would be kept, and the other nodes' tokens be refused.
+#[tokio::test]
+async fn a_node_that_cannot_open_a_key_says_later_and_leaves_it_out_of_nothing() {
+    let mut nodes = Nodes::seeded(1).await;
+    let path = nodes.apps[0].config().key_file();
+    let old = std::fs::read(&path).unwrap();
+    let mut file = KeyFile::read(&path).unwrap();
+    let kid = file.add(std::iter::empty()).unwrap();
+    file.save().unwrap();
+    nodes.join("").await;
+    nodes.store.activate_key(kid, at(Duration::ZERO)).await.unwrap();
+    nodes.join("").await;
+    tend(&nodes.apps[2]).await.unwrap();
+    let moved = nodes.store.list_signing_keys().await.unwrap();
+    assert!(moved.iter().all(|key| key.root_kid == kid));
+    std::fs::write(&path, old).unwrap();
+    nodes.join("").await;
+    let [first, .., lacks] = &nodes.apps[..] else { unreachable!() };
+    tend(first).await.unwrap();
+    tend(lacks).await.unwrap();
+    let token = sign(first, SigningAlg::Es256, &claims(first)).await;
+    assert!(verify(first, &token).await.is_ok(), "what was open stays open");
+    assert_eq!(verify(lacks, &token).await, Err(NotVerified::KeyNotHere));
+    let signing = lacks.signing().await.unwrap();
+    let signed = signing.sign(SigningAlg::Es256, "JWT", &claims(lacks), at(Duration::ZERO));
+    assert_eq!(signed, Err(NotSigned::KeyNotHere));
+    let request = Request::get("/oauth2/jwks").body(Body::empty()).unwrap();
+    let answer = router(lacks).oneshot(request).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    assert_eq!(moved, nodes.store.list_signing_keys().await.unwrap(), "nothing was moved back");
 }
 
 #[tokio::test]

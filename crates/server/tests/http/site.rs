@@ -299,6 +299,19 @@ impl Site {
         read(self.agent.get(format!("http://{}{path}", self.address)).call())
     }
 
+    /// Asks for something with a header of one's own.
+    pub(crate) fn get_as(&self, path: &str, authorization: &str) -> Answer {
+        let request = self.agent.get(format!("http://{}{path}", self.address));
+        read(request.header("authorization", authorization).call())
+    }
+
+    /// Says who `alice` is, as JSON.
+    pub(crate) fn describe_alice(&self, profile: &str) {
+        let alice = self.user("alice");
+        let set = self.store.set_user_profile(alice.id, (&alice.profile, profile), self.now());
+        assert_eq!(self.block_on(set).unwrap(), Outcome::Done);
+    }
+
     pub(crate) fn get_ops(&self, path: &str) -> Answer {
         read(self.agent.get(format!("http://{}{path}", self.ops)).call())
     }

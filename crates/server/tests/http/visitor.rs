@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::scope::Scope;
+use serde_json::Value;
 
 use crate::site::{Answer, As, PASSWORD, Site};
 
@@ -250,6 +253,21 @@ impl Callback {
     pub(crate) fn value(&self, name: &str) -> String {
         self.find(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_owned()
     }
+}
+
+/// What a JWT says.
+pub(crate) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// What the header of a JWT says.
+pub(crate) fn head(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
 }
 
 fn parse(text: &str) -> Answer {

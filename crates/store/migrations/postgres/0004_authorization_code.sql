@@ -56,4 +56,4 @@ CREATE TABLE consents (
   given_at  BIGINT NOT NULL
 );
 CREATE INDEX consents_user_id ON consents (user_id);
-CREATE INDEX consents_client_id ON consents (client_id);
+CREATE INDEX consents_client_id ON consents (client_id, id);

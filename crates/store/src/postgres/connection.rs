@@ -97,7 +97,9 @@ impl Connection {
         let opened = async {
             self.client.batch_execute(TUNE).await?;
             self.client.batch_execute(&session(target, survives)).await?;
-            timeline::see(&self.client).await
+            let timeline = timeline::see(&self.client).await?;
+            target.timeline.store(timeline.unwrap_or(0), Ordering::Relaxed);
+            Ok(())
         };
         let limit = target.settings.connect_timeout + target.settings.statement_timeout;
         match timeout(limit, opened).await {

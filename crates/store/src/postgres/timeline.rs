@@ -27,12 +27,17 @@ const RAISE: &str = "UPDATE meta SET value = LEAST(value + $1, 65535) WHERE name
 const REMEMBER: &str = "INSERT INTO meta (name, value) VALUES ('system', $1), ('timeline', $2) \
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-/// Raises the epoch when the primary is another one than when somebody last looked.
-pub(super) async fn see(client: &Client) -> Result<(), Error> {
-    let Some(here) = here(client).await? else { return Ok(()) };
-    if known(client).await? == Some(here) {
-        return Ok(());
+/// Raises the epoch when the primary is another one than when somebody last looked. It gives the
+/// timeline, where the server tells one.
+pub(super) async fn see(client: &Client) -> Result<Option<i64>, Error> {
+    let Some(here) = here(client).await? else { return Ok(None) };
+    if known(client).await? != Some(here) {
+        compare(client, here).await?;
     }
+    Ok(Some(here.timeline))
+}
+
+async fn compare(client: &Client, here: Place) -> Result<(), Error> {
     client.batch_execute("BEGIN").await?;
     // One node at a time: the others find the work done.
     client.execute("SELECT value FROM meta WHERE name = 'epoch' FOR UPDATE", &[]).await?;

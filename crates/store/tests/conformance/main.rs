@@ -35,4 +35,6 @@ mod postgres;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
 mod users;

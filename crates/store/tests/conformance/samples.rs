@@ -7,9 +7,10 @@ use remint_protocol::family::{Family, FamilyId, Origin, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};
+use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, Username};
-use remint_store::{Outcome, Store};
+use remint_store::{Outcome, Store, StoredSigningKey};
 
 pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis((1_700_000_000 + secs) * 1000)
@@ -47,6 +48,22 @@ pub(crate) fn client(id: &str) -> Client {
         resources: resources("https://a.example https://b.example"),
         not_before: Timestamp::default(),
         ..Client::new(ClientId::parse(id).unwrap(), at(-1_000))
+    }
+}
+
+/// A key of its generation, under the root key 1.
+pub(crate) fn signing_key(alg: SigningAlg, generation: u32) -> StoredSigningKey {
+    StoredSigningKey {
+        kid: format!("{alg} of Zoë {generation}"),
+        alg,
+        generation,
+        jwk: format!("{{\"kid\":{generation}}}"),
+        created_at: at(-100),
+        root_kid: 1,
+        sealed: b"sealed".to_vec(),
+        sealed_at: at(-100),
+        signs_from: at(generation.into()),
+        published_until: None,
     }
 }
 

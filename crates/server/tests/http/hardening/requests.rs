@@ -18,8 +18,15 @@ fn table() -> Vec<(&'static [(&'static str, &'static str)], Came)> {
     vec![
         (&[], Came::Code),
         // Line 8: unknown ones are ignored, and one without a value is not there.
-        (&[("unheard_of", "x"), ("audience", "y"), ("claims", "{")], Came::Code),
+        (&[("unheard_of", "x"), ("audience", "y"), ("claims_locales", "{")], Came::Code),
         (&[("display", "hologram"), ("acr_values", "gold"), ("ui_locales", "tlh")], Came::Code),
+        // Line 32: what is not essential is not insisted upon.
+        (&[("claims", "{\"id_token\":{\"acr\":{\"values\":[\"gold\"]}}}")], Came::Code),
+        (
+            &[("claims", "{\"id_token\":{\"acr\":{\"essential\":true,\"values\":[\"gold\"]}}}")],
+            error("unmet_authentication_requirements"),
+        ),
+        (&[("claims", "{")], invalid()),
         // Line 9.
         (&[("response_type", "")], invalid()),
         (&[("response_type", "none")], error("unsupported_response_type")),
@@ -370,7 +377,7 @@ fn checklist_23_an_error_is_redirected_at_once_only_to_where_an_operator_said() 
 #[test]
 fn checklist_34_metadata_does_not_promise_request_objects() {
     let metadata = site().get("/.well-known/openid-configuration").ok().json();
-    for name in ["request", "request_uri", "claims"] {
+    for name in ["request", "request_uri"] {
         assert_eq!(metadata[format!("{name}_parameter_supported")], false, "{name}");
     }
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use remint_protocol::client::Client;
 use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::token::Jti;
 use remint_protocol::user::UserId;
-use remint_store::{Copied, Outcome};
+use remint_store::{Copied, Outcome, StoredSigningKey};
 
 use super::ends::{End, between_all_engines};
 use crate::samples::{
     USER, at, bytes, client, create_user, family, load, name, register, rotation, sign_in,
+    signing_key,
 };
 
 const BOB: UserId = UserId([8; 16]);
@@ -20,10 +22,34 @@ async fn copied(source: &End, target: &End) -> (Client, Vec<Family>) {
     source.add_keys(&[1, 2]).await;
     let shop = register(&source.store).await;
     create_user(&source.store, BOB, "bob").await;
+    add_signing_key(source, 1).await;
     let families = sign_in(&source.store, &shop, 6).await;
     source.copy_to(target).await;
     assert_eq!(target.contents(), source.contents());
     (shop, families)
+}
+
+async fn add_signing_key(end: &End, generation: u32) -> StoredSigningKey {
+    let key = signing_key(SigningAlg::Rs256, generation);
+    assert_eq!(end.store.add_signing_key(&key, at(1_000)).await.unwrap(), Outcome::Done);
+    key
+}
+
+async fn add_signing_key_under_2(end: &End, generation: u32) {
+    let key = StoredSigningKey { root_kid: 2, ..signing_key(SigningAlg::Rs256, generation) };
+    assert_eq!(end.store.add_signing_key(&key, at(1_000)).await.unwrap(), Outcome::Done);
+}
+
+/// Puts a signing key under the root key 2.
+async fn move_signing_key(end: &End, generation: u32, secs: i64) {
+    let key = signing_key(SigningAlg::Rs256, generation);
+    let moved = StoredSigningKey {
+        root_kid: 2,
+        sealed: format!("sealed at {secs}").into(),
+        sealed_at: at(secs),
+        ..key
+    };
+    assert_eq!(end.store.reseal_signing_key(&moved, 1).await.unwrap(), Outcome::Done);
 }
 
 fn written(copied: &[Copied]) -> Vec<(&str, u64)> {
@@ -63,6 +89,8 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         store.count_wrong_guess(&[account, [2; 16]], at(40)).await.unwrap();
         store.revoke_access_token(Jti(bytes(5)), at(50)).await.unwrap();
         store.activate_key(2, at(60)).await.unwrap();
+        move_signing_key(&source, 1, 65).await;
+        add_signing_key_under_2(&source, 2).await;
         store.retire_key(1, at(70)).await.unwrap();
         // Nodes that run on the target know of more changes than the source does.
         target.execute("UPDATE meta SET value = 1000 WHERE name = 'revision'");
@@ -71,6 +99,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         assert_eq!(target.contents(), source.contents());
         let expected = [
             ("keys", 2),
+            ("signing_keys", 2),
             ("clients", 2),
             ("users", 2),
             ("families", 3),
@@ -79,7 +108,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         ];
         assert_eq!(written(&again), expected);
         let now = target.store.revision().await.unwrap();
-        assert_eq!(now, 1002, "nodes keep clients and keys until the revision changes");
+        assert_eq!(now, 1003, "nodes keep clients and keys until the revision changes");
 
         store.replace_password_hash(USER, "another hash", "a stronger hash").await.unwrap();
         store.end_user_sessions(BOB, at(80)).await.unwrap();
@@ -106,6 +135,7 @@ fn what_is_further_on_at_the_target_is_not_set_back() {
         }
         target.store.count_wrong_guess(&[[1; 16]], at(31)).await.unwrap();
         target.store.activate_key(2, at(40)).await.unwrap();
+        move_signing_key(&target, 1, 40).await;
         target.store.retire_key(1, at(41)).await.unwrap();
         source.store.activate_key(1, at(20)).await.unwrap();
         let before = target.contents();
@@ -181,7 +211,7 @@ fn who_was_deleted_at_the_source_is_deleted_at_the_target_and_their_sessions_wit
         let copied = source.copy_to(&target).await;
         assert_eq!(target.contents(), source.contents());
         let removed: Vec<_> = copied.iter().map(|of| (of.table, of.removed)).collect();
-        assert_eq!(removed[1..3], [("clients", 1), ("users", 2)]);
+        assert_eq!(removed[2..4], [("clients", 1), ("users", 2)]);
         assert_eq!(target.rows("families").len(), 1);
     });
 }
@@ -242,5 +272,36 @@ fn an_empty_target_takes_the_times_of_the_keys_from_the_source() {
         let keys = target.store.list_keys().await.unwrap();
         assert_eq!(keys, source.store.list_keys().await.unwrap());
         assert_eq!(keys[1].activated_at, Some(at(5)));
+    });
+}
+
+/// A server that ran on the target too early made keys there, and tokens may be signed with them.
+#[test]
+fn signing_keys_that_were_made_at_the_target_since_stay_there() {
+    between_all_engines(async |source, target| {
+        copied(&source, &target).await;
+        add_signing_key(&source, 2).await;
+        add_signing_key(&source, 3).await;
+        let key = StoredSigningKey { kid: "theirs".into(), ..signing_key(SigningAlg::Rs256, 2) };
+        target.store.add_signing_key(&key, at(900)).await.unwrap();
+        source.copy_to(&target).await;
+        let kids = target.store.list_signing_keys().await.unwrap();
+        let kids: Vec<_> = kids.iter().map(|key| (key.generation, key.kid.as_str())).collect();
+        assert_eq!(kids, [(1, "RS256 of Zoë 1"), (2, "theirs"), (3, "RS256 of Zoë 3")]);
+    });
+}
+
+/// As `init` and servers make them on an empty store.
+#[test]
+fn signing_keys_of_an_empty_target_give_way() {
+    between_all_engines(async |source, target| {
+        for end in [&source, &target] {
+            end.add_keys(&[1]).await;
+        }
+        add_signing_key(&source, 1).await;
+        let key = StoredSigningKey { kid: "theirs".into(), ..signing_key(SigningAlg::Rs256, 1) };
+        target.store.add_signing_key(&key, at(0)).await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
     });
 }

@@ -51,6 +51,9 @@ fn soak(of: &Soak) {
         let [updates, hot] = updates(&store, &database, of.rotations).await;
         assert!(hot * 100 >= updates * 95, "{hot} of {updates} updates stayed within their page");
         let end = size(&database);
+        eprintln!(
+            "{hot} of {updates} updates stayed within their page; {settled} bytes, {end} at the end"
+        );
         assert!(end <= 2 * settled, "{settled} bytes grew to {end}");
     });
 }

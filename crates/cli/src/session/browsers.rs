@@ -1,0 +1,106 @@
+//! `remint session browsers`, and the end of one of them.
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::time::Timestamp;
+use remint_store::{Outcome, Store, User};
+use serde::Serialize;
+
+use crate::install::{Common, Installation, block_on, now};
+use crate::output::time;
+use crate::user;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  remint session browsers alice")]
+pub(crate) struct Browsers {
+    /// The user's name.
+    username: String,
+    /// Those that are over, too.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    browser: String,
+    state: &'static str,
+    /// What the browser calls itself.
+    agent: String,
+    source: String,
+    /// How the user proved who they are (RFC 8176).
+    amr: String,
+    created: String,
+    signed_in: String,
+    seen: String,
+    ends: String,
+}
+
+impl Printed {
+    fn of(session: &BrowserSession, user: &User, at: Timestamp) -> Self {
+        Self {
+            browser: session.id.sid(),
+            state: state(session, user, at),
+            agent: session.user_agent.clone(),
+            source: session.source.clone(),
+            amr: session.amr.clone(),
+            created: time(session.created_at),
+            signed_in: time(session.auth_time),
+            seen: time(session.seen_at),
+            ends: time(session.expires_at),
+        }
+    }
+}
+
+/// The server also ends those that are left unused, which the column `seen` shows.
+fn state(session: &BrowserSession, user: &User, at: Timestamp) -> &'static str {
+    if session.ended_at.is_some() {
+        "ended"
+    } else if user.disabled_at.is_some() || session.auth_time <= user.not_before {
+        "ended (user)"
+    } else if at >= session.expires_at {
+        "expired"
+    } else {
+        "live"
+    }
+}
+
+impl Browsers {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let at = Installation::open(&self.common.location)?;
+        let printed = block_on(self.collect(&at.store))?;
+        let columns = ["browser", "state", "agent", "source", "signed_in", "seen", "ends"];
+        self.common.output.many(&printed, &columns)
+    }
+
+    async fn collect(&self, store: &Store) -> anyhow::Result<Vec<Printed>> {
+        let (user, now) = (user::find(store, &self.username).await?, now());
+        let (mut printed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.list_browser_sessions(user.id, after, 500).await?;
+            let Some(last) = page.last() else { return Ok(printed) };
+            after = Some(last.id);
+            let all = page.iter().map(|session| Printed::of(session, &user, now));
+            printed.extend(all.filter(|one| self.all || one.state == "live"));
+        }
+    }
+}
+
+/// Ends the session of a browser and what goes with it.
+pub(super) async fn end(store: &Store, sid: &str, now: Timestamp) -> anyhow::Result<String> {
+    let id = BrowserSessionId::from_sid(sid).with_context(|| {
+        format!("`{sid}` is not the id of a browser: `remint session browsers NAME` shows them")
+    })?;
+    let Some(visitor) = store.load_browser_session(id).await? else {
+        bail!(
+            "there is no such browser any more: `remint session browsers NAME` shows those there are"
+        )
+    };
+    let outcome = store.end_browser_session((visitor.session.user_id, id), now).await?;
+    if outcome == Outcome::Conflict {
+        bail!("somebody else changed it at the same time: look and try again");
+    }
+    Ok("the browser is signed out, and its sessions without offline_access ended".into())
+}

@@ -1,0 +1,108 @@
+//! What is told about a person: at the userinfo endpoint, and in ID tokens.
+
+use remint_protocol::scope::Scope;
+use serde_json::{Value, json};
+
+use crate::site::{Answer, As, Site};
+use crate::visitor::claims;
+
+const PROFILE: &str = r#"{"name":"Alice Liddell","email":"alice@example.com","email_verified":true,
+    "phone_number":"+44 20 7946 0000"}"#;
+
+fn site() -> Site {
+    let site = Site::new();
+    site.register_web("web", |client| {
+        client.scope = Scope::parse("openid profile email a").unwrap();
+    });
+    site.describe_alice(PROFILE);
+    site
+}
+
+/// Tokens of `alice` for a request with these changes.
+fn tokens(site: &Site, changes: &[(&str, &str)]) -> Value {
+    let code = site.visitor().code(changes);
+    site.redeem(&code).ok().json()
+}
+
+fn userinfo(site: &Site, tokens: &Value) -> Answer {
+    site.get_as("/oauth2/userinfo", &format!("Bearer {}", tokens["access_token"].as_str().unwrap()))
+}
+
+#[test]
+fn a_scope_releases_its_claims_and_no_others() {
+    let site = site();
+    let tokens = tokens(&site, &[("scope", "openid email")]);
+    let answer = userinfo(&site, &tokens).ok();
+    let sub = site.user("alice").id.subject();
+    assert_eq!(
+        answer.json(),
+        json!({"sub": sub, "email": "alice@example.com", "email_verified": true})
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let id_token = claims(tokens["id_token"].as_str().unwrap());
+    assert_eq!((&id_token["sub"], id_token.get("email")), (&json!(sub), None));
+    assert_eq!(id_token["acr"], "urn:remint:acr:password");
+}
+
+#[test]
+fn claims_asked_for_one_by_one_are_told_where_they_were_asked_for() {
+    let site = site();
+    let wanted =
+        r#"{"id_token":{"name":null},"userinfo":{"email":{"essential":true},"phone_number":null}}"#;
+    let tokens = tokens(&site, &[("scope", "openid"), ("claims", wanted)]);
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["name"], "Alice Liddell");
+    let told = userinfo(&site, &tokens).ok().json();
+    assert_eq!(told["email"], "alice@example.com");
+    assert_eq!(told.get("phone_number"), None, "not registered for the scope phone");
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let again = site.refresh_as(As::Client("web"), refresh, &[]).ok().json();
+    assert_eq!(claims(again["id_token"].as_str().unwrap())["name"], "Alice Liddell");
+    assert_eq!(userinfo(&site, &again).ok().json()["email"], "alice@example.com");
+}
+
+#[test]
+fn checklist_32_an_essential_acr_that_can_not_be_had_is_an_error_and_a_voluntary_one_is_not() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let essential = r#"{"id_token":{"acr":{"essential":true,"values":["gold"]}}}"#;
+    let callback = visitor.obtain(&[("claims", essential)]);
+    assert_eq!(callback.value("error"), "unmet_authentication_requirements");
+    let voluntary = r#"{"id_token":{"acr":{"values":["gold"]}}}"#;
+    visitor.code(&[("claims", voluntary), ("acr_values", "gold")]);
+}
+
+#[test]
+fn checklist_67_a_token_in_the_url_does_not_count_and_two_are_an_error() {
+    let site = site();
+    let tokens = tokens(&site, &[]);
+    let token = tokens["access_token"].as_str().unwrap();
+    let in_url = site.get(&format!("/oauth2/userinfo?access_token={token}"));
+    assert_eq!(in_url.status, 401);
+    assert_eq!(in_url.header("www-authenticate"), Some("Bearer realm=\"remint\""));
+    site.post("/oauth2/userinfo", As::Nobody, &[("access_token", token)]).ok();
+    let header = format!("Bearer {token}");
+    site.post("/oauth2/userinfo", As::Header(&header), &[("access_token", token)])
+        .expect(400, "invalid_request");
+    for header in [&format!("Basic {token}"), "Bearer", token] {
+        site.get_as("/oauth2/userinfo", header).expect(400, "invalid_request");
+    }
+    site.get_as("/oauth2/userinfo", "Bearer rmat_x").expect(401, "invalid_token");
+}
+
+#[test]
+fn a_token_that_is_over_or_speaks_for_no_person_tells_nothing() {
+    let site = site();
+    let tokens = tokens(&site, &[]);
+    let plain = site.tokens();
+    let header = format!("Bearer {}", plain.access);
+    site.get_as("/oauth2/userinfo", &header).expect(403, "insufficient_scope");
+    let machine = site.token(As::Client("demo"), &[("grant_type", "client_credentials")]).ok();
+    let header = format!("Bearer {}", machine.text("access_token"));
+    site.get_as("/oauth2/userinfo", &header).expect(403, "insufficient_scope");
+    site.post(
+        "/oauth2/revoke",
+        As::Client("web"),
+        &[("token", tokens["refresh_token"].as_str().unwrap())],
+    );
+    userinfo(&site, &tokens).expect(401, "invalid_token");
+}
