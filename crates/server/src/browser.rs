@@ -217,7 +217,8 @@ fn cookie(name: &'static str, value: String) -> Cookie<'static> {
 /// `__Host-` names is this host alone.
 fn find(head: &Parts, name: &str) -> Option<String> {
     let values = head.headers.get_all(header::COOKIE).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
+    // A neighbour's cookie may hold any bytes; it must not take ours with it.
+    let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }

@@ -42,13 +42,15 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
      JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
 ));
 
+/// Guarded by when the user proved who they are, not by when the row is made: a code that waited while the
+/// password was changed begins nothing.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
      confirmed, session_id, offline, claims) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?17, ?18, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?19, ?20, \
      ?21 \
-     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?8) \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?7) \
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
      AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
      ON CONFLICT (id) DO NOTHING",

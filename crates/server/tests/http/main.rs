@@ -12,6 +12,8 @@ mod code_flow;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
+mod hardening;
+#[cfg(test)]
 mod introspect;
 #[cfg(test)]
 mod limits;

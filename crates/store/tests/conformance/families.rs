@@ -135,8 +135,24 @@ fn a_family_begins_after_the_end_of_those_before_it() {
         for ended in [Meanwhile::UserEnded, Meanwhile::ClientEnded, Meanwhile::PasswordChanged] {
             ended.happen(&store, &shop, just_before).await;
         }
-        let family = family(1, &shop, USER);
+        let family = Family { auth_time: at(0), ..family(1, &shop, USER) };
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+    });
+}
+
+/// Such as one of a code that waited while its user changed the password.
+#[test]
+fn no_family_begins_that_was_authorized_before_its_user_ended_all() {
+    on_every_backend(async |place| {
+        for ended in [Meanwhile::UserEnded, Meanwhile::PasswordChanged] {
+            let place = place.another();
+            let store = place.open().await;
+            let shop = register(&store).await;
+            let late = family(1, &shop, USER);
+            ended.happen(&store, &shop, late.auth_time).await;
+            let inserted = store.insert_family(&late, None).await.unwrap();
+            assert_eq!(inserted, Outcome::Conflict, "{ended:?}");
+        }
     });
 }
 
