@@ -36,6 +36,8 @@ const SEEDED_SCOPE: &str = "read write";
 const PLAYGROUND: &str = "playground";
 /// Where applications on this machine get their answers: any port will do (RFC 8252 section 7.3).
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+/// Where they send a browser that has signed out.
+const LOOPBACK_HOME: [&str; 2] = ["http://127.0.0.1/", "http://[::1]/"];
 /// What there is to tell about the user.
 const PROFILE: &str = r#"{"name":"Alice Liddell","given_name":"Alice","family_name":"Liddell","email":"alice@example.com","email_verified":true}"#;
 /// How the configuration of a development server begins.
@@ -89,7 +91,7 @@ impl Dev {
         client.secret = keys.hash_client_secret(CLIENT_SECRET);
         client.name = "Demo".into();
         client.authorize.redirect_uris = redirect_uris(LOOPBACK.iter().copied())?;
-        client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+        client.relying_party.post_logout_redirect_uris = post_logout_redirect_uris(&client)?;
         store.create_client(&client).await?;
         store.create_client(&playground(config.server.issuer.as_str())?).await?;
         let user_id = seed_user(store, config).await?;
@@ -121,12 +123,19 @@ fn playground(issuer: &str) -> anyhow::Result<Client> {
     client.scope = Scope::parse(SCOPE).unwrap_or_default();
     let own = format!("{issuer}/playground/callback");
     client.authorize.redirect_uris = redirect_uris(LOOPBACK.into_iter().chain([own.as_str()]))?;
-    client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+    client.relying_party.post_logout_redirect_uris = post_logout_redirect_uris(&client)?;
     Ok(client)
 }
 
 fn redirect_uris<'a>(all: impl Iterator<Item = &'a str>) -> anyhow::Result<Vec<RedirectUri>> {
     all.map(|uri| RedirectUri::register(uri).with_context(|| uri.to_owned())).collect()
+}
+
+/// An application's start page, or where it gets its answers.
+fn post_logout_redirect_uris(client: &Client) -> anyhow::Result<Vec<RedirectUri>> {
+    let mut uris = redirect_uris(LOOPBACK_HOME.into_iter())?;
+    uris.extend_from_slice(&client.authorize.redirect_uris);
+    Ok(uris)
 }
 
 async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use percent_encoding::utf8_percent_encode;
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::Interaction;
@@ -16,7 +17,7 @@ use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
 
 use crate::App;
-use crate::authorize::see_other;
+use crate::authorize::{RESERVED, see_other};
 use crate::body::Received;
 use crate::browser::Browser;
 use crate::client_auth::Registered;
@@ -73,9 +74,7 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
     let mut url = uri.to_owned();
     if let Some(state) = form.find("state") {
         let joint = if uri.contains('?') { '&' } else { '?' };
-        let state =
-            percent_encoding::utf8_percent_encode(state, percent_encoding::NON_ALPHANUMERIC);
-        url.push_str(&format!("{joint}state={state}"));
+        url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
     }
     let name = if client.name.is_empty() { client.id.as_str() } else { &client.name };
     Ok(Some(Next { url, client: name.to_owned() }))

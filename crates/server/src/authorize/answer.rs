@@ -13,8 +13,9 @@ use crate::App;
 use crate::pages::Language;
 use crate::pages::form_post::FormPost;
 
-/// What RFC 3986 §2.3 leaves as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but what RFC 3986 §2.3 leaves as it is.
+pub(crate) const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The parameters of an answer, in order.
 pub(super) type Parameters = Vec<(&'static str, String)>;

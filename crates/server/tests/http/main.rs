@@ -18,6 +18,8 @@ mod introspect;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logout;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod pages;
