@@ -12,12 +12,14 @@ use remint_protocol::keyring::Keyring;
 use remint_protocol::password::{self, begin};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::refresh::Seal;
+use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{RefreshToken, seal_refresh};
 use remint_protocol::user::{UserId, Username};
-use remint_server::config::Config;
+use remint_server::config::{Config, PlaygroundClients};
 use remint_server::entropy;
 use remint_server::keys::KeyFile;
+use remint_server::pages::playground;
 use remint_server::passwords::Passwords;
 use remint_store::Store;
 
@@ -36,6 +38,11 @@ const SEEDED_SCOPE: &str = "read write";
 const PLAYGROUND: &str = "playground";
 /// Where applications on this machine get their answers: any port will do (RFC 8252 section 7.3).
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+/// What the playground asks for: not `offline_access`, so that signing out ends what it got.
+const PLAYGROUND_SCOPE: &str = "openid profile email read";
+/// The API that the playground's access tokens are for. The client `demo` serves it, so it may introspect
+/// them.
+const API: &str = "https://api.example.com/";
 /// What there is to tell about the user.
 const PROFILE: &str = r#"{"name":"Alice Liddell","given_name":"Alice","family_name":"Liddell","email":"alice@example.com","email_verified":true}"#;
 /// How the configuration of a development server begins.
@@ -75,6 +82,11 @@ impl Dev {
         &self.dir
     }
 
+    /// What the playground plays with: the clients that are seeded.
+    pub(crate) const fn playground() -> PlaygroundClients {
+        PlaygroundClients { app: PLAYGROUND, scope: PLAYGROUND_SCOPE, api: (CLIENT, CLIENT_SECRET) }
+    }
+
     /// Makes what is not there yet, and says what to try.
     pub(crate) async fn seed(
         &self,
@@ -90,6 +102,7 @@ impl Dev {
         client.name = "Demo".into();
         client.authorize.redirect_uris = redirect_uris(LOOPBACK.iter().copied())?;
         client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+        client.serves = Resources::parse([API]).unwrap_or_default();
         store.create_client(&client).await?;
         store.create_client(&playground(config.server.issuer.as_str())?).await?;
         let user_id = seed_user(store, config).await?;
@@ -119,9 +132,13 @@ fn playground(issuer: &str) -> anyhow::Result<Client> {
     client.auth_methods = vec![AuthMethod::None];
     client.grants = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
     client.scope = Scope::parse(SCOPE).unwrap_or_default();
-    let own = format!("{issuer}/playground/callback");
-    client.authorize.redirect_uris = redirect_uris(LOOPBACK.into_iter().chain([own.as_str()]))?;
-    client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+    client.resources = Resources::parse([API]).unwrap_or_default();
+    let with = |path: &str| {
+        let own = format!("{issuer}{path}");
+        redirect_uris(LOOPBACK.into_iter().chain([own.as_str()]))
+    };
+    client.authorize.redirect_uris = with(playground::CALLBACK)?;
+    client.relying_party.post_logout_redirect_uris = with(playground::SIGNED_OUT)?;
     Ok(client)
 }
 
@@ -171,11 +188,14 @@ fn guide(issuer: &str, refresh_token: &str, kept: Option<&Path>) -> String {
     let basic = STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
     let data =
         kept.map_or_else(|| "gone at exit".to_owned(), |dir| format!("kept in {}", dir.display()));
+    let page = playground::PATH;
     format!(
         "\n\
          *** DEVELOPMENT MODE: known passwords. Not for production. Loopback only. Data: {data}. ***\n\n\
-         client  {CLIENT}   secret    {CLIENT_SECRET}   grants  all\n         playground  (public)             grants  authorization_code refresh_token\n\
-         user    {USER}  password  {PASSWORD}\n\n\
+         Open {issuer}{page} and sign in as {USER} / {PASSWORD}\n\n\
+         client  {CLIENT}        secret    {CLIENT_SECRET}  grants  all\n\
+         client  {PLAYGROUND}  (public)               grants  authorization_code refresh_token\n\
+         user    {USER}       password  {PASSWORD}\n\n\
          Tokens for a password:\n\n  \
          curl -k -u {CLIENT}:{CLIENT_SECRET} -d \"grant_type=password&username={USER}&password={PASSWORD}\" {issuer}/oauth2/token\n\n\
          New tokens for a refresh token (this one works once):\n\n  \
