@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -21,7 +22,7 @@ use remint_server::entropy;
 use remint_server::keys::KeyFile;
 use remint_server::pages::playground;
 use remint_server::passwords::Passwords;
-use remint_store::Store;
+use remint_store::{Outcome, Store};
 
 use crate::client::blank;
 use crate::init::write_new;
@@ -104,7 +105,7 @@ impl Dev {
         client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
         client.serves = Resources::parse([API]).unwrap_or_default();
         store.create_client(&client).await?;
-        store.create_client(&playground(config.server.issuer.as_str())?).await?;
+        seed_playground(store, config.server.issuer.as_str()).await?;
         let user_id = seed_user(store, config).await?;
         let refresh = seed_session(store, keys, config, user_id).await?;
         let kept = self.temporary.is_none();
@@ -121,6 +122,25 @@ fn mark(dir: &Path) -> anyhow::Result<()> {
     }
     if !std::fs::read_to_string(&file)?.starts_with(MARK) {
         bail!("{} is a real installation: --dev would put known passwords into it", dir.display());
+    }
+    Ok(())
+}
+
+/// Makes the playground's client. In a directory that is kept, it follows the issuer, which follows the port.
+async fn seed_playground(store: &Store, issuer: &str) -> anyhow::Result<()> {
+    let client = playground(issuer)?;
+    if store.create_client(&client).await? == Outcome::Conflict
+        && let Some(kept) = store.find_client(PLAYGROUND).await?
+    {
+        let seen_at = kept.updated_at;
+        let changed = Client {
+            authorize: client.authorize,
+            relying_party: client.relying_party,
+            resources: client.resources,
+            updated_at: now().max(seen_at.after(Duration::from_millis(1))),
+            ..kept
+        };
+        store.update_client(&changed, seen_at).await?;
     }
     Ok(())
 }
