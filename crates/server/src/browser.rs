@@ -177,6 +177,11 @@ impl Browser {
         self.cookies.push(gone);
     }
 
+    /// Has a cookie set beside its own.
+    pub(crate) fn remember(&mut self, cookie: Cookie<'static>) {
+        self.cookies.push(cookie);
+    }
+
     /// Adds the cookies that are new.
     pub(crate) fn dress(&self, mut response: Response) -> Response {
         for cookie in &self.cookies {
@@ -208,14 +213,14 @@ async fn load(
     Ok(username.map(|username| Person { session, username }))
 }
 
-fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
 }
 
 /// The first cookie of the name. A second one could only come from somebody who may set it, which for
 /// `__Host-` names is this host alone.
-fn find(head: &Parts, name: &str) -> Option<String> {
+pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
     let values = head.headers.get_all(header::COOKIE).iter();
     // A neighbour's cookie may hold any bytes; it must not take ours with it.
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

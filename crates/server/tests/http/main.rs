@@ -24,6 +24,8 @@ mod operators;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod playground;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod refresh;
