@@ -177,6 +177,11 @@ impl Browser {
         self.cookies.push(gone);
     }
 
+    /// Has a cookie set beside its own.
+    pub(crate) fn remember(&mut self, cookie: Cookie<'static>) {
+        self.cookies.push(cookie);
+    }
+
     /// Adds the cookies that are new.
     pub(crate) fn dress(&self, mut response: Response) -> Response {
         for cookie in &self.cookies {
@@ -208,16 +213,17 @@ async fn load(
     Ok(username.map(|username| Person { session, username }))
 }
 
-fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
 }
 
 /// The first cookie of the name. A second one could only come from somebody who may set it, which for
 /// `__Host-` names is this host alone.
-fn find(head: &Parts, name: &str) -> Option<String> {
+pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
     let values = head.headers.get_all(header::COOKIE).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
+    // A neighbour's cookie may hold any bytes; it must not take ours with it.
+    let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }

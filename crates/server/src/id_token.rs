@@ -167,7 +167,7 @@ impl App {
 }
 
 /// The algorithm of a client's ID tokens; OpenID Connect Dynamic Client Registration §2: RS256 by itself.
-fn alg_of(client: &Client) -> SigningAlg {
+pub(crate) fn alg_of(client: &Client) -> SigningAlg {
     let own = client.relying_party.id_token_alg.as_deref();
     own.and_then(SigningAlg::parse).unwrap_or(SigningAlg::Rs256)
 }

@@ -26,6 +26,7 @@ pub mod node;
 mod observe;
 pub mod pages;
 pub mod passwords;
+mod playground;
 mod refused;
 mod revoke;
 pub mod serve;
@@ -77,6 +78,7 @@ pub struct App {
     pages: Pages,
     clients: Clients,
     suspects: Suspects,
+    walks: playground::Walks,
     metrics: Metrics,
     request_ids: RequestIds,
 }
@@ -114,6 +116,7 @@ impl App {
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
             suspects: Suspects::default(),
+            walks: playground::Walks::default(),
             config,
             store,
             keys: ArcSwap::from_pointee(keys),
@@ -173,7 +176,9 @@ impl App {
 
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
+    let playground = app.config.playground.map_or_else(Router::new, playground::routes);
     Router::new()
+        .merge(playground)
         .route("/oauth2/token", post(token::token))
         .route("/oauth2/token/", post(token::token))
         .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))

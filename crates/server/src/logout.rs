@@ -66,6 +66,9 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
     let Some(uri) = form.find("post_logout_redirect_uri") else { return Ok(None) };
     let unknown = Why::PostLogoutRedirectUriUnknown;
     let client = &client.ok_or(unknown)?.client;
+    if !client.enabled {
+        return Err(unknown.into());
+    }
     let uris = &client.relying_party.post_logout_redirect_uris;
     uris.iter().find(|registered| registered.matches(uri)).ok_or(unknown)?;
     let mut url = uri.to_owned();
@@ -124,7 +127,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let now = app.clock.now();
     let browser = Browser::read(app, head, now).await?;
-    if !browser.is_ours(app, form) {
+    if browser.person.is_some() && !browser.is_ours(app, form) {
         return Err(Failure::FormExpired);
     }
     let raw = match form.find(FLOW) {

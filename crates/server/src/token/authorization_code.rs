@@ -28,6 +28,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         must_repeat_uri: client.authorize.repeat_redirect_uri,
     };
     code.check(&redemption, now)?;
+    let consent = app.store.load_consent(code.user_id, &client.id).await?;
+    code.check_standing(client, consent.as_ref())?;
     let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
     let seal = app.seal().await?;
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
@@ -98,7 +100,7 @@ impl Redeemed<'_> {
             secret: self.code.secret.clone(),
             generation: 0,
         };
-        let refresh = if client.gets_refresh_token(&self.code.scope) {
+        let refresh = if client.gets_refresh_token(&family.scope) {
             let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
             Some(sealed.ok_or(Failure::KeyNotHere)?)
         } else {

@@ -12,6 +12,8 @@ mod code_flow;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
+mod hardening;
+#[cfg(test)]
 mod introspect;
 #[cfg(test)]
 mod limits;
@@ -21,6 +23,8 @@ mod logout;
 mod operators;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod playground;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

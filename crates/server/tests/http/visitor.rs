@@ -17,7 +17,8 @@ pub(crate) const CALLBACK: &str = "https://app.example/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A browser at a site.
+/// A browser at a site. A copy is another window of it: the cookies are as they were.
+#[derive(Clone)]
 pub(crate) struct Visitor<'s> {
     site: &'s Site,
     cookies: BTreeMap<String, String>,
@@ -106,7 +107,8 @@ impl Visitor<'_> {
         self.send("POST", path, kind, &encode(fields))
     }
 
-    fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+    /// Sends a request with more header lines, each with its end.
+    pub(crate) fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
         let text = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
@@ -135,6 +137,10 @@ impl Visitor<'_> {
         } else {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
+    }
+
+    pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
