@@ -11,6 +11,8 @@ mod backend;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod copy;
