@@ -13,6 +13,8 @@ mod browser_sessions;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod consents;
