@@ -93,16 +93,17 @@ fn the_playgrounds_client_follows_the_issuer_and_demo_serves_its_api() {
 #[test]
 fn an_installation_has_no_playground_whatever_is_set() {
     let home = Home::furnished();
-    let server = home.serve();
+    let server = home.serve_with(|command| {
+        command.env("REMINT_PLAYGROUND", "true").env("REMINT_DEV", "true");
+    });
     for path in ["/playground", "/playground/callback", "/playground/signed-out"] {
         assert_eq!(server.get(path).status, 404, "{path}");
     }
     assert!(!server.greeting.contains("playground"));
     server.stop();
-    let mut command = home.command(&["serve"]);
-    command.env("REMINT_PLAYGROUND", "true");
-    let error = run(command, "").failed();
-    assert!(error.contains("REMINT_PLAYGROUND"), "{error}");
+    home.set("data_dir", "\".\"\nplayground = true");
+    let error = home.run(&["config", "check"]).failed();
+    assert!(error.contains("playground"), "{error}");
 }
 
 #[test]

@@ -121,6 +121,9 @@ struct Column {
     means: &'static str,
 }
 
+/// What of a row stands in a column.
+type Show = fn(&Family) -> String;
+
 impl Column {
     fn is_changed(&self) -> bool {
         self.before.as_ref().is_some_and(|before| *before != self.now)
@@ -141,7 +144,7 @@ impl Html<'_> {
         let Some(last) = self.last() else { return Vec::new() };
         let Some(after) = &last.after else { return Vec::new() };
         let before = last.before.as_ref();
-        let columns: [(&'static str, fn(&Family) -> String, &'static str); 9] = [
+        let columns: [(&str, Show, &str); 9] = [
             ("generation", |f| f.generation.to_string(), "How often the family was renewed."),
             ("grace_floor", |f| f.grace_floor.to_string(), "No older token may be retried."),
             ("confirmed", |f| f.confirmed.to_string(), "Whether the newest token was presented."),
@@ -152,7 +155,7 @@ impl Html<'_> {
             ("epoch", |f| f.epoch.to_string(), "Rises when a failover may have lost commits."),
             ("kid", |f| f.kid.to_string(), "The root key that sealed the newest token."),
         ];
-        let column = |(name, show, means): (_, fn(&Family) -> String, _)| Column {
+        let column = |(name, show, means): (_, Show, _)| Column {
             name,
             before: before.map(show),
             now: show(after),

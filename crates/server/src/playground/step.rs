@@ -58,7 +58,7 @@ impl Step {
 /// What is told of an answer.
 struct Told {
     title: &'static str,
-    told: String,
+    sentence: String,
     is_good: bool,
     checks: Vec<Check>,
     claims: Option<String>,
@@ -66,9 +66,9 @@ struct Told {
 }
 
 impl Told {
-    fn new(title: &'static str, is_good: bool, told: impl Into<String>) -> Self {
-        let told = told.into();
-        Self { title, told, is_good, checks: Vec::new(), claims: None, verdict: None }
+    fn new(title: &'static str, is_good: bool, sentence: impl Into<String>) -> Self {
+        let sentence = sentence.into();
+        Self { title, sentence, is_good, checks: Vec::new(), claims: None, verdict: None }
     }
 }
 
@@ -126,10 +126,10 @@ impl Player<'_> {
 
     fn keep(&mut self, sent: Sent, told: Told, before: Option<Family>, after: Option<Family>) {
         let Sent { request, answer, .. } = sent;
-        let Told { title, told, is_good, checks, claims, verdict } = told;
+        let Told { title, sentence, is_good, checks, claims, verdict } = told;
         self.walk.add(Exchange {
             title,
-            told,
+            told: sentence,
             is_good,
             request,
             answer,
