@@ -11,6 +11,7 @@ mod browser;
 mod client_auth;
 pub mod clock;
 pub mod config;
+mod cors;
 pub mod entropy;
 mod failure;
 mod health;
@@ -55,6 +56,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use client_auth::{Clients, Suspects};
 use clock::Clock;
 use config::Config;
+use cors::{Origins, cors};
 use failure::Failure;
 use keys::Known;
 use observe::{RequestIds, observe};
@@ -77,6 +79,7 @@ pub struct App {
     pages: Pages,
     clients: Clients,
     suspects: Suspects,
+    origins: Origins,
     metrics: Metrics,
     request_ids: RequestIds,
 }
@@ -114,6 +117,7 @@ impl App {
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
             suspects: Suspects::default(),
+            origins: Origins::default(),
             config,
             store,
             keys: ArcSwap::from_pointee(keys),
@@ -174,31 +178,38 @@ impl App {
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/oauth2/token", post(token::token))
-        .route("/oauth2/token/", post(token::token))
+        .merge(called_by_scripts(app))
         .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
         .route(authorize::CONTINUE, get(authorize::go_on))
         .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
         .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
-        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route(pages::sign_out::PATH, get(logout::ask).post(logout::sign_out))
         .route(pages::account::PATH, get(account::show))
         .route(pages::account::END_SESSION, post(account::end_session))
         .route(pages::account::END_APPLICATION, post(account::end_application))
         .route(pages::account::CHANGE_PASSWORD, post(account::change_password))
         .route(pages::account::SIGN_OUT, post(account::sign_out))
-        .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/oauth2/introspect", post(introspect::introspect))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/oauth2/jwks", get(jwks::jwks))
-        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
-        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
         .route("/assets/{file}", get(asset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
         .layer(from_fn_with_state(Arc::clone(app), observe))
         .with_state(Arc::clone(app))
+}
+
+/// What applications in a browser call by themselves, from the origins that they registered.
+fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/token/", post(token::token))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/oauth2/jwks", get(jwks::jwks))
+        .route("/.well-known/openid-configuration", get(metadata::openid))
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
+        .route_layer(from_fn_with_state(Arc::clone(app), cors))
 }
 
 /// What the pages load.

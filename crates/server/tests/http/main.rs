@@ -10,6 +10,8 @@ mod client_auth;
 #[cfg(test)]
 mod code_flow;
 #[cfg(test)]
+mod cors;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod introspect;
