@@ -3,6 +3,7 @@
 //! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
 //! `remint-protocol`, what is remembered is in `remint-store`.
 
+mod access_token;
 mod account;
 mod authorize;
 mod bearer;
@@ -32,6 +33,7 @@ mod revoke;
 pub mod serve;
 pub mod signing;
 mod source;
+mod subject;
 mod sweep;
 mod telemetry;
 pub mod tls;

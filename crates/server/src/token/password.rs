@@ -38,7 +38,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         None
     };
     let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-    let response = TokenResponse::new(app, &access, refresh)?;
+    let response = TokenResponse::new(request, &access, Some(&family), refresh).await?;
     match app.store.insert_family(&family, Some(login.trust())).await? {
         Outcome::Done => {
             tracing::info!(

@@ -16,6 +16,8 @@ mod guesses;
 #[cfg(test)]
 mod introspect;
 #[cfg(test)]
+mod jwt_access_token;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod operators;
