@@ -110,7 +110,7 @@ impl Redeemed<'_> {
         let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
         let access = Access { resources, ..access };
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
-        let mut response = TokenResponse::new(app, &access, refresh)?;
+        let mut response = TokenResponse::new(self.request, &access, Some(family), refresh).await?;
         if family.scope.contains("openid") {
             let (nothing, requested) =
                 (Scope::default(), Requested::from_stored(&self.code.claims));

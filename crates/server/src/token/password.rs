@@ -41,7 +41,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         None
     };
     let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-    let mut response = TokenResponse::new(app, &access, refresh)?;
+    let mut response = TokenResponse::new(request, &access, Some(&family), refresh).await?;
     if family.scope.contains("openid") {
         let (nothing, requested) = (Scope::default(), Requested::default());
         let with = With {

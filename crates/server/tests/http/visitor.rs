@@ -52,6 +52,11 @@ impl Site {
         });
     }
 
+    /// Sends bytes as they are and reads the answer to them.
+    pub(crate) fn exchange(&self, request: &str) -> Answer {
+        parse(&self.send_raw(request.as_bytes()))
+    }
+
     /// Redeems a code as the confidential client `web`.
     pub(crate) fn redeem(&self, code: &str) -> Answer {
         self.redeem_with(As::Client("web"), code, &[])
@@ -117,7 +122,7 @@ impl Visitor<'_> {
             cookies.join("; "),
             body.len()
         );
-        let answer = parse(&self.site.send_raw(text.as_bytes()));
+        let answer = self.site.exchange(&text);
         for (name, value) in &answer.headers {
             if name.eq_ignore_ascii_case("set-cookie") {
                 self.keep(value);

@@ -311,6 +311,30 @@ fn ending_the_sessions_of_a_client_never_brings_ended_ones_back() {
 }
 
 #[test]
+fn web_origins_are_those_of_enabled_clients_with_the_revision_they_are_of() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let revision = store.revision().await.unwrap();
+        assert_eq!(store.list_web_origins(10).await.unwrap(), (vec![vec![]], revision));
+        let with = |id: &str, origins: &[&str]| {
+            let mut client = client(id);
+            client.relying_party.web_origins = origins.iter().map(|o| (*o).to_owned()).collect();
+            client
+        };
+        let disabled = Client { enabled: false, ..with("c", &["https://c"]) };
+        for client in [with("b", &["https://b", "https://x"]), with("a", &["https://a"]), disabled]
+        {
+            store.create_client(&client).await.unwrap();
+        }
+        store.create_client(&client("d")).await.unwrap();
+        let (listed, of) = store.list_web_origins(10).await.unwrap();
+        assert_eq!(listed, [vec!["https://a"], vec!["https://b", "https://x"]]);
+        assert_eq!(of, revision + 4);
+        assert_eq!(store.list_web_origins(1).await.unwrap().0, [["https://a"]]);
+    });
+}
+
+#[test]
 fn sessions_that_ended_while_a_client_was_edited_stay_ended() {
     on_every_backend(async |place| {
         let store = place.open().await;
