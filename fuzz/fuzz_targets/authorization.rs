@@ -44,7 +44,7 @@ static SHOP: LazyLock<Client> = LazyLock::new(|| {
 fuzz_target!(|input: &[u8]| {
     let first = judge(input);
     let mut pairs: Vec<_> = input.split(|byte| *byte == b'&').collect();
-    // The values of `resource` come in an order, which sorting them alone would change.
+    // Backwards, the values of `resource` included: they are a set.
     pairs.reverse();
     let second = judge(&pairs.join(&b'&'));
     assert_eq!(first.is_some(), second.is_some(), "the order means something");

@@ -1,5 +1,6 @@
 //! The authorization request: both methods, every parameter, in any order.
 
+use base64::Engine as _;
 use remint_protocol::policy::Pkce;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::{ResponseMode, ResponseType};
@@ -249,7 +250,6 @@ fn checklist_15_metadata_lists_the_methods_and_a_code_does_not_show_its_challeng
     let site = site();
     let metadata = site.get("/.well-known/oauth-authorization-server").ok().json();
     assert_eq!(metadata["code_challenge_methods_supported"], serde_json::json!(["S256"]));
-    use base64::Engine as _;
     let base64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let code = site.visitor().code(&[]);
     let sealed = base64.decode(&code["rmac_".len()..code.len() - 6]).unwrap();
