@@ -1,11 +1,12 @@
-//! The pages that people see: sign-in, consent, sign-out, account, errors, and the form that carries
-//! an authorization response.
+//! The pages that people see: sign-in, consent, sign-out, account, errors, the form that carries an
+//! authorization response, and the playground of a development server.
 //!
 //! Each page is a plain struct, in a file of its own, that says what there is to show; its template is
-//! in `templates/`, its sentences in `locales/`. [`Pages::answer`] makes a response of it. What is put
-//! into a page is escaped by its template, whatever it is; no page has a script (but for
-//! [`form_post::FormPost`], whose script the policy allows by its hash), an inline style, or anything
-//! from another site. State is in form fields, never in the URL's fragment.
+//! in `templates/`, its sentences in `locales/` (but for [`playground`], which is for developers).
+//! [`Pages::answer`] makes a response of it. What is put into a page is escaped by its template, whatever
+//! it is; no page has a script (but for [`form_post::FormPost`], whose script the policy allows by its
+//! hash), an inline style, or anything from another site. State is in form fields, never in the URL's
+//! fragment.
 //!
 //! Because of `Referrer-Policy: no-referrer`, browsers send `Origin: null` with the forms of these
 //! pages: what keeps strangers from posting them is the field `csrf`, or `Sec-Fetch-Site`.

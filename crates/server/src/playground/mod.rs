@@ -5,6 +5,7 @@
 //! `state`, `iss` (RFC 9207) and `nonce` are checked, tokens stay with the server, a code does not stay
 //! in the address bar, and one refresh is under way at a time. It logs nothing itself.
 
+mod id_token;
 mod message;
 mod step;
 mod walk;

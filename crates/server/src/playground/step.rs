@@ -4,21 +4,19 @@ use std::sync::Arc;
 
 use axum::http::header;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use remint_protocol::client::Client;
+use base64::engine::general_purpose::STANDARD;
 use remint_protocol::family::Family;
-use remint_protocol::id_token::half_hash;
 use remint_protocol::refresh::{self, Decision, Request, Row};
 use remint_protocol::reject::Why;
 use remint_protocol::token::{self, Unopened};
 
-use super::message::{Draft, Sent, readable};
+use super::id_token;
+use super::message::{Draft, Sent};
 use super::walk::{Begun, Tokens, Walk, word};
 use crate::App;
 use crate::client_auth::Registered;
 use crate::config::PlaygroundClients;
 use crate::failure::Failure;
-use crate::id_token::alg_of;
 use crate::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
 use crate::source::Peer;
 
@@ -157,7 +155,8 @@ impl Player<'_> {
         let sent = self.send_code().await?;
         let registered = self.registered().await?;
         let nonce = self.walk.begun.nonce.clone();
-        let (checks, claims) = self.check(&sent, &registered.client, Some(&nonce)).await?;
+        let (checks, claims) =
+            id_token::check(self.app, None, &sent, (&registered.client, Some(&nonce))).await?;
         let is_good = sent.status.is_success() && checks.iter().all(|check| check.holds);
         let told = if is_good {
             "The code is spent, and a family begins: its row was written now, and its key is what makes \
@@ -219,7 +218,9 @@ impl Player<'_> {
             ("client_id", self.clients.app),
         ];
         let sent = Draft::post(TOKEN, &form).send(self.app, self.peer).await?;
-        let (checks, claims) = self.check(&sent, &registered.client, None).await?;
+        let known = self.walk.tokens.as_ref();
+        let client = (&registered.client, None);
+        let (checks, claims) = id_token::check(self.app, known, &sent, client).await?;
         let is_good = sent.status.is_success() && checks.iter().all(|check| check.holds);
         if is_good {
             self.hold(&sent, token);
@@ -364,55 +365,11 @@ impl Player<'_> {
         });
         Ok(())
     }
-
-    /// What a client must check of an ID token (OpenID Connect Core §3.1.3.7; after a refresh, §12.2).
-    async fn check(
-        &self,
-        sent: &Sent,
-        client: &Client,
-        nonce: Option<&str>,
-    ) -> Result<(Vec<Check>, Option<String>), Failure> {
-        let Some(text) = sent.text("id_token") else { return Ok((Vec::new(), None)) };
-        let now = self.app.clock.now();
-        let claims = self.app.id_token_hint(text, now).await?;
-        let holds = |what, holds: Option<bool>| Check { what, holds: holds == Some(true) };
-        let seen = claims.as_ref();
-        let at_hash = sent.text("access_token").map(|access| half_hash(alg_of(client), access));
-        let mut checks = vec![
-            holds("The ID token is signed by a key of this server, and iss is its issuer.", {
-                Some(seen.is_some())
-            }),
-            holds("aud is this client.", seen.map(|c| c.aud.contains(client.id.as_str()))),
-            holds("exp lies ahead.", seen.map(|c| c.exp > now.as_secs())),
-            holds("at_hash is that of the access token.", seen.map(|c| c.at_hash == at_hash)),
-        ];
-        match (nonce, &self.walk.tokens) {
-            (Some(nonce), _) => checks.push(holds(
-                "nonce is the one of this browser’s request.",
-                seen.map(|c| c.nonce.as_deref() == Some(nonce)),
-            )),
-            (None, Some(Tokens { id: Some(id), .. })) => {
-                let first = self.app.id_token_hint(id, now).await?;
-                checks.push(holds(
-                    "sub and auth_time are those of the ID token before.",
-                    seen.zip(first).map(|(c, f)| c.sub == f.sub && c.auth_time == f.auth_time),
-                ));
-            }
-            (None, _) => {}
-        }
-        Ok((checks, payload(text)))
-    }
 }
 
 fn is_ended(before: Option<&Family>, after: Option<&Family>) -> bool {
     before.is_some_and(|family| family.revoked.is_none())
         && after.is_some_and(|family| family.revoked.is_some())
-}
-
-/// The claims of a JWT, to be read.
-fn payload(jwt: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1)?).ok()?;
-    readable(&serde_json::from_slice(&bytes).ok()?)
 }
 
 /// The token with one character changed.
