@@ -12,6 +12,7 @@ use crate::claims_parameter::{ClaimsParameter, Requested};
 use crate::client::Client;
 use crate::consent::{self, Consent};
 use crate::form::Form;
+use crate::interaction::Proof;
 use crate::pkce::Challenge;
 use crate::policy::Pkce;
 use crate::redirect_uri::RedirectUri;
@@ -273,8 +274,8 @@ pub struct Known<'a> {
     pub session: Option<&'a BrowserSession>,
     /// What they consented to before.
     pub consent: Option<&'a Consent>,
-    /// When the request first arrived: a proof of who they are that came later was made for it.
-    pub since: Timestamp,
+    /// The sign-in that was made for this very request.
+    pub proof: Option<Proof>,
 }
 
 /// Decides what is to be done next.
@@ -284,7 +285,7 @@ pub fn decide(
     known: Known<'_>,
     now: Timestamp,
 ) -> Step {
-    let session = known.session.filter(|session| is_fresh(request, session, known.since, now));
+    let session = known.session.filter(|session| is_fresh(request, session, known.proof, now));
     let Some(session) = session else {
         return page(request, Step::SignIn, Why::LoginRequired);
     };
@@ -312,9 +313,14 @@ fn page(request: &Request, step: Step, instead: Why) -> Step {
 }
 
 /// Whether the person has proven who they are as recently as the request wishes.
-fn is_fresh(request: &Request, session: &BrowserSession, since: Timestamp, now: Timestamp) -> bool {
+fn is_fresh(
+    request: &Request,
+    session: &BrowserSession,
+    proof: Option<Proof>,
+    now: Timestamp,
+) -> bool {
     // Made for this very request: nothing fresher can be asked for, whatever `max_age` says.
-    if session.auth_time >= since {
+    if proof == Some(Proof::of(session)) {
         return true;
     }
     let is_forced = request.prompt.login || request.prompt.select_account;
@@ -463,7 +469,8 @@ mod tests {
             given_at: SINCE,
         });
         let target = target(CALLBACK, &client).unwrap();
-        let known = Known { session: session.as_ref(), consent: consent.as_ref(), since: SINCE };
+        let proof = session.as_ref().filter(|_| seconds_ago == Some(0)).map(Proof::of);
+        let known = Known { session: session.as_ref(), consent: consent.as_ref(), proof };
         decide((&request, &target), &client, known, SINCE.after(Duration::from_secs(after)))
     }
 

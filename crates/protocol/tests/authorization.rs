@@ -286,7 +286,7 @@ proptest! {
         request in ".{0,600}", since in 0_i64..2_000_000_000_000, later in 0_u64..7_200_000,
     ) {
         let keys = keys();
-        let waiting = Interaction { request, since: Timestamp::from_millis(since) };
+        let waiting = Interaction { request, since: Timestamp::from_millis(since), proof: None };
         let text = waiting.seal(&keys).unwrap();
         prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{}", text);
         let later = std::time::Duration::from_millis(later);
@@ -300,7 +300,7 @@ proptest! {
         request in ".{0,100}", at: prop::sample::Index, bit in 0_u8..8,
     ) {
         let keys = keys();
-        let mut bytes = Interaction { request, since: NOW }.seal(&keys).unwrap().into_bytes();
+        let mut bytes = Interaction { request, since: NOW, proof: None }.seal(&keys).unwrap().into_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let Ok(flipped) = String::from_utf8(bytes) else { return Ok(()) };

@@ -112,7 +112,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
     if logout.session == Some(person.session.id) {
         return end(app, head, browser, &logout, now).await;
     }
-    let interaction = Interaction { request: logout.raw.clone(), since: now };
+    let interaction = Interaction { request: logout.raw.clone(), since: now, proof: None };
     let flow = interaction.seal(&app.keys()).ok_or(Failure::from(Why::ParametersTooMany))?;
     let page = SignOut {
         flow,

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use remint_protocol::authorize::{Known, Request, Step, Target, Unproven, decide};
 use remint_protocol::client::Client;
 use remint_protocol::form::Form;
-use remint_protocol::interaction::Interaction;
+use remint_protocol::interaction::{Interaction, Proof};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
@@ -63,6 +63,8 @@ pub(crate) struct Authorization {
     raw: String,
     /// When they first came.
     since: Timestamp,
+    /// The sign-in that was made for them.
+    proof: Option<Proof>,
     registered: Arc<Registered>,
     target: Target,
     request: Request,
@@ -73,7 +75,7 @@ impl Authorization {
     /// Reads and judges a request.
     async fn read(
         app: &App,
-        Interaction { request: raw, since }: Interaction,
+        Interaction { request: raw, since, proof }: Interaction,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let form = Form::parse(raw.as_bytes())?;
@@ -92,7 +94,7 @@ impl Authorization {
             };
         }
         drop(form);
-        Ok(Self { raw, since, registered, target, request, now })
+        Ok(Self { raw, since, proof, registered, target, request, now })
     }
 
     fn client(&self) -> &Client {
@@ -106,13 +108,14 @@ impl Authorization {
             Some(session) => app.store.load_consent(session.user_id, &self.client().id).await?,
             None => None,
         };
-        let known = Known { session, consent: consent.as_ref(), since: self.since };
+        let known = Known { session, consent: consent.as_ref(), proof: self.proof };
         Ok(decide((&self.request, &self.target), self.client(), known, self.now))
     }
 
     /// The request, sealed for a page.
     fn flow(&self, app: &App) -> Result<String, Failure> {
-        let interaction = Interaction { request: self.raw.clone(), since: self.since };
+        let interaction =
+            Interaction { request: self.raw.clone(), since: self.since, proof: self.proof };
         interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
     }
 
@@ -162,7 +165,8 @@ pub(crate) async fn authorize(State(app): State<Arc<App>>, request: HttpRequest)
     let (head, _) = request.into_parts();
     let now = app.clock.now();
     let raw = head.uri.query().unwrap_or_default().to_owned();
-    let begun = Authorization::read(&app, Interaction { request: raw, since: now }, now).await;
+    let begun =
+        Authorization::read(&app, Interaction { request: raw, since: now, proof: None }, now).await;
     finish(&app, &head, begun).await
 }
 
@@ -180,7 +184,7 @@ pub(crate) async fn authorize_by_form(
     let head = &received.head;
     let read = match received.text() {
         Ok(raw) => {
-            let interaction = Interaction { request: raw.to_owned(), since: now };
+            let interaction = Interaction { request: raw.to_owned(), since: now, proof: None };
             Authorization::read(&app, interaction, now).await
         }
         Err(failure) => Err(Refusal::Page(failure)),

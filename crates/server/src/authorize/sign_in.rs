@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use remint_protocol::authorize::Step;
 use remint_protocol::form::Form;
+use remint_protocol::interaction::Proof;
 use remint_protocol::reject::Code;
 use remint_store::Outcome;
 
@@ -60,6 +61,13 @@ impl Purpose {
 
     fn language(&self, head: &Parts) -> Language {
         Language::choose(self.hint("ui_locales").as_deref(), &head.headers)
+    }
+
+    /// Remembers that somebody has signed in for this.
+    fn proven(&mut self, browser: &Browser) {
+        if let (Self::Request(authorization), Some(person)) = (self, &browser.person) {
+            authorization.proof = Some(Proof::of(&person.session));
+        }
     }
 
     fn next(&self, app: &App) -> Result<Response, Failure> {
@@ -118,7 +126,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -
 
 async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     let head = &received.head;
-    let purpose = Purpose::read(app, received.bytes()).await?;
+    let mut purpose = Purpose::read(app, received.bytes()).await?;
     let now = app.clock.now();
     let mut browser = Browser::read(app, head, now).await?;
     let form = received.form()?;
@@ -161,5 +169,6 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         source = %browser.source,
         request_id = %login.request_id,
     );
+    purpose.proven(&browser);
     Ok(browser.dress(purpose.next(app)?))
 }

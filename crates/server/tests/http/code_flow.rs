@@ -218,6 +218,19 @@ fn what_one_person_was_asked_another_one_at_the_same_browser_does_not_answer() {
 }
 
 #[test]
+fn checklist_29_a_sign_in_for_another_request_is_no_fresh_proof_for_this_one() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let waiting = visitor.authorize(&[("prompt", "login")]);
+    let flow = hidden(&waiting, "flow");
+    site.wait(5);
+    visitor.code(&[]);
+    let page = visitor.get(&format!("/login?flow={flow}"));
+    assert!(is_sign_in(&page), "signed in since it arrived, but not for it: {page:?}");
+    Callback::of(&visitor.sign_in(&page, "alice", PASSWORD)).value("code");
+}
+
+#[test]
 fn whoever_says_no_is_sent_back_with_that() {
     let site = site();
     let mut visitor = site.visitor();
