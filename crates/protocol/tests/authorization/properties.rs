@@ -1,6 +1,4 @@
-//! Properties of the authorization request, redirection URIs, codes and requests that wait.
-
-#![allow(missing_docs, reason = "a test")]
+//! What holds for every request, URI, code and flipped bit.
 
 use std::fmt::Write as _;
 
