@@ -20,6 +20,14 @@ walk("an unknown application is an error here and not at its callback", async (p
   visitor.refused(400);
 });
 
+walk("a wrong turn leads to a page that says so", async (place) => {
+  const visitor = await place.arrive();
+  await visitor.open("/nothing/here");
+  visitor.refused(404);
+  assert.match(await visitor.text("error"), /There is no such page/);
+  await look(visitor, "error-not-found");
+});
+
 walk("a form whose cookie is gone is refused, and says so", async (place) => {
   const visitor = await place.arrive();
   await visitor.open(place.application.request().url);
