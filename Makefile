@@ -25,7 +25,7 @@ soak: prerequisites ## Keep clusters in trouble SOAK times longer than the tests
 	REMINT_TEST_REQUIRE_POSTGRES=1 \
 	  $(CARGO) test --release -p remint-store --test conformance -- --ignored --nocapture soak
 
-clients: prerequisites ## Let real OAuth clients refresh against a development server
+clients: prerequisites ## Let real clients sign in and refresh against a development server
 	clients/run
 
 browser: prerequisites ## Let Chromium walk through the pages, with screenshots in target/screenshots
@@ -61,7 +61,8 @@ deny: ## Check licences and advisories of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	$(CARGO) deny check
 
-# What lints and tests need beside Rust, as Debian packages, installed only when missing.
+# What lints and tests need beside Rust, as Debian packages, installed only when missing. Of Apache it is
+# the program alone: the package apache2 would start a service.
 prerequisites:
 	@missing=""; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
@@ -73,6 +74,8 @@ prerequisites:
 	command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="$$missing nginx"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
+	ls /usr/lib/apache2/modules/mod_auth_openidc.so >/dev/null 2>&1 \
+	  || missing="$$missing apache2-bin libapache2-mod-auth-openidc"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \

@@ -184,11 +184,11 @@ async fn form(
     let acted = async {
         let form = received.form()?;
         let visit = Visit::read(&app, &received.head).await?;
-        if !visit.browser.is_ours(&app, &form) {
-            return Err(Failure::FormExpired);
-        }
         if visit.browser.person.is_none() {
             return Ok(visit.to(sign_in::PATH));
+        }
+        if !visit.browser.is_ours(&app, &form) {
+            return Err(Failure::FormExpired);
         }
         act(visit, &form).await
     };

@@ -23,7 +23,7 @@ struct Acknowledged {
 }
 
 /// A number that nobody chose. It is only slept for, so a failure does not depend on repeating it.
-fn any_millis(below: u64) -> u64 {
+pub(crate) fn any_millis(below: u64) -> u64 {
     RandomState::new().build_hasher().finish() % below
 }
 
