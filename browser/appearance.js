@@ -12,6 +12,8 @@ const SIZES = {
   desktop: { width: 1280, height: 800 },
   phone: { width: 390, height: 844 },
 };
+/** Each size and each scheme once: what axe finds in one of them does not depend on the other. */
+const AXE = new Set(["desktop light", "phone dark"]);
 /** WCAG 2.2 SC 1.4.10: the width at which nothing may need scrolling in two directions. */
 const NARROWEST = { width: 320, height: 640 };
 
@@ -25,7 +27,9 @@ export async function look(visitor, name) {
       await page.emulateMedia({ colorScheme });
       const path = join(SCREENSHOTS, `${name}-${size}-${colorScheme}.png`);
       await page.screenshot({ path, fullPage: true, caret: "initial" });
-      assert.deepEqual(await violations(page), [], `${name}, ${size}, ${colorScheme}`);
+      if (AXE.has(`${size} ${colorScheme}`)) {
+        assert.deepEqual(await violations(page), [], `${name}, ${size}, ${colorScheme}`);
+      }
     }
   }
   await page.setViewportSize(NARROWEST);

@@ -20,6 +20,14 @@ walk("an unknown application is an error here and not at its callback", async (p
   visitor.refused(400);
 });
 
+walk("a wrong turn leads to a page that says so", async (place) => {
+  const visitor = await place.arrive();
+  await visitor.open("/nothing/here");
+  visitor.refused(404);
+  assert.match(await visitor.text("error"), /There is no such page/);
+  await look(visitor, "error-not-found");
+});
+
 walk("a form whose cookie is gone is refused, and says so", async (place) => {
   const visitor = await place.arrive();
   await visitor.open(place.application.request().url);
@@ -30,8 +38,13 @@ walk("a form whose cookie is gone is refused, and says so", async (place) => {
   await look(visitor, "sign-in-expired");
   await visitor.signIn(place.username);
   await visitor.at("consent-allow");
+  // Without the session, too, it is nobody's form: whoever is there is asked to sign in.
   await visitor.context.clearCookies();
   await visitor.press("consent-allow");
+  await visitor.at("login-submit");
+  await visitor.openAccount(place.username);
+  await visitor.context.clearCookies({ name: "__Host-remint-form" });
+  await visitor.press("account-sign-out");
   visitor.refused(403);
   await visitor.at("error");
   await look(visitor, "error-form");

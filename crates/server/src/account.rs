@@ -166,6 +166,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Respo
     shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
 }
 
+/// `GET` of where a form leads, which stays in the address bar when a form is refused.
+pub(crate) async fn back(State(app): State<Arc<App>>) -> Response {
+    see_other(&format!("{}{PATH}", app.config.server.issuer.path()))
+}
+
 /// A form of the page, proven to be ours.
 async fn form(
     app: Arc<App>,

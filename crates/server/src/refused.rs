@@ -1,9 +1,12 @@
 //! What can not go on, as a page for the person at the browser.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use remint_protocol::reject::Why;
 
 use crate::App;
@@ -20,6 +23,18 @@ pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
     let mut response = app.pages.answer(Language::choose(None, &head.headers), &page);
     response.extensions_mut().insert(Told::of(failure));
     response
+}
+
+/// What there is at an address where there is nothing: a page for people, nothing for programs.
+pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let accept = head.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if !accept.is_some_and(|accept| accept.contains("text/html")) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let request_id = RequestId::of(&head.extensions).to_string();
+    let page = ErrorPage { trouble: Trouble::NotFound, request_id };
+    app.pages.answer(Language::choose(None, &head.headers), &page)
 }
 
 const fn trouble(failure: &Failure) -> Trouble {

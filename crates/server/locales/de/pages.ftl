@@ -113,7 +113,7 @@ session-end-of = Sitzung beenden: { $name }
 
 application-since = Erlaubt
 application-used = Zuletzt benutzt
-application-unused = Noch nicht benutzt
+application-unused = Zurzeit nicht in Gebrauch
 application-can = Was sie darf
 application-end = Zugriff beenden
 application-end-of = Zugriff von { $name } beenden

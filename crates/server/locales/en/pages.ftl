@@ -113,7 +113,7 @@ session-end-of = End session: { $name }
 
 application-since = Allowed
 application-used = Last used
-application-unused = Not used yet
+application-unused = Not in use now
 application-can = What it may do
 application-end = End access
 application-end-of = End access of { $name }

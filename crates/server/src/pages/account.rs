@@ -184,7 +184,11 @@ impl Html<'_> {
 
     fn can(&self, application: &Application) -> Vec<String> {
         let all = scope::in_order(&application.scopes).into_iter();
-        all.map(|(name, key)| key.map_or_else(|| name.to_owned(), |key| self.at.say(key))).collect()
+        all.map(|(name, key)| match key {
+            Some(key) => self.at.say(key),
+            None => self.at.say_name("scope-own", name),
+        })
+        .collect()
     }
 }
 

@@ -4,6 +4,8 @@
 //! to. `site` is the server with a client, a user and a clock that stands still until it is set.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod client_auth;
