@@ -64,6 +64,7 @@ use keys::Known;
 use observe::{RequestIds, observe};
 use pages::Pages;
 use passwords::Passwords;
+use subject::Salt;
 use telemetry::Metrics;
 
 /// The running server's state, shared by all requests.
@@ -82,6 +83,7 @@ pub struct App {
     clients: Clients,
     suspects: Suspects,
     origins: Origins,
+    salt: Salt,
     metrics: Metrics,
     request_ids: RequestIds,
 }
@@ -120,6 +122,7 @@ impl App {
             clients: Clients::default(),
             suspects: Suspects::default(),
             origins: Origins::default(),
+            salt: Salt::default(),
             config,
             store,
             keys: ArcSwap::from_pointee(keys),

@@ -26,6 +26,8 @@ mod pages;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod pairwise;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod revoke;
