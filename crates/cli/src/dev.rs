@@ -91,11 +91,11 @@ impl Dev {
         client.authorize.redirect_uris = redirect_uris(LOOPBACK.iter().copied())?;
         client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
         store.create_client(&client).await?;
-        store.create_client(&playground(config.server.issuer.as_str())?).await?;
+        store.create_client(&playground(config.server.issuer.base())?).await?;
         let user_id = seed_user(store, config).await?;
         let refresh = seed_session(store, keys, config, user_id).await?;
         let kept = self.temporary.is_none();
-        Ok(guide(config.server.issuer.as_str(), &refresh, kept.then_some(&*self.dir)))
+        Ok(guide(config.server.issuer.base(), &refresh, kept.then_some(&*self.dir)))
     }
 }
 

@@ -20,13 +20,15 @@ mod jwt_access_token;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod metadata;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
-mod races;
-#[cfg(test)]
 mod pairwise;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
