@@ -107,11 +107,11 @@ impl Dev {
         client.relying_party.post_logout_redirect_uris = post_logout_redirect_uris(&client)?;
         client.serves = Resources::parse([API]).unwrap_or_default();
         store.create_client(&client).await?;
-        seed_playground(store, config.server.issuer.as_str()).await?;
+        seed_playground(store, config.server.issuer.base()).await?;
         let user_id = seed_user(store, config).await?;
         let refresh = seed_session(store, keys, config, user_id).await?;
         let kept = self.temporary.is_none();
-        Ok(guide(config.server.issuer.as_str(), &refresh, kept.then_some(&*self.dir)))
+        Ok(guide(config.server.issuer.base(), &refresh, kept.then_some(&*self.dir)))
     }
 }
 

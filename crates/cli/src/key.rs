@@ -8,7 +8,7 @@ use remint_protocol::keyring::Fingerprint;
 use remint_protocol::time::Timestamp;
 use remint_server::keys::KeyFile;
 use remint_server::node::SILENT_AFTER;
-use remint_store::{Filter, Node, Outcome, Store, StoredKey};
+use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
 use serde::Serialize;
 
 use crate::install::{Common, Installation, Location, block_on, now};
@@ -210,6 +210,7 @@ impl Change {
             }
             if self.force {
                 at.store.delete_signing_keys_under(kid).await?;
+                at.store.delete_secrets_under(kid).await?;
             }
             if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
                 bail!("the root key {kid} is retired already, or seals again");
@@ -232,6 +233,7 @@ struct Needs {
     clients: Vec<String>,
     access_tokens_until: Option<Timestamp>,
     signing_keys: usize,
+    subject_salt: bool,
 }
 
 impl Needs {
@@ -249,6 +251,7 @@ impl Needs {
                 .iter()
                 .filter(|k| k.root_kid == kid)
                 .count(),
+            subject_salt: store.find_secret(SUBJECT_SALT).await?.is_some_and(|s| s.root_kid == kid),
         };
         let mut longest = at.config.policy().access_token_lifetime;
         let mut after = String::new();
@@ -292,6 +295,7 @@ impl Needs {
             && self.clients.is_empty()
             && self.access_tokens_until.is_none()
             && self.signing_keys == 0
+            && !self.subject_salt
     }
 }
 
@@ -319,6 +323,13 @@ impl std::fmt::Display for Needs {
                  a minute",
                 self.signing_keys
             ));
+        }
+        if self.subject_salt {
+            all.push(
+                "the salt of pairwise subjects is sealed under it, which a running server moves to the new \
+                 key within a minute; without it such clients take everybody for somebody new"
+                    .to_owned(),
+            );
         }
         write!(f, "the root key {} is still needed: {}", self.kid, all.join("; "))
     }

@@ -12,6 +12,7 @@ use crate::claims_parameter::{ClaimsParameter, Requested};
 use crate::client::Client;
 use crate::consent::{self, Consent};
 use crate::form::Form;
+use crate::id_token::SubjectId;
 use crate::interaction::Proof;
 use crate::pkce::Challenge;
 use crate::policy::Pkce;
@@ -20,8 +21,8 @@ use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::response::{ResponseMode, ResponseType};
 use crate::scope::Scope;
+use crate::subject;
 use crate::time::Timestamp;
-use crate::user::UserId;
 
 /// The longest `state`, in bytes: it travels in URLs, whose length others limit.
 pub const MAX_STATE: usize = 4096;
@@ -159,7 +160,7 @@ pub struct Request {
     /// How old the proof of who the person is may be.
     pub max_age: Option<Duration>,
     /// Whom the client expects: the subject of its `id_token_hint`, or of its `claims`.
-    pub expected: Option<UserId>,
+    pub expected: Option<SubjectId>,
     /// The claims that are asked for one by one.
     pub requested: Requested,
 }
@@ -233,10 +234,12 @@ impl Request {
 }
 
 /// OpenID Connect Core §5.5.1: a `sub` that is asked for by its value.
-fn expected(claims: &ClaimsParameter) -> Result<Option<UserId>, Reject> {
-    let Some(sub) = &claims.sub else { return Ok(None) };
+fn expected(claims: &ClaimsParameter) -> Result<Option<SubjectId>, Reject> {
     // One who is nobody here can not be signed in.
-    UserId::from_subject(sub.as_str()).map(Some).ok_or_else(|| Why::LoginRequired.into())
+    if claims.sub.as_ref().is_some_and(|sub| !subject::is_subject(sub.as_str())) {
+        return Err(Why::LoginRequired.into());
+    }
+    Ok(claims.sub.clone())
 }
 
 fn nonce(form: &Form<'_>) -> Result<Option<String>, Reject> {
@@ -272,6 +275,8 @@ pub enum Step {
 pub struct Known<'a> {
     /// Their session, if it is alive.
     pub session: Option<&'a BrowserSession>,
+    /// Who they are to the client.
+    pub subject: Option<&'a SubjectId>,
     /// What they consented to before.
     pub consent: Option<&'a Consent>,
     /// The sign-in that was made for this very request.
@@ -286,11 +291,11 @@ pub fn decide(
     now: Timestamp,
 ) -> Step {
     let session = known.session.filter(|session| is_fresh(request, session, known.proof, now));
-    let Some(session) = session else {
+    if session.is_none() {
         return page(request, Step::SignIn, Why::LoginRequired);
-    };
+    }
     // OpenID Connect Core §3.1.2.1, `id_token_hint`: another person than the expected one.
-    if request.expected.is_some_and(|expected| expected != session.user_id) {
+    if request.expected.as_ref().is_some_and(|expected| known.subject != Some(expected)) {
         return Step::Refuse(Why::LoginRequired.into());
     }
     let is_asked = request.prompt.consent
@@ -333,6 +338,7 @@ mod tests {
     use crate::browser_session::tests::session;
     use crate::client::AuthMethod;
     use crate::client::tests::client;
+    use crate::user::UserId;
 
     const CHALLENGE: &str =
         "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
@@ -456,6 +462,8 @@ mod tests {
         assert_eq!(asked(&format!("nonce={}", "n".repeat(513))), Err(Why::NonceTooLong));
     }
 
+    /// Whom the client knows the person at the browser by.
+    const SUBJECT: &str = "usr_AwMDAwMDAwMDAwMDAwMDAw";
     const SINCE: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn step(more: &str, seconds_ago: Option<u64>, consent: bool, after: u64) -> Step {
@@ -470,7 +478,13 @@ mod tests {
         });
         let target = target(CALLBACK, &client).unwrap();
         let proof = session.as_ref().filter(|_| seconds_ago == Some(0)).map(Proof::of);
-        let known = Known { session: session.as_ref(), consent: consent.as_ref(), proof };
+        let subject = SubjectId::parse(SUBJECT).unwrap();
+        let known = Known {
+            session: session.as_ref(),
+            subject: session.is_some().then_some(&subject),
+            consent: consent.as_ref(),
+            proof,
+        };
         decide((&request, &target), &client, known, SINCE.after(Duration::from_secs(after)))
     }
 
@@ -484,6 +498,18 @@ mod tests {
         assert_eq!(step("", Some(100), false, 0), Step::Consent);
         assert_eq!(step("", Some(100), true, 0), Step::Answer);
         assert_eq!(step("prompt=consent", Some(100), true, 0), Step::Consent);
+    }
+
+    #[test]
+    fn another_person_than_the_expected_one_is_not_told_of() {
+        let expecting = |sub: &str| {
+            format!("claims=%7B%22id_token%22:%7B%22sub%22:%7B%22value%22:%22{sub}%22%7D%7D%7D")
+        };
+        assert_eq!(step(&expecting(SUBJECT), Some(100), true, 0), Step::Answer);
+        assert_eq!(step(&expecting(SUBJECT), None, true, 0), Step::SignIn);
+        let other = UserId([4; 16]).subject();
+        assert_eq!(step(&expecting(&other), Some(100), true, 0), refused(Why::LoginRequired));
+        assert_eq!(asked(&expecting("nobody")), Err(Why::LoginRequired));
     }
 
     #[test]

@@ -11,14 +11,15 @@ use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, RefreshToken, Subject};
+use crate::user::UserId;
 
 /// What an entitled caller learns of an active token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Active {
     /// `client_id`.
     pub client_id: ClientId,
-    /// `sub`.
-    pub subject: String,
+    /// `sub`: the user, or none where the client speaks for itself.
+    pub subject: Option<UserId>,
     /// `scope`.
     pub scope: Scope,
     /// `aud`.
@@ -57,9 +58,7 @@ pub fn access_token(
     }
     let owner = state.owner.filter(|owner| owner.enabled)?;
     let subject = match token.subject {
-        Subject::Client if token.issued_at > owner.not_before => {
-            token.client_id.as_str().to_owned()
-        }
+        Subject::Client if token.issued_at > owner.not_before => None,
         Subject::Client => return None,
         Subject::User { user_id, generation, .. } => {
             let loaded = state.family?;
@@ -72,7 +71,7 @@ pub fn access_token(
             if is_superseded || !is_alive {
                 return None;
             }
-            user_id.subject()
+            Some(user_id)
         }
     };
     Some(Active {
@@ -101,7 +100,7 @@ pub fn refresh_token(
         && family.generation == token.generation;
     is_newest.then(|| Active {
         client_id: caller.id.clone(),
-        subject: family.user_id.subject(),
+        subject: Some(family.user_id),
         scope: family.scope.clone(),
         resources: family.resources.clone(),
         issued_at: family.rotated_at,
@@ -116,7 +115,7 @@ mod tests {
     use crate::client::tests::client;
     use crate::family::{Family, FamilyId, Origin, RevokeReason};
     use crate::secret::FamilySecret;
-    use crate::user::{UserId, UserStanding};
+    use crate::user::UserStanding;
 
     const USER: UserId = UserId([3; 16]);
 
@@ -227,7 +226,7 @@ mod tests {
     fn a_client_sees_what_its_own_access_token_says() {
         let expected = Active {
             client_id: client("demo").id,
-            subject: USER.subject(),
+            subject: Some(USER),
             scope: Scope::parse("a").unwrap(),
             resources: resources("https://a"),
             issued_at: at(-50),
@@ -328,7 +327,7 @@ mod tests {
             c.access.subject = Subject::Client;
             c.loaded = None;
         });
-        assert_eq!(case.see_access().unwrap().subject, "demo");
+        assert_eq!(case.see_access().unwrap().subject, None);
         case.owner().not_before = at(-50);
         assert_eq!(case.see_access(), None);
         case.owner().not_before = at(-51);
@@ -339,7 +338,7 @@ mod tests {
     fn a_client_sees_the_grant_behind_its_newest_refresh_token() {
         let expected = Active {
             client_id: client("demo").id,
-            subject: USER.subject(),
+            subject: Some(USER),
             scope: Scope::parse("a b").unwrap(),
             resources: resources("https://a https://b"),
             issued_at: at(-50),

@@ -57,6 +57,8 @@ pub enum Kind {
     SigningKey,
     /// What access tokens that are JWTs say to this server alone.
     Reference,
+    /// What pairwise subjects are made with.
+    SubjectSalt,
 }
 
 impl Kind {
@@ -70,6 +72,7 @@ impl Kind {
             Self::Interaction => b"remint interaction v1",
             Self::SigningKey => b"remint signing key v1",
             Self::Reference => b"remint access reference v1",
+            Self::SubjectSalt => b"remint subject salt v1",
         }
     }
 }
@@ -90,6 +93,7 @@ struct Derived {
     csrf: Hmac<Sha256>,
     signing_key: Key,
     reference: Key,
+    subject_salt: Key,
     client_secret: Hmac<Sha256>,
 }
 
@@ -113,6 +117,7 @@ impl Derived {
             csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
             signing_key: derive(Kind::SigningKey.label())?,
             reference: derive(Kind::Reference.label())?,
+            subject_salt: derive(Kind::SubjectSalt.label())?,
             client_secret: Hmac::new(
                 mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
             ),
@@ -212,6 +217,7 @@ impl Keyring {
             Kind::Interaction => &key.interaction,
             Kind::SigningKey => &key.signing_key,
             Kind::Reference => &key.reference,
+            Kind::SubjectSalt => &key.subject_salt,
         };
         Aes256Siv::new_from_slice(key.as_slice()).ok()
     }

@@ -35,6 +35,7 @@ pub mod revoke;
 pub mod scope;
 pub mod secret;
 pub mod signing_key;
+pub mod subject;
 pub mod time;
 pub mod token;
 pub mod user;

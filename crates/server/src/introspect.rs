@@ -38,9 +38,17 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
         access_token(app, &caller, text, now).await?
     };
     let Some(active) = active else { return Ok(json(r#"{"active":false}"#).into_response()) };
-    let body = serde_json::to_vec(&Members::new(app, &active));
+    let body = serde_json::to_vec(&Members::new(app, &active, subject(app, &active).await?));
     let body = body.map_err(|_| Failure::Internal("an answer does not encode"))?;
     Ok(json(body).into_response())
+}
+
+/// Whom the token speaks for, as its own client knows them, whoever asks.
+async fn subject(app: &App, active: &Active) -> Result<String, Failure> {
+    let Some(user) = active.subject else { return Ok(active.client_id.as_str().to_owned()) };
+    let owner = app.clients.find(active.client_id.as_str(), &app.store, &app.policy).await?;
+    let owner = owner.ok_or(Failure::Contended)?;
+    Ok(app.subject(&owner.client, user).await?.into())
 }
 
 async fn access_token(
@@ -95,7 +103,7 @@ pub(crate) fn open_refresh(
 struct Members<'a> {
     active: bool,
     client_id: &'a str,
-    sub: &'a str,
+    sub: String,
     iss: &'a str,
     iat: i64,
     exp: i64,
@@ -110,11 +118,11 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn new(app: &'a App, active: &'a Active) -> Self {
+    fn new(app: &'a App, active: &'a Active, sub: String) -> Self {
         Self {
             active: true,
             client_id: active.client_id.as_str(),
-            sub: &active.subject,
+            sub,
             iss: app.config.server.issuer.as_str(),
             iat: active.issued_at.as_secs(),
             exp: active.expires_at.as_secs(),

@@ -65,6 +65,7 @@ use keys::Known;
 use observe::{RequestIds, observe};
 use pages::Pages;
 use passwords::Passwords;
+use subject::Salt;
 use telemetry::Metrics;
 
 /// The running server's state, shared by all requests.
@@ -84,6 +85,7 @@ pub struct App {
     suspects: Suspects,
     walks: playground::Walks,
     origins: Origins,
+    salt: Salt,
     metrics: Metrics,
     request_ids: RequestIds,
 }
@@ -123,6 +125,7 @@ impl App {
             suspects: Suspects::default(),
             walks: playground::Walks::default(),
             origins: Origins::default(),
+            salt: Salt::default(),
             config,
             store,
             keys: ArcSwap::from_pointee(keys),
@@ -184,9 +187,14 @@ impl App {
 pub fn router(app: &Arc<App>) -> Router {
     let playground = app.config.playground.map_or_else(Router::new, playground::routes);
     Router::new()
+        .without_v07_checks()
         .merge(playground)
         .merge(called_by_scripts(app))
         .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
+        .route(
+            "/oauth2endpoints/authorize",
+            get(authorize::authorize).post(authorize::authorize_by_form),
+        )
         .route(authorize::CONTINUE, get(authorize::go_on))
         .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
         .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
@@ -208,16 +216,22 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// What applications in a browser call by themselves, from the origins that they registered.
 fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new()
+    let mut router = Router::new()
+        // The path of an issuer may have anything in it.
+        .without_v07_checks()
         .route("/oauth2/token", post(token::token))
         .route("/oauth2/token/", post(token::token))
         .route("/oauth2/revoke", post(revoke::revoke))
         .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/oauth2/jwks", get(jwks::jwks))
-        .route("/.well-known/openid-configuration", get(metadata::openid))
-        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
-        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
-        .route_layer(from_fn_with_state(Arc::clone(app), cors))
+        // As WSO2 Identity Server had them before 5.0.
+        .route("/oauth2endpoints/token", post(token::token))
+        .route("/oauth2endpoints/revoke", post(revoke::revoke))
+        .route("/oauth2endpoints/userinfo", get(userinfo::userinfo).post(userinfo::userinfo));
+    for path in metadata::paths(&app.config.server.issuer) {
+        router = router.route(&path, get(metadata::metadata));
+    }
+    router.route_layer(from_fn_with_state(Arc::clone(app), cors))
 }
 
 /// What the pages load.

@@ -72,16 +72,18 @@ impl Endpoint {
 
     pub(crate) fn of(path: &str) -> Self {
         match path.trim_end_matches('/') {
-            "/oauth2/token" => Self::Token,
+            "/oauth2/token" | "/oauth2endpoints/token" => Self::Token,
             "/oauth2/introspect" => Self::Introspect,
             "/oauth2/jwks" => Self::Jwks,
-            "/oauth2/authorize" | "/oauth2/authorize/continue" | "/login" | "/consent" => {
-                Self::Authorize
-            }
-            "/oauth2/userinfo" => Self::Userinfo,
+            "/oauth2/authorize"
+            | "/oauth2endpoints/authorize"
+            | "/oauth2/authorize/continue"
+            | "/login"
+            | "/consent" => Self::Authorize,
+            "/oauth2/userinfo" | "/oauth2endpoints/userinfo" => Self::Userinfo,
             "/oidc/logout" => Self::Logout,
-            "/oauth2/revoke" => Self::Revoke,
-            p if p.starts_with("/.well-known/") => Self::Metadata,
+            "/oauth2/revoke" | "/oauth2endpoints/revoke" => Self::Revoke,
+            p if p.contains("/.well-known/") => Self::Metadata,
             p if p == "/account" || p.starts_with("/account/") => Self::Account,
             p if p.starts_with("/assets/") => Self::Assets,
             p if p.starts_with("/health") => Self::Health,

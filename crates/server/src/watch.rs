@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{App, keys, node, signing};
+use crate::{App, keys, node, signing, subject};
 
 /// How often the store is asked whether something changed, beside being told so.
 const EVERY: Duration = Duration::from_millis(250);
@@ -32,6 +32,7 @@ pub(crate) async fn watch(app: Arc<App>) {
             seen = stamp;
             settled = read_keys(&app).await;
             signing::reload(&app).await;
+            subject::reload(&app).await;
         }
     }
 }

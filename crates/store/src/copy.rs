@@ -37,6 +37,7 @@ const RAISE_COUNTER: Statement =
     Statement::new("UPDATE meta SET value = ?2 WHERE name = ?1 AND value < ?2");
 const FORGET_KEYS: Statement = Statement::new("DELETE FROM keys");
 const FORGET_SIGNING_KEYS: Statement = Statement::new("DELETE FROM signing_keys");
+const FORGET_SECRETS: Statement = Statement::new("DELETE FROM secrets");
 
 /// One of the two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,6 +242,7 @@ impl<'a> Copy<'a> {
             // made keys to sign with.
             batch.push(Write::any(&FORGET_KEYS, Vec::new()));
             batch.push(Write::any(&FORGET_SIGNING_KEYS, Vec::new()));
+            batch.push(Write::any(&FORGET_SECRETS, Vec::new()));
         }
         self.commit(batch).await
     }

@@ -25,12 +25,13 @@ const ACTIVATE: Statement = Statement::new(
      WHERE kid = ?1 AND retired_at IS NULL",
 );
 
-/// Not the one that seals, nor one that a signing key is sealed under.
+/// Not the one that seals, nor one that a signing key or a secret is sealed under.
 const RETIRE: Statement = Statement::new(
     "UPDATE keys SET retired_at = ?2 WHERE kid = ?1 AND retired_at IS NULL \
      AND EXISTS (SELECT 1 FROM keys k WHERE k.retired_at IS NULL \
      AND k.activated_at > coalesce(keys.activated_at, 0)) \
-     AND NOT EXISTS (SELECT 1 FROM signing_keys s WHERE s.root_kid = keys.kid)",
+     AND NOT EXISTS (SELECT 1 FROM signing_keys s WHERE s.root_kid = keys.kid) \
+     AND NOT EXISTS (SELECT 1 FROM secrets s WHERE s.root_kid = keys.kid)",
 );
 
 /// A handful of rows, looked at when something changes.
@@ -84,8 +85,8 @@ impl Store {
         self.commit(vec![raise_revision(), activate]).await
     }
 
-    /// Gives a key up; `Conflict` when it is unknown, retired, the one that seals, or the one that
-    /// a signing key is sealed under.
+    /// Gives a key up; `Conflict` when it is unknown, retired, the one that seals, or one that
+    /// a signing key or a secret is sealed under.
     ///
     /// # Errors
     /// [`Error`].

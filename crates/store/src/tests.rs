@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::batch::Statement;
 use crate::{
     access_tokens, browser_sessions, clients, consents, families, guesses, keys, meta, migrate,
-    nodes, signing_keys, users,
+    nodes, secrets, signing_keys, users,
 };
 
 fn database() -> Connection {
@@ -33,7 +33,8 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
 }
 
 fn all() -> impl Iterator<Item = &'static &'static Statement> {
-    let cold = [clients::COLD, consents::COLD, keys::COLD, nodes::COLD, signing_keys::COLD];
+    let cold =
+        [clients::COLD, consents::COLD, keys::COLD, nodes::COLD, secrets::COLD, signing_keys::COLD];
     hot().chain(cold.into_iter().flatten())
 }
 

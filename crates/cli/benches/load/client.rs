@@ -32,6 +32,10 @@ pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     /// Seconds, of the Retry-After header.
     pub(crate) retry_after: Option<u64>,
+    /// Where it leads.
+    pub(crate) location: Option<String>,
+    /// What it lets a browser keep.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: &'a [u8],
 }
 
@@ -49,6 +53,8 @@ struct Head {
     length: usize,
     closes: bool,
     retry_after: Option<u64>,
+    location: Option<String>,
+    cookies: Vec<String>,
 }
 
 impl Client {
@@ -86,6 +92,26 @@ impl Client {
         self.exchange().await
     }
 
+    /// Fetches a page or sends its form, as a browser that has these cookies.
+    pub(crate) async fn visit(
+        &mut self,
+        path: &str,
+        cookies: &str,
+        form: Option<&str>,
+    ) -> Result<Answer<'_>> {
+        let method = if form.is_some() { "POST" } else { "GET" };
+        let form = form.unwrap_or_default();
+        self.output.clear();
+        write!(
+            self.output,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nCookie: {cookies}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            self.host,
+            form.len()
+        )?;
+        self.exchange().await
+    }
+
     /// After an error the connection is gone: `stream` is put back only when all went well.
     async fn exchange(&mut self) -> Result<Answer<'_>> {
         let mut stream = match self.stream.take() {
@@ -109,7 +135,8 @@ impl Client {
             self.stream = Some(stream);
         }
         let body = self.input.get(head.bytes..end).unwrap_or_default();
-        Ok(Answer { status: head.status, retry_after: head.retry_after, body })
+        let Head { status, retry_after, location, cookies, .. } = head;
+        Ok(Answer { status, retry_after, location, cookies, body })
     }
 
     async fn connect(&self) -> Result<TcpStream> {
@@ -131,6 +158,9 @@ impl Head {
         let mut closes = response.version == Some(0);
         let mut length = None;
         let mut retry_after = None;
+        let mut location = None;
+        let mut cookies = Vec::new();
+        let text = |value| String::from_utf8_lossy(value).into_owned();
         for header in response.headers.iter() {
             if header.name.eq_ignore_ascii_case("content-length") {
                 length = number(header.value);
@@ -138,13 +168,17 @@ impl Head {
                 retry_after = number(header.value);
             } else if header.name.eq_ignore_ascii_case("connection") {
                 closes = header.value.eq_ignore_ascii_case(b"close");
+            } else if header.name.eq_ignore_ascii_case("location") {
+                location = Some(text(header.value));
+            } else if header.name.eq_ignore_ascii_case("set-cookie") {
+                cookies.push(text(header.value));
             }
         }
         let status = response.code.context("an answer without a status")?;
         let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
             bail!("status {status} without a Content-Length");
         };
-        Ok(Some(Self { bytes, status, length, closes, retry_after }))
+        Ok(Some(Self { bytes, status, length, closes, retry_after, location, cookies }))
     }
 }
 

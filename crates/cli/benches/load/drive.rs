@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio::task::LocalSet;
 
 use crate::client::Client;
+use crate::codes::VERIFIER;
 use crate::now;
-use crate::process::{INTROSPECT, Server, TOKEN, authorization};
+use crate::process::{
+    CLIENT, CODE_CLIENT, ES256_CLIENT, INTROSPECT, REDIRECT_URI, RS256_CLIENT, Server, TOKEN,
+    authorization,
+};
 use crate::stats::{float, quantile};
 use crate::usage::{Sample, Watched};
 
@@ -41,11 +45,24 @@ pub(crate) enum Load {
     ClientCredentials,
     /// RFC 7662, the newest access token of each session.
     Introspect,
+    /// RFC 6749 §4.1.3, of codes that were obtained before.
+    Code,
+    /// Refreshes that bring an ID token (OpenID Connect Core §12.2), signed by RSA.
+    RefreshIdTokenRs256,
+    /// The same, signed on P-256.
+    RefreshIdTokenEs256,
 }
 
 impl Load {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Bare, Self::Refresh, Self::ClientCredentials, Self::Introspect];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::Refresh,
+        Self::ClientCredentials,
+        Self::Introspect,
+        Self::Code,
+        Self::RefreshIdTokenRs256,
+        Self::RefreshIdTokenEs256,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -53,32 +70,64 @@ impl Load {
             Self::Refresh => "refresh",
             Self::ClientCredentials => "client_credentials",
             Self::Introspect => "introspect",
+            Self::Code => "code",
+            Self::RefreshIdTokenRs256 => "refresh_id_token_rs256",
+            Self::RefreshIdTokenEs256 => "refresh_id_token_es256",
         }
+    }
+
+    /// Whose sessions it works on.
+    pub(crate) fn client(self) -> &'static str {
+        match self {
+            Self::Bare | Self::Refresh | Self::ClientCredentials | Self::Introspect => CLIENT,
+            Self::Code => CODE_CLIENT,
+            Self::RefreshIdTokenRs256 => RS256_CLIENT,
+            Self::RefreshIdTokenEs256 => ES256_CLIENT,
+        }
+    }
+
+    /// Whether its sessions are logged in before.
+    pub(crate) fn needs_logins(self) -> bool {
+        !matches!(self, Self::Bare | Self::ClientCredentials | Self::Code)
     }
 
     fn path(self) -> &'static str {
         match self {
-            Self::Bare | Self::Refresh | Self::ClientCredentials => TOKEN,
             Self::Introspect => INTROSPECT,
+            _ => TOKEN,
         }
     }
 
-    fn fill(self, form: &mut String, session: &Session) {
+    /// Writes the next request of a session, and says whether there is one.
+    fn fill(self, form: &mut String, session: &mut Session) -> bool {
         form.clear();
         let parts = match self {
             Self::Bare => ["grant_type=refresh_token&refresh_token=", SAMPLE_TOKEN],
-            Self::Refresh => ["grant_type=refresh_token&refresh_token=", &session.refresh],
+            Self::Refresh | Self::RefreshIdTokenRs256 | Self::RefreshIdTokenEs256 => {
+                ["grant_type=refresh_token&refresh_token=", &session.refresh]
+            }
             Self::ClientCredentials => ["grant_type=client_credentials", ""],
             Self::Introspect => ["token=", &session.access],
+            Self::Code => {
+                let Some(code) = session.codes.pop() else { return false };
+                form.extend(["grant_type=authorization_code&redirect_uri=", REDIRECT_URI]);
+                form.extend(["&code_verifier=", VERIFIER, "&code=", &code]);
+                return true;
+            }
         };
         form.extend(parts);
+        true
     }
 
     /// Whether the answer is what the load is for.
     fn check(self, session: &mut Session, body: &[u8]) -> Result<()> {
         match self {
             Self::Refresh => session.renew(body),
-            Self::Bare | Self::ClientCredentials => {
+            Self::RefreshIdTokenRs256 | Self::RefreshIdTokenEs256 => {
+                ensure!(Tokens::parse(body)?.id_token.is_some(), "no ID token");
+                session.renew(body)
+            }
+            Self::Bare | Self::ClientCredentials | Self::Code => {
                 let token = Tokens::parse(body)?.access_token;
                 ensure!(token.is_some(), "no access token");
                 Ok(())
@@ -98,6 +147,8 @@ pub(crate) struct Session {
     refresh: String,
     access: String,
     spare: String,
+    /// To be redeemed, each once.
+    pub(crate) codes: Vec<String>,
 }
 
 impl Session {
@@ -118,10 +169,12 @@ fn encode(into: &mut String, token: &str) {
 }
 
 /// A token response. Borrowed text cannot hold JSON's escapes; no token needs any.
+#[expect(clippy::struct_field_names, reason = "the names of RFC 6749 §5.1")]
 #[derive(Deserialize)]
 struct Tokens<'a> {
     access_token: Option<&'a str>,
     refresh_token: Option<&'a str>,
+    id_token: Option<&'a str>,
 }
 
 impl<'a> Tokens<'a> {
@@ -210,7 +263,7 @@ pub(crate) async fn run(
             postmaster: target.postmaster,
             driver: None,
         },
-        authorization: authorization(),
+        authorization: authorization(plan.load.client()),
         begin,
         end: begin + plan.window,
         left: Cell::new(plan.limit),
@@ -287,10 +340,15 @@ async fn connection(
 ) -> Result<Vec<Session>> {
     let mut client = Client::new(address, &run.authorization);
     let mut form = String::new();
-    while run.goes_on() {
+    let mut has_work = true;
+    while has_work && run.goes_on() {
+        has_work = false;
         for session in &mut sessions {
+            if !run.load.fill(&mut form, session) {
+                continue;
+            }
+            has_work = true;
             let Some(began) = run.start() else { break };
-            run.load.fill(&mut form, session);
             if let Err(error) = request(&run, &mut client, &form, session).await {
                 run.failed.set(true);
                 return Err(error);

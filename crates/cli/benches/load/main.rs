@@ -10,6 +10,7 @@
 
 mod bare;
 mod client;
+mod codes;
 mod drive;
 mod machine;
 mod options;
@@ -20,13 +21,14 @@ mod stats;
 mod table;
 mod usage;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use drive::{CONNECTIONS, Load, Outcome, Plan, Session, Target};
 use options::{Command, Options};
-use process::{Cores, Server, Site};
+use process::{CLIENT, Cores, ES256_CLIENT, RS256_CLIENT, Server, Site};
 use table::{Memory, Report, Size, Snapshot, Speed};
 
 /// The same load before measuring starts.
@@ -90,11 +92,15 @@ async fn report(options: &Options, site: &Site, cores: Option<Cores>) -> Result<
     let with_size = options.selects("size");
     let loads: Vec<Load> =
         Load::ALL.into_iter().filter(|load| options.selects(load.name())).collect();
-    let rotates = loads.iter().any(|load| matches!(load, Load::Refresh | Load::Introspect));
+    let needs = |client: &str| loads.iter().any(|l| l.needs_logins() && l.client() == client);
+    let rotates = needs(CLIENT);
+    let others: Vec<_> = [RS256_CLIENT, ES256_CLIENT].into_iter().filter(|id| needs(id)).collect();
     let needed =
         (if rotates { options.sessions } else { 0 }).max(if with_size { SIZE_SESSIONS } else { 0 });
     let mut report = Report::new(machine::describe(site.root(), cores)?, options);
     let mut seeded = seed_sessions(site, needed).await?;
+    let own = with_id_tokens(site, &others, options.sessions).await?;
+    let cookies = if loads.contains(&Load::Code) { person(site).await? } else { String::new() };
     if needed > 0 {
         report.seeding_peak_bytes = Some(seeded.peak_bytes);
     }
@@ -106,11 +112,24 @@ async fn report(options: &Options, site: &Site, cores: Option<Cores>) -> Result<
     }
     if !loads.is_empty() {
         seeded.sessions.truncate(options.sessions);
-        let (memory, speed) = speed(site, options, &loads, seeded.sessions).await?;
+        let mut sessions = own;
+        sessions.insert(CLIENT, seeded.sessions);
+        let people = People { sessions, cookies };
+        let (memory, speed) = speed(site, options, &loads, people).await?;
         report.memory = Some(memory);
         report.speed = speed;
     }
     Ok(report)
+}
+
+/// Sessions by their client.
+type Sessions = BTreeMap<&'static str, Vec<Session>>;
+
+/// Who is logged in before the loads.
+struct People {
+    sessions: Sessions,
+    /// Of a browser, for codes.
+    cookies: String,
 }
 
 struct Seeded {
@@ -123,7 +142,7 @@ struct Seeded {
 /// should not be charged with.
 async fn seed_sessions(site: &Site, count: usize) -> Result<Seeded> {
     let server = site.serve()?.ready().await?;
-    let sessions = log_in(&server, count).await?;
+    let sessions = log_in(&server, CLIENT, count).await?;
     let peak_bytes = usage::memory(server.pid())?.peak;
     let running = Snapshot::take("logged in, running", site.data())?;
     server.stop().await?;
@@ -131,13 +150,35 @@ async fn seed_sessions(site: &Site, count: usize) -> Result<Seeded> {
     Ok(Seeded { sessions, peak_bytes, snapshots: vec![running, stopped] })
 }
 
-async fn log_in(server: &Server, count: usize) -> Result<Vec<Session>> {
+/// The sessions of clients that get ID tokens.
+async fn with_id_tokens(site: &Site, clients: &[&'static str], count: usize) -> Result<Sessions> {
+    let mut sessions = Sessions::new();
+    if clients.is_empty() {
+        return Ok(sessions);
+    }
+    let server = site.serve()?.ready().await?;
+    for client in clients {
+        sessions.insert(client, log_in(&server, client, count).await?);
+    }
+    server.stop().await?;
+    Ok(sessions)
+}
+
+/// The cookies of a person who is signed in at a browser.
+async fn person(site: &Site) -> Result<String> {
+    let server = site.serve()?.ready().await?;
+    let cookies = within(30, "signing in at the page", codes::sign_in(&server)).await?;
+    server.stop().await?;
+    Ok(cookies)
+}
+
+async fn log_in(server: &Server, client: &str, count: usize) -> Result<Vec<Session>> {
     if count > 0 {
-        eprintln!("logging in {count} sessions");
+        eprintln!("logging in {count} sessions of {client}");
     }
     // At 5 logins/s, a tenth of what argon2 allows on one core.
     let limit = (count as u64).div_ceil(5) + 10;
-    within(limit, "logins", seed::sessions(server, count)).await
+    within(limit, "logins", seed::sessions(server, client, count)).await
 }
 
 /// Many refreshes over few sessions: what they leave behind on disk.
@@ -181,7 +222,7 @@ async fn speed(
     site: &Site,
     options: &Options,
     loads: &[Load],
-    mut sessions: Vec<Session>,
+    mut people: People,
 ) -> Result<(Memory, Vec<Speed>)> {
     let bare = site.serve_bare()?.ready().await?;
     let remint = site.serve()?.ready().await?;
@@ -191,13 +232,20 @@ async fn speed(
     for round in 1..=options.rounds {
         for row in &mut rows {
             let server = if row.load == Load::Bare { &bare } else { &remint };
+            let kept = people.sessions.entry(row.load.client()).or_default();
+            let mut sessions = std::mem::take(kept);
             // Every load gets as many connections, whether or not it looks at its sessions.
             sessions.resize_with(options.sessions, Session::default);
+            if row.load == Load::Code {
+                let count = codes::count(options.seconds);
+                let obtained = codes::obtain(server, &people.cookies, &mut sessions, count);
+                within(codes::LIFETIME, "codes", obtained).await?;
+            }
             let target = Target::one(server, options.connections);
             let (after, outcome) = turn(options, row.load, target, sessions).await?;
-            sessions = after;
+            *kept = after;
             eprintln!(
-                "round {round} of {}: {:18} {:>8} requests/s",
+                "round {round} of {}: {:22} {:>8} requests/s",
                 options.rounds,
                 row.load.name(),
                 stats::rounded(outcome.per_second)
@@ -216,7 +264,9 @@ async fn turn(
     target: Target<'_>,
     sessions: Vec<Session>,
 ) -> Result<(Vec<Session>, Outcome)> {
-    let plan = Plan { load, warm_up: WARM_UP, window: options.seconds, limit: u64::MAX };
+    // A warm-up would redeem the codes that are to be measured.
+    let warm_up = if load == Load::Code { Duration::ZERO } else { WARM_UP };
+    let plan = Plan { load, warm_up, window: options.seconds, limit: u64::MAX };
     drive::run(&plan, target, sessions).await
 }
 

@@ -22,7 +22,8 @@ const USAGE: &str = "cargo bench -p remint --bench load -- [postgres] [options]
   --connections N as many at most, one for each session; nodes_each has three times as many, and
                   pgbench never more than 64 (64)
   --refreshes N   refreshes of the size row, over 1,000 sessions (1000000)
-  --only NAME     bare, refresh, client_credentials, introspect, start or size;
+  --only NAME     bare, refresh, client_credentials, introspect, code, refresh_id_token_rs256,
+                  refresh_id_token_es256, start or size;
                   with postgres: bare, sqlite, pgbench, postgres, nodes or nodes_each
   --json          one JSON object instead of the tables";
 

@@ -18,7 +18,7 @@ use self::pgbench::Pgbench;
 use self::report::{Report, Row};
 use crate::drive::{Load, Outcome, Session, Target};
 use crate::options::Options;
-use crate::process::{Cores, NODES, Server, Site};
+use crate::process::{CLIENT, Cores, NODES, Server, Site};
 use crate::{log_in, machine, process, stats, turn};
 
 /// What takes turns.
@@ -118,7 +118,7 @@ async fn report(
 async fn seeded(site: &Site, sessions: usize) -> Result<Vec<Session>> {
     site.create()?;
     let server = site.serve()?.ready().await?;
-    let sessions = log_in(&server, sessions).await?;
+    let sessions = log_in(&server, CLIENT, sessions).await?;
     server.stop().await?;
     Ok(sessions)
 }

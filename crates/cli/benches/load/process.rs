@@ -23,12 +23,20 @@ const REMINT: &str = env!("CARGO_BIN_EXE_remint");
 
 pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const AUTHORIZE: &str = "/oauth2/authorize";
 pub(crate) const READY: &str = "/health/ready";
 
 const CONFIG: &str = "remint.toml";
 const KEYS: &str = "remint.keys";
 
-const CLIENT: &str = "bench";
+/// The client of most loads.
+pub(crate) const CLIENT: &str = "bench";
+/// Clients that get an ID token with each refresh, by its algorithm.
+pub(crate) const RS256_CLIENT: &str = "bench-rs256";
+pub(crate) const ES256_CLIENT: &str = "bench-es256";
+/// The client that redeems codes. Nobody is asked for consent to it.
+pub(crate) const CODE_CLIENT: &str = "bench-code";
+pub(crate) const REDIRECT_URI: &str = "https://bench.example/callback";
 const CLIENT_SECRET: &str = "bench-secret-bench-secret-bench-secret-0001";
 /// Nodes on one PostgreSQL database.
 pub(crate) const NODES: usize = 3;
@@ -40,9 +48,9 @@ pub(crate) const PASSWORD: &str = "bench-password-0001";
 const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: u32 = 4_000;
 
-/// The Authorization header of the client.
-pub(crate) fn authorization() -> String {
-    format!("Basic {}", STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}")))
+/// The Authorization header of a client.
+pub(crate) fn authorization(client: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{client}:{CLIENT_SECRET}")))
 }
 
 /// Which core has the server and which the driver.
@@ -126,7 +134,7 @@ impl Site {
         &self.data
     }
 
-    /// Makes the data directory with the configuration, the client and the user.
+    /// Makes the data directory with the configuration, the clients and the user.
     pub(crate) fn create(&self) -> Result<()> {
         let mut init = vec!["init"];
         init.extend(self.store.iter().flat_map(|url| ["--store-url", url]));
@@ -143,11 +151,22 @@ impl Site {
         if self.store.is_some() {
             self.remint(&["migrate"], None)?;
         }
-        let client = "client create --id bench --grant password --grant client_credentials \
-                      --grant refresh_token --secret-stdin --scope";
-        let mut client: Vec<&str> = client.split_whitespace().collect();
-        client.push("a b c");
-        self.remint(&client, Some(CLIENT_SECRET))?;
+        let by_password = "--grant password --grant client_credentials --grant refresh_token";
+        let by_code = format!(
+            "--grant authorization_code --grant refresh_token --first-party --redirect-uri {REDIRECT_URI}"
+        );
+        let alg = |alg: &str| format!("{by_password} --id-token-alg {alg}");
+        for (id, more, scope) in [
+            (CLIENT, by_password, "a b c"),
+            (RS256_CLIENT, &alg("RS256"), "openid"),
+            (ES256_CLIENT, &alg("ES256"), "openid"),
+            (CODE_CLIENT, &by_code, "a b c"),
+        ] {
+            let mut client = vec!["client", "create", "--id", id, "--secret-stdin"];
+            client.extend(more.split_whitespace());
+            client.extend(["--scope", scope]);
+            self.remint(&client, Some(CLIENT_SECRET))?;
+        }
         self.remint(&["user", "create", "--username", USERNAME, "--password-stdin"], Some(PASSWORD))
     }
 

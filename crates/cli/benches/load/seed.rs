@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::drive::Session;
-use crate::process::{PASSWORD, Server, TOKEN, USERNAME, authorization};
+use crate::process::{CLIENT, PASSWORD, Server, TOKEN, USERNAME, authorization};
 
 /// Logins at a time: enough to keep the server's core busy.
 const AT_ONCE: usize = 4;
@@ -17,11 +17,15 @@ const ATTEMPTS: usize = 50;
 /// How often a starting server is asked, a millisecond apart.
 const POLLS: usize = 20_000;
 
-/// Logs in `count` times.
-pub(crate) async fn sessions(server: &Server, count: usize) -> Result<Vec<Session>> {
+/// Logs in `count` times at a client.
+pub(crate) async fn sessions(
+    server: &Server,
+    client_id: &str,
+    count: usize,
+) -> Result<Vec<Session>> {
     let mut tasks = JoinSet::new();
     for share in 0..AT_ONCE {
-        let client = Client::new(server.address(), &authorization());
+        let client = Client::new(server.address(), &authorization(client_id));
         tasks.spawn(logins(client, (count + share) / AT_ONCE));
     }
     let mut sessions = Vec::with_capacity(count);
@@ -62,7 +66,7 @@ async fn login(client: &mut Client, form: &str) -> Result<Session> {
 
 /// Asks for a client-credentials token until there is one.
 pub(crate) async fn first_token(server: &mut Server) -> Result<()> {
-    let authorization = authorization();
+    let authorization = authorization(CLIENT);
     for _ in 0..POLLS {
         let mut client = Client::new(server.address(), &authorization);
         // It fails for as long as nobody listens.

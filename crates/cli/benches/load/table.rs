@@ -87,11 +87,14 @@ impl Speed {
             Load::Refresh => "refresh",
             Load::ClientCredentials => "client credentials",
             Load::Introspect => "introspect",
+            Load::Code => "code, one inserted row each",
+            Load::RefreshIdTokenRs256 => "refresh with ID token, RS256",
+            Load::RefreshIdTokenEs256 => "refresh with ID token, ES256",
         }
     }
 
     /// The target with what became of it.
-    fn verdict(&self, share: f64) -> String {
+    fn verdict(&self, share: f64, refresh: Option<&Self>) -> String {
         match self.load {
             Load::Refresh => format!(
                 "≥ {:.0} % of bare (aim {:.0} %): {}; p99 ≤ {} ms: {}",
@@ -106,11 +109,23 @@ impl Speed {
                 target::CLIENT_CREDENTIALS_SHARE * 100.0,
                 met(share >= target::CLIENT_CREDENTIALS_SHARE)
             ),
+            Load::Code => "none; bound by CPU and by one commit of each row".to_owned(),
+            Load::RefreshIdTokenRs256 | Load::RefreshIdTokenEs256 => refresh.map_or_else(
+                || "none; bound by CPU for the signature".to_owned(),
+                |refresh| {
+                    let cpu = |row: &Self| median(&row.values(|round| round.server_cpu_us));
+                    format!(
+                        "none; bound by CPU: {:.0} µs of {:.0} are the ID token",
+                        cpu(self) - cpu(refresh),
+                        cpu(self)
+                    )
+                },
+            ),
             Load::Bare | Load::Introspect => String::new(),
         }
     }
 
-    fn row(&self, bare: Option<&Self>) -> [String; 7] {
+    fn row(&self, bare: Option<&Self>, refresh: Option<&Self>) -> [String; 7] {
         let bare = bare.map(Self::per_second).unwrap_or_default();
         let own = self.per_second();
         // The rounds take turns, so each is set beside its neighbour.
@@ -127,7 +142,7 @@ impl Speed {
             spread(&self.values(|round| round.p99_ms), two),
             spread(&self.values(|round| round.server_cpu_us), one),
             if self.load == Load::Bare { "100 %".to_owned() } else { share_text },
-            self.verdict(share),
+            self.verdict(share, refresh),
         ]
     }
 }
@@ -212,7 +227,8 @@ impl Report {
             "target",
         ];
         let bare = self.speed.iter().find(|row| row.load == Load::Bare);
-        let rows = self.speed.iter().map(|row| row.row(bare));
+        let refresh = self.speed.iter().find(|row| row.load == Load::Refresh);
+        let rows = self.speed.iter().map(|row| row.row(bare, refresh));
         let table = table(std::iter::once(head.map(str::to_owned)).chain(rows));
         let rounds = self.speed.iter().flat_map(|row| &row.rounds);
         format!("{table}\n{}\n", disturbances(&rounds))

@@ -17,10 +17,10 @@ use axum::response::{IntoResponse as _, Response};
 use remint_protocol::authorize::{Known, Request, Step, Target, Unproven, decide};
 use remint_protocol::client::Client;
 use remint_protocol::form::Form;
+use remint_protocol::id_token::SubjectId;
 use remint_protocol::interaction::{Interaction, Proof};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
-use remint_protocol::user::UserId;
 
 use crate::App;
 use crate::body::Received;
@@ -89,7 +89,7 @@ impl Authorization {
         };
         if let Some(hint) = form.find("id_token_hint") {
             request.expected = match expected(app, hint, &registered.client, now).await? {
-                Ok(user) => Some(user),
+                Ok(subject) => Some(subject),
                 Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
             };
         }
@@ -108,7 +108,16 @@ impl Authorization {
             Some(session) => app.store.load_consent(session.user_id, &self.client().id).await?,
             None => None,
         };
-        let known = Known { session, consent: consent.as_ref(), proof: self.proof };
+        let subject = match session {
+            Some(session) => Some(app.subject(self.client(), session.user_id).await?),
+            None => None,
+        };
+        let known = Known {
+            session,
+            subject: subject.as_ref(),
+            consent: consent.as_ref(),
+            proof: self.proof,
+        };
         Ok(decide((&self.request, &self.target), self.client(), known, self.now))
     }
 
@@ -146,11 +155,10 @@ async fn expected(
     hint: &str,
     client: &Client,
     now: Timestamp,
-) -> Result<Result<UserId, Reject>, Failure> {
+) -> Result<Result<SubjectId, Reject>, Failure> {
     let claims = app.id_token_hint(hint, now).await?;
     let own = claims.filter(|claims| claims.aud.contains(client.id.as_str()));
-    let user = own.and_then(|claims| UserId::from_subject(claims.sub.as_str()));
-    Ok(user.ok_or_else(|| Why::IdTokenHintInvalid.into()))
+    Ok(own.map(|claims| claims.sub).ok_or_else(|| Why::IdTokenHintInvalid.into()))
 }
 
 impl App {

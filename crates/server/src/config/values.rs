@@ -187,11 +187,36 @@ impl Issuer {
         &self.0
     }
 
-    /// What comes before the paths of this server where the issuer has a path itself; empty otherwise.
-    pub fn path(&self) -> &str {
-        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
+    /// What the URLs of this server begin with. It is the issuer itself, but for one that is named after
+    /// an endpoint.
+    pub fn base(&self) -> &str {
+        self.0.strip_suffix(self.endpoint()).unwrap_or(&self.0)
     }
+
+    /// What comes before the paths of this server where [`Self::base`] has a path; empty otherwise.
+    pub fn path(&self) -> &str {
+        path_of(self.base())
+    }
+
+    /// The whole path of the issuer; empty where it has none.
+    pub fn own_path(&self) -> &str {
+        path_of(&self.0)
+    }
+
+    /// The endpoint that the issuer is named after, as those of WSO2 Identity Server are; empty for
+    /// every other.
+    pub fn endpoint(&self) -> &'static str {
+        let path = self.own_path();
+        NAMED_AFTER.into_iter().find(|endpoint| path.ends_with(endpoint)).unwrap_or("")
+    }
+}
+
+/// The issuer of WSO2 Identity Server 5.1, and where later releases have their discovery document.
+const NAMED_AFTER: [&str; 2] = ["/oauth2/token", "/oauth2/oidcdiscovery"];
+
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
 }
 
 impl Setting for Issuer {
@@ -392,7 +417,25 @@ mod tests {
     #[test]
     fn the_path_of_an_issuer_is_what_follows_its_host() {
         for (issuer, path) in [("https://a.example", ""), ("https://a.example:1/t/x", "/t/x")] {
-            assert_eq!(Issuer::read(issuer).unwrap().path(), path);
+            let read = Issuer::read(issuer).unwrap();
+            assert_eq!((read.path(), read.own_path(), read.base()), (path, path, issuer));
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_is_named_after_an_endpoint_is_not_what_urls_begin_with() {
+        for (issuer, base, path) in [
+            ("https://a.example:9443/oauth2/token", "https://a.example:9443", ""),
+            ("https://a.example/id/oauth2/token", "https://a.example/id", "/id"),
+            ("https://a.example/oauth2/oidcdiscovery", "https://a.example", ""),
+        ] {
+            let read = Issuer::read(issuer).unwrap();
+            assert_eq!((read.base(), read.path()), (base, path));
+            assert_eq!(format!("{base}{}", read.endpoint()), issuer);
+        }
+        for other in ["https://a.example/oauth2/tokens", "https://oauth2/token"] {
+            let read = Issuer::read(other).unwrap();
+            assert_eq!((read.base(), read.endpoint()), (other, ""));
         }
     }
 

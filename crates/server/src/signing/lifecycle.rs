@@ -18,10 +18,10 @@ use zeroize::Zeroizing;
 
 use super::Signing;
 use super::pair::{self, Pair};
-use crate::App;
 use crate::config::Config;
 use crate::entropy;
 use crate::sweep::longest_access_token;
+use crate::{App, subject};
 
 /// How long clients may keep our key set. `signing.lead_time` is longer.
 pub const MAX_AGE: Duration = Duration::from_mins(15);
@@ -202,7 +202,7 @@ pub(crate) async fn keep(app: Arc<App>) {
 }
 
 /// Looks after the keys once: makes the missing, makes successors in time, moves all under the active
-/// root key, and removes those that are over.
+/// root key with whatever else is sealed in the store, and removes those that are over.
 ///
 /// # Errors
 /// [`LifecycleError`].
@@ -232,6 +232,7 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
             }
         }
     }
+    subject::tend(app, now).await?;
     reload(app).await;
     Ok(())
 }

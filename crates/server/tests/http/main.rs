@@ -26,9 +26,13 @@ mod limits;
 #[cfg(test)]
 mod logout;
 #[cfg(test)]
+mod metadata;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pairwise;
 #[cfg(test)]
 mod playground;
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! What operators and discovery see: metadata, health, metrics.
+//! What operators see: health, metrics.
 
-use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -11,55 +10,6 @@ use remint_protocol::scope::Scope;
 
 use crate::site::{As, PASSWORD, SECRET, Site, Tokens, eventually};
 use crate::visitor::{Callback, head};
-
-#[test]
-fn metadata_lists_exactly_what_is_there() {
-    let site = Site::with("issuer=https://id.example.com");
-    let answer = site.get("/.well-known/oauth-authorization-server").ok();
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let json = answer.json();
-    assert_eq!(json["issuer"], "https://id.example.com");
-    for (member, value) in json.as_object().unwrap() {
-        if member.ends_with("_endpoint") {
-            let path = value.as_str().unwrap().strip_prefix("https://id.example.com").unwrap();
-            assert_ne!(site.get(path).status, 404, "{member} is there");
-        }
-    }
-    for grant in json["grant_types_supported"].as_array().unwrap() {
-        let answer = site.token(As::Client("demo"), &[("grant_type", grant.as_str().unwrap())]);
-        assert_ne!(answer.json()["error"], "unsupported_grant_type", "{grant}");
-    }
-    let members: HashSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = HashSet::from([
-        "issuer",
-        "authorization_endpoint",
-        "userinfo_endpoint",
-        "jwks_uri",
-        "end_session_endpoint",
-        "scopes_supported",
-        "response_modes_supported",
-        "code_challenge_methods_supported",
-        "prompt_values_supported",
-        "subject_types_supported",
-        "id_token_signing_alg_values_supported",
-        "authorization_response_iss_parameter_supported",
-        "claims_parameter_supported",
-        "claims_supported",
-        "acr_values_supported",
-        "request_parameter_supported",
-        "request_uri_parameter_supported",
-        "ui_locales_supported",
-        "token_endpoint",
-        "token_endpoint_auth_methods_supported",
-        "grant_types_supported",
-        "response_types_supported",
-        "revocation_endpoint",
-        "revocation_endpoint_auth_methods_supported",
-        "introspection_endpoint",
-        "introspection_endpoint_auth_methods_supported",
-    ]);
-    assert_eq!(members, expected, "a new member needs a test that it is true");
-}
 
 #[test]
 fn checklist_76_what_discovery_says_of_authorization_requests_is_so() {
@@ -107,18 +57,6 @@ fn checklist_76_what_discovery_says_of_authorization_requests_is_so() {
         let error = Callback::of(&visitor.authorize(&[(parameter, "https://x")])).value("error");
         assert_eq!(error, format!("{parameter}_not_supported"));
     }
-}
-
-#[test]
-fn the_metadata_of_an_issuer_with_a_path_stands_where_rfc_8414_says() {
-    let site = Site::with("issuer=https://example.com/id/one");
-    let well_known = "/.well-known/oauth-authorization-server";
-    let answer = site.get(&format!("{well_known}/id/one")).ok();
-    assert_eq!(answer.text("issuer"), "https://example.com/id/one");
-    for elsewhere in ["/id", "/id/one/two", "/other"] {
-        assert_eq!(site.get(&format!("{well_known}{elsewhere}")).status, 404, "{elsewhere}");
-    }
-    assert_eq!(Site::new().get(&format!("{well_known}/id")).status, 404);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) struct Table {
 impl Table {
     /// Whether nodes keep what they read of it until the revision changes.
     pub(super) fn is_cached(&self) -> bool {
-        matches!(self.name, "clients" | "keys" | "signing_keys")
+        matches!(self.name, "clients" | "keys" | "secrets" | "signing_keys")
     }
 
     /// Where the time stands at which a row was registered, in a table of what can be deleted.
@@ -136,7 +136,7 @@ macro_rules! table {
 }
 
 /// In this order: what a row speaks of is there before it.
-pub(super) static TABLES: [Table; 9] = [
+pub(super) static TABLES: [Table; 10] = [
     table! {
         keys kid Number (fingerprint added_at) ("?1, ?2, ?3, ?4, ?5")
         if "keys.activated_at IS NULL OR excluded.activated_at > keys.activated_at" { activated_at }
@@ -213,6 +213,13 @@ pub(super) static TABLES: [Table; 9] = [
             (excluded.last_at = guesses.last_at AND excluded.trusted_until >= guesses.trusted_until)"
         { failures last_at }
         if "excluded.trusted_until > guesses.trusted_until" { trusted_until }
+    },
+    // Of two the older one counts: people are known by it.
+    table! {
+        secrets name Text () ("?1, ?2, ?3, ?4, ?5")
+        if "excluded.created_at < secrets.created_at OR \
+            (excluded.created_at = secrets.created_at AND excluded.sealed_at > secrets.sealed_at)"
+        { created_at root_kid sealed sealed_at }
     },
 ];
 

@@ -41,6 +41,8 @@ mod postgres;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod signing_keys;
 #[cfg(test)]
 mod users;

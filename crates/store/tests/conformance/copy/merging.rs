@@ -9,7 +9,7 @@ use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::token::Jti;
 use remint_protocol::user::UserId;
-use remint_store::{Copied, Outcome, StoredSigningKey};
+use remint_store::{Copied, Outcome, SUBJECT_SALT, SealedSecret, StoredSigningKey};
 
 use super::ends::{End, between_all_engines};
 use crate::samples::{
@@ -361,5 +361,32 @@ fn signing_keys_of_an_empty_target_give_way() {
         target.store.add_signing_key(&key, at(0)).await.unwrap();
         source.copy_to(&target).await;
         assert_eq!(target.contents(), source.contents());
+    });
+}
+
+/// A server that ran on the target too early made one there; people are known by that of the source.
+#[test]
+fn of_two_salts_of_subjects_the_older_one_counts_and_the_last_that_was_sealed() {
+    between_all_engines(async |source, target| {
+        for end in [&source, &target] {
+            end.add_keys(&[1]).await;
+        }
+        let salt = |sealed: &str, made, sealed_at| SealedSecret {
+            name: SUBJECT_SALT.into(),
+            created_at: at(made),
+            root_kid: 1,
+            sealed: sealed.into(),
+            sealed_at: at(sealed_at),
+        };
+        source.store.add_secret(&salt("old", 1, 1)).await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents());
+        target.store.delete_secrets_under(1).await.unwrap();
+        target.store.add_secret(&salt("young", 2, 9)).await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents(), "the older one");
+        source.store.reseal_secret(&salt("anew", 1, 5), 1).await.unwrap();
+        source.copy_to(&target).await;
+        assert_eq!(target.contents(), source.contents(), "sealed anew");
     });
 }
