@@ -40,6 +40,7 @@ migrations! {
     2 "keys_and_nodes" "0002_keys_and_nodes.sql"
     3 "signing_keys" "0003_signing_keys.sql"
     4 "authorization_code" "0004_authorization_code.sql"
+    5 "logout_notices" "0005_logout_notices.sql"
 }
 
 /// The newest version that is known here.
