@@ -24,6 +24,7 @@ use crate::observe::RequestId;
 use crate::pages::account::{
     Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
 };
+use crate::pages::sign_out::SignedOut;
 use crate::pages::{Language, sign_in};
 use crate::refused;
 
@@ -200,7 +201,7 @@ pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -
                 return Ok(visit.to(sign_in::PATH));
             }
             let whose = (person.session.user_id, id);
-            visit.app.store.end_browser_session(whose, visit.now).await?;
+            visit.app.end_browser_session(whose, visit.now).await?;
         }
         Ok(visit.to(&format!("{PATH}?done=session")))
     })
@@ -223,8 +224,14 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
 /// Signs out here.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
     form(app, request, async |mut visit, _| {
+        let frames = visit.app.frames(visit.browser.person.as_ref()).await?;
         visit.browser.sign_out(visit.app, visit.now).await?;
-        Ok(visit.to(sign_in::PATH))
+        if frames.is_empty() {
+            return Ok(visit.to(sign_in::PATH));
+        }
+        let language = Language::choose(None, &visit.head.headers);
+        let page = SignedOut { frames, next: None };
+        Ok(visit.browser.dress(visit.app.pages.answer(language, &page)))
     })
     .await
 }
@@ -258,6 +265,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         };
         let hash = visit.app.passwords.hash_in_turn(new.into()).await?;
         visit.app.store.set_password(user.id, &hash, visit.now).await?;
+        visit.app.backchannel.want();
         // Everything that is not younger than this moment is over; the session here begins after it.
         let after = visit.now.after(std::time::Duration::from_millis(1));
         let login = Login { now: after, ..login };

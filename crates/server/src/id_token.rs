@@ -129,8 +129,7 @@ impl App {
     }
 
     fn identity(&self, client: &Client, signed_in: &SignedIn<'_>) -> Result<Identity, Failure> {
-        let sub = SubjectId::parse(&signed_in.user_id.subject());
-        let sub = sub.ok_or(Failure::Internal("a subject is no subject"))?;
+        let sub = subject(signed_in.user_id)?;
         let issuer = self.config.server.issuer.as_str();
         Ok(Identity {
             auth_time: Some(signed_in.auth_time),
@@ -166,8 +165,13 @@ impl App {
     }
 }
 
+/// Who a user is to a client.
+pub(crate) fn subject(user: UserId) -> Result<SubjectId, Failure> {
+    SubjectId::parse(&user.subject()).ok_or(Failure::Internal("a subject is no subject"))
+}
+
 /// The algorithm of a client's ID tokens; OpenID Connect Dynamic Client Registration §2: RS256 by itself.
-fn alg_of(client: &Client) -> SigningAlg {
+pub(crate) fn alg_of(client: &Client) -> SigningAlg {
     let own = client.relying_party.id_token_alg.as_deref();
     own.and_then(SigningAlg::parse).unwrap_or(SigningAlg::Rs256)
 }

@@ -4,11 +4,15 @@
 //! to. `site` is the server with a client, a user and a clock that stands still until it is set.
 
 #[cfg(test)]
+mod backchannel;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod client_auth;
 #[cfg(test)]
 mod code_flow;
+#[cfg(test)]
+mod frontchannel;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
