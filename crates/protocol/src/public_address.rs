@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Blocks of IPv4 that are not public: an address and the length of its prefix.
 const SPECIAL_V4: [(Ipv4Addr, u32); 14] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8), // this network; many systems take 0.0.0.0 for themselves
+    (Ipv4Addr::UNSPECIFIED, 8), // this network; many systems take 0.0.0.0 for themselves
     (Ipv4Addr::new(10, 0, 0, 0), 8), // private
     (Ipv4Addr::new(100, 64, 0, 0), 10), // shared with a carrier's NAT, and some clouds' metadata
     (Ipv4Addr::new(127, 0, 0, 0), 8), // loopback

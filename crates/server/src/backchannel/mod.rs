@@ -241,11 +241,12 @@ async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error
     let (outcome, cause) = match ended {
         Ended::Told => {
             tracing::info!(event = "logout.told", %client_id, %sub, attempt);
-            return Ok(app.metrics.logout_notice("told"));
+            app.metrics.logout_notice("told");
+            return Ok(());
         }
-        Ended::Moot => return Ok(app.metrics.logout_notice("moot")),
         Ended::Refused(status) => ("refused", format!("status {status}")),
         Ended::Forbidden => ("forbidden", "its address is not one of the public internet".into()),
+        Ended::Moot => ("moot", "it is gone, disabled, or has no URL any more".into()),
         Ended::Lost(cause) => ("lost", cause.to_owned()),
     };
     tracing::warn!(event = "logout.not_told", outcome, %client_id, %sub, attempt, cause);

@@ -152,6 +152,12 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+
     use super::*;
 
     async fn addresses(url: &str, may_be_private: bool) -> Result<Vec<SocketAddr>, NotSent> {
@@ -189,6 +195,56 @@ mod tests {
         }
         let public = addresses("https://1.1.1.1:8443/logout", false).await.unwrap();
         assert_eq!(public, [SocketAddr::from(([1, 1, 1, 1], 8443))]);
+    }
+
+    /// A client's server with a certificate for a name, which answers one request; and what trusts it.
+    async fn listen(name: &str) -> (Url, TlsConnector) {
+        let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            // One that does not trust it is gone by now.
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        });
+        let mut roots = RootCertStore::empty();
+        roots.add(certified.cert.der().clone()).unwrap();
+        let trusting = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Url::parse(&url).unwrap(), TlsConnector::from(Arc::new(trusting)))
+    }
+
+    #[tokio::test]
+    async fn checklist_78_a_certificate_is_trusted_and_of_the_name() {
+        let poster = || {
+            let timeout = Duration::from_secs(30);
+            Poster::new(&Logout { allow_private_addresses: true, timeout })
+        };
+        for (name, is_theirs) in [("localhost", true), ("other.example", false)] {
+            let (url, trusting) = listen(name).await;
+            let poster = Poster { tls: OnceCell::new_with(Some(trusting)), ..poster() };
+            let sent = poster.post(&url, "x=y".into()).await;
+            assert_eq!(sent.is_ok_and(|status| status == 204), is_theirs, "{name}");
+        }
+        let (url, _) = listen("localhost").await;
+        let sent = poster().post(&url, "x=y".into()).await;
+        assert!(
+            matches!(&sent, Err(NotSent::Failed(why)) if why.contains("certificate")),
+            "{sent:?}"
+        );
     }
 
     #[tokio::test]

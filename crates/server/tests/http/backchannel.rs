@@ -112,11 +112,8 @@ fn read(stream: &mut TcpStream) -> String {
     }
 }
 
-/// An address where nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/", listener.local_addr().unwrap())
-}
+/// Nobody listens there: everything in these tests is on 127.0.0.1.
+const NOBODY: &str = "http://127.0.0.2:9/";
 
 fn register(site: &Site, id: &str, url: String) {
     site.register_web(id, |client: &mut Client| {
@@ -295,7 +292,7 @@ fn taking_back_a_consent_is_no_end_of_a_session() {
 #[test]
 fn checklist_78_a_dead_client_is_tried_five_times_and_given_up() {
     let site = Site::with(LOCAL);
-    register(&site, "web", nobody());
+    register(&site, "web", NOBODY.to_owned());
     let mut visitor = site.visitor();
     obtain(&site, &mut visitor, "web", "openid a");
     sign_out(&mut visitor);
@@ -407,9 +404,9 @@ fn an_answer_costs_no_more_than_its_time_and_its_first_bytes() {
 
 #[test]
 fn a_client_that_is_disabled_or_wants_it_no_more_is_not_told() {
-    for change in [(|client: &mut Client| client.enabled = false) as fn(&mut Client), |client| {
-        client.relying_party.backchannel_logout_uri = None
-    }] {
+    let disable: fn(&mut Client) = |client| client.enabled = false;
+    let take_away: fn(&mut Client) = |client| client.relying_party.backchannel_logout_uri = None;
+    for change in [disable, take_away] {
         let (site, listener) = told_site();
         listener.answer("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
         let mut visitor = site.visitor();
