@@ -6,7 +6,7 @@ SOAK ?= 50
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run test soak clients lint docs bench bench-postgres fuzz deny prerequisites
+.PHONY: help run test soak clients browser lint docs bench bench-postgres fuzz deny prerequisites
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -14,9 +14,10 @@ help: ## Show this list
 run: ## Start a throw-away server to try things with
 	$(CARGO) run --release -- serve --dev
 
-test: prerequisites ## Run every test, real clients included
+test: prerequisites ## Run every test, real clients and a real browser included
 	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 $(CARGO) test --workspace
 	clients/run
+	browser/run
 
 soak: prerequisites ## Keep clusters in trouble SOAK times longer than the tests do, and rotate a million times
 	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_SOAK=$(SOAK) \
@@ -24,8 +25,11 @@ soak: prerequisites ## Keep clusters in trouble SOAK times longer than the tests
 	REMINT_TEST_REQUIRE_POSTGRES=1 \
 	  $(CARGO) test --release -p remint-store --test conformance -- --ignored --nocapture soak
 
-clients: prerequisites ## Let real OAuth clients refresh against a development server
+clients: prerequisites ## Let real clients sign in and refresh against a development server
 	clients/run
+
+browser: prerequisites ## Let Chromium walk through the pages, with screenshots in target/screenshots
+	browser/run
 
 lint: prerequisites ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
@@ -57,7 +61,8 @@ deny: ## Check licences and advisories of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	$(CARGO) deny check
 
-# What lints and tests need beside Rust, as Debian packages, installed only when missing.
+# What lints and tests need beside Rust, as Debian packages, installed only when missing. Of Apache it is
+# the program alone: the package apache2 would start a service.
 prerequisites:
 	@missing=""; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
@@ -67,6 +72,11 @@ prerequisites:
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || missing="$$missing postgresql"; \
 	command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="$$missing nginx"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	ls /usr/lib/apache2/modules/mod_auth_openidc.so >/dev/null 2>&1 \
+	  || missing="$$missing apache2-bin libapache2-mod-auth-openidc"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy $$missing; \
 	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -qy $$missing; \

@@ -11,6 +11,7 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 CLIENT, SECRET = "demo", "demo-secret"
+SCOPE = ["read", "write"]
 
 
 def main(url, certificate):
@@ -29,7 +30,7 @@ def main(url, certificate):
 
 
 def login(token_url, certificate, **options):
-    client = LegacyApplicationClient(client_id=CLIENT)
+    client = LegacyApplicationClient(client_id=CLIENT, scope=SCOPE)
     session = OAuth2Session(client=client, **options)
     session.verify = certificate
     session.trust_env = False
@@ -37,7 +38,7 @@ def login(token_url, certificate, **options):
         token_url, username="alice", password="wonderland", client_secret=SECRET, timeout=30
     )
     expect(token["token_type"] == "Bearer", "a bearer token")
-    expect(token["scope"] == ["read", "write"], f"the registered scope, not {token['scope']}")
+    expect(token["scope"] == SCOPE, f"the scope that was asked for, not {token['scope']}")
     return session
 
 

@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -12,14 +13,16 @@ use remint_protocol::keyring::Keyring;
 use remint_protocol::password::{self, begin};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::refresh::Seal;
+use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{RefreshToken, seal_refresh};
 use remint_protocol::user::{UserId, Username};
-use remint_server::config::Config;
+use remint_server::config::{Config, PlaygroundClients};
 use remint_server::entropy;
 use remint_server::keys::KeyFile;
+use remint_server::pages::playground;
 use remint_server::passwords::Passwords;
-use remint_store::Store;
+use remint_store::{Outcome, Store};
 
 use crate::client::blank;
 use crate::init::write_new;
@@ -36,6 +39,13 @@ const SEEDED_SCOPE: &str = "read write";
 const PLAYGROUND: &str = "playground";
 /// Where applications on this machine get their answers: any port will do (RFC 8252 section 7.3).
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+/// Where they send a browser that has signed out.
+const LOOPBACK_HOME: [&str; 2] = ["http://127.0.0.1/", "http://[::1]/"];
+/// What the playground asks for: not `offline_access`, so that signing out ends what it got.
+const PLAYGROUND_SCOPE: &str = "openid profile email read";
+/// The API that the playground's access tokens are for. The client `demo` serves it, so it may introspect
+/// them.
+const API: &str = "https://api.example.com/";
 /// What there is to tell about the user.
 const PROFILE: &str = r#"{"name":"Alice Liddell","given_name":"Alice","family_name":"Liddell","email":"alice@example.com","email_verified":true}"#;
 /// How the configuration of a development server begins.
@@ -75,6 +85,11 @@ impl Dev {
         &self.dir
     }
 
+    /// What the playground plays with: the clients that are seeded.
+    pub(crate) const fn playground() -> PlaygroundClients {
+        PlaygroundClients { app: PLAYGROUND, scope: PLAYGROUND_SCOPE, api: (CLIENT, CLIENT_SECRET) }
+    }
+
     /// Makes what is not there yet, and says what to try.
     pub(crate) async fn seed(
         &self,
@@ -89,9 +104,10 @@ impl Dev {
         client.secret = keys.hash_client_secret(CLIENT_SECRET);
         client.name = "Demo".into();
         client.authorize.redirect_uris = redirect_uris(LOOPBACK.iter().copied())?;
-        client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+        client.relying_party.post_logout_redirect_uris = post_logout_redirect_uris(&client)?;
+        client.serves = Resources::parse([API]).unwrap_or_default();
         store.create_client(&client).await?;
-        store.create_client(&playground(config.server.issuer.as_str())?).await?;
+        seed_playground(store, config.server.issuer.as_str()).await?;
         let user_id = seed_user(store, config).await?;
         let refresh = seed_session(store, keys, config, user_id).await?;
         let kept = self.temporary.is_none();
@@ -112,6 +128,25 @@ fn mark(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the playground's client. In a directory that is kept, it follows the issuer, which follows the port.
+async fn seed_playground(store: &Store, issuer: &str) -> anyhow::Result<()> {
+    let client = playground(issuer)?;
+    if store.create_client(&client).await? == Outcome::Conflict
+        && let Some(kept) = store.find_client(PLAYGROUND).await?
+    {
+        let seen_at = kept.updated_at;
+        let changed = Client {
+            authorize: client.authorize,
+            relying_party: client.relying_party,
+            resources: client.resources,
+            updated_at: now().max(seen_at.after(Duration::from_millis(1))),
+            ..kept
+        };
+        store.update_client(&changed, seen_at).await?;
+    }
+    Ok(())
+}
+
 /// A public client that signs people in with the code flow.
 fn playground(issuer: &str) -> anyhow::Result<Client> {
     let mut client = blank(PLAYGROUND)?;
@@ -119,14 +154,25 @@ fn playground(issuer: &str) -> anyhow::Result<Client> {
     client.auth_methods = vec![AuthMethod::None];
     client.grants = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
     client.scope = Scope::parse(SCOPE).unwrap_or_default();
-    let own = format!("{issuer}/playground/callback");
+    client.resources = Resources::parse([API]).unwrap_or_default();
+    let own = format!("{issuer}{}", playground::CALLBACK);
     client.authorize.redirect_uris = redirect_uris(LOOPBACK.into_iter().chain([own.as_str()]))?;
-    client.relying_party.post_logout_redirect_uris.clone_from(&client.authorize.redirect_uris);
+    let own = format!("{issuer}{}", playground::SIGNED_OUT);
+    let mut homes = post_logout_redirect_uris(&client)?;
+    homes.extend(redirect_uris(std::iter::once(own.as_str()))?);
+    client.relying_party.post_logout_redirect_uris = homes;
     Ok(client)
 }
 
 fn redirect_uris<'a>(all: impl Iterator<Item = &'a str>) -> anyhow::Result<Vec<RedirectUri>> {
     all.map(|uri| RedirectUri::register(uri).with_context(|| uri.to_owned())).collect()
+}
+
+/// An application's start page, or where it gets its answers.
+fn post_logout_redirect_uris(client: &Client) -> anyhow::Result<Vec<RedirectUri>> {
+    let mut uris = redirect_uris(LOOPBACK_HOME.into_iter())?;
+    uris.extend_from_slice(&client.authorize.redirect_uris);
+    Ok(uris)
 }
 
 async fn seed_user(store: &Store, config: &Config) -> anyhow::Result<UserId> {
@@ -171,11 +217,14 @@ fn guide(issuer: &str, refresh_token: &str, kept: Option<&Path>) -> String {
     let basic = STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
     let data =
         kept.map_or_else(|| "gone at exit".to_owned(), |dir| format!("kept in {}", dir.display()));
+    let page = playground::PATH;
     format!(
         "\n\
          *** DEVELOPMENT MODE: known passwords. Not for production. Loopback only. Data: {data}. ***\n\n\
-         client  {CLIENT}   secret    {CLIENT_SECRET}   grants  all\n         playground  (public)             grants  authorization_code refresh_token\n\
-         user    {USER}  password  {PASSWORD}\n\n\
+         Open {issuer}{page} and sign in as {USER} / {PASSWORD}\n\n\
+         client  {CLIENT}        secret    {CLIENT_SECRET}  grants  all\n\
+         client  {PLAYGROUND}  (public)               grants  authorization_code refresh_token\n\
+         user    {USER}       password  {PASSWORD}\n\n\
          Tokens for a password:\n\n  \
          curl -k -u {CLIENT}:{CLIENT_SECRET} -d \"grant_type=password&username={USER}&password={PASSWORD}\" {issuer}/oauth2/token\n\n\
          New tokens for a refresh token (this one works once):\n\n  \

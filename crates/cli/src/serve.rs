@@ -157,7 +157,10 @@ async fn serve(
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
     }
     let seeded = match dev {
-        Some(dev) => Some(dev.seed(&store, &keys, &config).await?),
+        Some(dev) => {
+            config.playground = Some(Dev::playground());
+            Some(dev.seed(&store, &keys, &config).await?)
+        }
         None => None,
     };
     let tls = transport(&config)?;

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 use crate::authorize::ACR_PASSWORD;
 use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId, GrantType};
+use crate::consent::{self, Consent};
 use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
@@ -139,24 +140,38 @@ impl AuthorizationCode {
         pkce::check(self.challenge.as_ref(), request.verifier)
     }
 
-    /// The family that the code begins, and its first access token.
+    /// Judges whether what the user allowed the client stands as it did when the code was issued. `consent`
+    /// is what they allow it now.
+    ///
+    /// # Errors
+    /// `invalid_grant`; nothing changes.
+    pub fn check_standing(&self, client: &Client, consent: Option<&Consent>) -> Result<(), Reject> {
+        let is_over = client.not_before >= self.issued_at;
+        let is_taken_back =
+            consent::is_needed(client, false, &self.scope, &self.resources, consent);
+        if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
+    }
+
+    /// The family that the code begins, and its first access token: with what was authorized, less what the
+    /// client has lost since.
     pub fn begin(
         &self,
         client: &Client,
         (policy, seal, now): (&Policy, Seal, Timestamp),
     ) -> (Family, Access) {
+        let scope = self.scope.intersect(&client.scope);
         let beginning = Beginning {
             user_id: self.user_id,
-            scope: self.scope.clone(),
-            resources: self.resources.clone(),
+            resources: self.resources.intersect(&client.resources),
             auth_time: self.auth_time,
             origin: Origin {
                 session: Some(self.session),
-                offline: self.scope.contains("offline_access"),
+                offline: scope.contains("offline_access"),
                 acr: ACR_PASSWORD.into(),
                 amr: self.amr.clone(),
                 claims: self.claims.clone(),
             },
+            scope,
         };
         let fresh = Fresh { id: self.family, secret: self.secret.clone() };
         beginning.begin(client, &fresh, (policy, seal, now))
@@ -344,6 +359,39 @@ mod tests {
             Redemption { verifier: Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK"), ..RIGHT };
         assert_eq!(why(&other, 0), Some(Why::VerifierWrong));
         assert_eq!(why(&Redemption { verifier: None, ..RIGHT }, 0), Some(Why::VerifierMissing));
+    }
+
+    #[test]
+    fn checklist_89_a_code_ends_with_its_clients_tokens_and_with_the_consent_to_it() {
+        let mut shop = client("shop");
+        shop.created_at = NOW;
+        let given = Consent {
+            user_id: code().user_id,
+            client_id: shop.id.clone(),
+            scope: code().scope,
+            resources: Resources::default(),
+            given_at: NOW,
+        };
+        let why = |shop: &Client, consent| {
+            code().check_standing(shop, consent).err().map(|reject| reject.why)
+        };
+        assert_eq!(why(&shop, Some(&given)), None);
+        assert_eq!(why(&shop, None), Some(Why::CodeEnded));
+        let narrowed = Consent { scope: Scope::parse("a").unwrap(), ..given.clone() };
+        assert_eq!(why(&shop, Some(&narrowed)), Some(Why::CodeEnded));
+        let ended = Client { not_before: NOW, ..shop.clone() };
+        assert_eq!(why(&ended, Some(&given)), Some(Why::CodeEnded));
+        shop.authorize.first_party = true;
+        assert_eq!(why(&shop, None), None, "its users are not asked");
+    }
+
+    #[test]
+    fn checklist_89_a_code_gives_no_scope_that_its_client_has_lost() {
+        let mut shop = client("shop");
+        shop.scope = Scope::parse("openid b").unwrap();
+        let (family, access) =
+            code().begin(&shop, (&Policy::default(), Seal { kid: 1, epoch: 3 }, NOW));
+        assert_eq!((family.scope.as_str(), access.scope.as_str()), ("openid", "openid"));
     }
 
     #[test]

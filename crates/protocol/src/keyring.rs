@@ -55,6 +55,8 @@ pub enum Kind {
     Interaction,
     /// The private halves of the keys that sign JWTs.
     SigningKey,
+    /// What access tokens that are JWTs say to this server alone.
+    Reference,
 }
 
 impl Kind {
@@ -67,6 +69,7 @@ impl Kind {
             Self::Code => b"remint authorization code v1",
             Self::Interaction => b"remint interaction v1",
             Self::SigningKey => b"remint signing key v1",
+            Self::Reference => b"remint access reference v1",
         }
     }
 }
@@ -86,6 +89,7 @@ struct Derived {
     interaction: Key,
     csrf: Hmac<Sha256>,
     signing_key: Key,
+    reference: Key,
     client_secret: Hmac<Sha256>,
 }
 
@@ -108,6 +112,7 @@ impl Derived {
             interaction: derive(Kind::Interaction.label())?,
             csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
             signing_key: derive(Kind::SigningKey.label())?,
+            reference: derive(Kind::Reference.label())?,
             client_secret: Hmac::new(
                 mac_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
             ),
@@ -206,6 +211,7 @@ impl Keyring {
             Kind::Code => &key.code,
             Kind::Interaction => &key.interaction,
             Kind::SigningKey => &key.signing_key,
+            Kind::Reference => &key.reference,
         };
         Aes256Siv::new_from_slice(key.as_slice()).ok()
     }

@@ -19,6 +19,7 @@ pub mod guess;
 pub mod id_token;
 pub mod interaction;
 pub mod introspect;
+pub mod jwt_access_token;
 pub mod keyring;
 pub mod logout_notice;
 pub mod logout_token;

@@ -4,6 +4,7 @@
 //! by design and belongs to the server's pool. OAuth 2.1 drops this grant: a client has it only
 //! where an operator registered it.
 
+use crate::authorize::ACR_PASSWORD;
 use crate::client::{Client, GrantType};
 use crate::family::{Beginning, Family, Fresh, Origin};
 use crate::form::Form;
@@ -65,7 +66,7 @@ pub fn begin(
         scope: extent.scope,
         resources: extent.resources,
         auth_time: now,
-        origin: Origin { amr: "pwd".into(), ..Origin::default() },
+        origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
     };
     beginning.begin(client, fresh, (policy, seal, now))
 }
@@ -147,7 +148,7 @@ mod tests {
             scope: Scope::parse("a b").unwrap(),
             resources: shop().resources,
             auth_time: NOW,
-            origin: Origin { amr: "pwd".into(), ..Origin::default() },
+            origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
             created_at: NOW,
             max_expires_at: NOW.after(day * 365),
             generation: 0,

@@ -160,21 +160,12 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Whether an answer that is sent to `uri` may be read by a program that nobody has identified.
+/// Where a URI leads, in words for people: its host, or its scheme where it has none.
 pub fn host_or_scheme(uri: &str) -> String {
     Url::parse(uri).map_or_else(
         |_| String::new(),
         |url| url.host_str().map_or_else(|| format!("{}:", url.scheme()), ToOwned::to_owned),
     )
-}
-
-/// What a `Content-Security-Policy` calls the place: an origin, or the scheme where there is none.
-pub fn csp_source(uri: &str) -> Option<String> {
-    let url = Url::parse(uri).ok()?;
-    match url.origin() {
-        origin @ url::Origin::Tuple(..) => Some(origin.ascii_serialization()),
-        url::Origin::Opaque(_) => Some(format!("{}:", url.scheme())),
-    }
 }
 
 pub(crate) fn is_loopback(url: &Url) -> bool {

@@ -38,7 +38,7 @@ pub const SESSION_PREFIX: &str = "ses_";
 const VERSION: u8 = 1;
 const CHECKSUM_LEN: usize = 6;
 /// Longer input is no token of ours: scope and resources are bounded when they are granted.
-const MAX_LEN: usize = 16 * 1024;
+pub const MAX_LEN: usize = 16 * 1024;
 
 /// What a refresh token says once opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,6 +54,18 @@ impl<'a> Visit<'a> {
         self.browser.dress(see_other(&format!("{base}{path}")))
     }
 
+    /// Signs out here, and shows what the browser has to load then.
+    async fn sign_out(mut self) -> Result<Response, Failure> {
+        let frames = self.app.frames(self.browser.person.as_ref()).await?;
+        self.browser.sign_out(self.app, self.now).await?;
+        if frames.is_empty() {
+            return Ok(self.to(sign_in::PATH));
+        }
+        let language = Language::choose(None, &self.head.headers);
+        let page = SignedOut { frames, next: None };
+        Ok(self.browser.dress(self.app.pages.answer(language, &page)))
+    }
+
     /// Shows the page, or the way to it.
     async fn show(
         mut self,
@@ -180,11 +192,11 @@ async fn form(
     let acted = async {
         let form = received.form()?;
         let visit = Visit::read(&app, &received.head).await?;
-        if !visit.browser.is_ours(&app, &form) {
-            return Err(Failure::FormExpired);
-        }
         if visit.browser.person.is_none() {
             return Ok(visit.to(sign_in::PATH));
+        }
+        if !visit.browser.is_ours(&app, &form) {
+            return Err(Failure::FormExpired);
         }
         act(visit, &form).await
     };
@@ -193,12 +205,11 @@ async fn form(
 
 /// Ends one session of the person.
 pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -> Response {
-    form(app, request, async |mut visit, form| {
+    form(app, request, async |visit, form| {
         let id = form.find("session").and_then(BrowserSessionId::from_sid);
         if let (Some(id), Some(person)) = (id, &visit.browser.person) {
             if id == person.session.id {
-                visit.browser.sign_out(visit.app, visit.now).await?;
-                return Ok(visit.to(sign_in::PATH));
+                return visit.sign_out().await;
             }
             let whose = (person.session.user_id, id);
             visit.app.end_browser_session(whose, visit.now).await?;
@@ -223,17 +234,7 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
 
 /// Signs out here.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
-    form(app, request, async |mut visit, _| {
-        let frames = visit.app.frames(visit.browser.person.as_ref()).await?;
-        visit.browser.sign_out(visit.app, visit.now).await?;
-        if frames.is_empty() {
-            return Ok(visit.to(sign_in::PATH));
-        }
-        let language = Language::choose(None, &visit.head.headers);
-        let page = SignedOut { frames, next: None };
-        Ok(visit.browser.dress(visit.app.pages.answer(language, &page)))
-    })
-    .await
+    form(app, request, async |visit, _| visit.sign_out().await).await
 }
 
 /// Changes the password, which ends all sessions; the one at hand begins anew.

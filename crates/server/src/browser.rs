@@ -85,7 +85,7 @@ impl Browser {
                 self.form_secret.insert(secret).clone()
             }
         };
-        let proof = app.keys().csrf(secret.as_slice());
+        let proof = app.keys().csrf(&self.bound(&secret));
         let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
         Ok(URL_SAFE_NO_PAD.encode(proof.0))
     }
@@ -94,7 +94,17 @@ impl Browser {
     pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
         let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
         let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
-        app.keys().is_csrf(secret.as_slice(), &proof)
+        app.keys().is_csrf(&self.bound(secret), &proof)
+    }
+
+    /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
+    /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
+    fn bound(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(secret.to_vec());
+        if let Some(person) = &self.person {
+            bytes.extend_from_slice(&person.session.user_id.0);
+        }
+        bytes
     }
 
     /// Begins a session for somebody who has just proven who they are. The secret is drawn anew each time,
@@ -167,6 +177,11 @@ impl Browser {
         self.cookies.push(gone);
     }
 
+    /// Has a cookie set beside its own.
+    pub(crate) fn remember(&mut self, cookie: Cookie<'static>) {
+        self.cookies.push(cookie);
+    }
+
     /// Adds the cookies that are new.
     pub(crate) fn dress(&self, mut response: Response) -> Response {
         for cookie in &self.cookies {
@@ -198,16 +213,17 @@ async fn load(
     Ok(username.map(|username| Person { session, username }))
 }
 
-fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
 }
 
 /// The first cookie of the name. A second one could only come from somebody who may set it, which for
 /// `__Host-` names is this host alone.
-fn find(head: &Parts, name: &str) -> Option<String> {
+pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
     let values = head.headers.get_all(header::COOKIE).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
+    // A neighbour's cookie may hold any bytes; it must not take ours with it.
+    let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }

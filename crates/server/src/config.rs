@@ -14,10 +14,12 @@ use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_store::postgres::RevocationCommit;
 
 mod brand;
+mod playground;
 mod read;
 mod values;
 
 pub use brand::{BrandName, Colour};
+pub use playground::PlaygroundClients;
 pub use read::{ConfigError, Origin, Sources};
 pub use values::{
     Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting, StoreUrl,
@@ -267,6 +269,8 @@ pub struct Config {
     pub brand: Brand,
     /// `[log]`
     pub log: Log,
+    /// The playground, which no key turns on: `remint serve --dev` does.
+    pub playground: Option<PlaygroundClients>,
     /// The directory that relative paths start from.
     base: PathBuf,
 }
@@ -290,6 +294,7 @@ impl Config {
             passwords: Passwords::resolve(sources)?,
             brand: Brand::resolve(sources)?,
             log: Log::resolve(sources)?,
+            playground: None,
             base: sources.base().to_owned(),
         };
         config.check(sources)?;

@@ -9,7 +9,7 @@ use remint_protocol::claims::{Claim, Profile};
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::client::Client;
 use remint_protocol::family::Family;
-use remint_protocol::id_token::{self, IdToken, Identity, SubjectId, Together};
+use remint_protocol::id_token::{self, IdToken, Identity, Together};
 use remint_protocol::scope::Scope;
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
@@ -89,7 +89,7 @@ impl App {
             code: with.code,
             state: None,
         };
-        let identity = self.identity(client, signed_in)?;
+        let identity = self.identity(client, signed_in).await?;
         let claims = self.claims(signed_in.user_id, with.scope, &with.requested.id_token).await?;
         let token = identity.issue(alg, &together, now, self.id_token_lifetime());
         let whole = Whole { token: &token, claims: &claims };
@@ -105,7 +105,7 @@ impl App {
         now: Timestamp,
     ) -> Result<String, Failure> {
         let alg = alg_of(client);
-        let identity = self.identity(client, signed_in)?;
+        let identity = self.identity(client, signed_in).await?;
         let claims = self.claims(signed_in.user_id, &Scope::default(), &requested.id_token).await?;
         let token = identity.reissue(alg, access_token, now, self.id_token_lifetime());
         let whole = Whole { token: &token, claims: &claims };
@@ -128,8 +128,12 @@ impl App {
         Ok(profile.released(scope, requested))
     }
 
-    fn identity(&self, client: &Client, signed_in: &SignedIn<'_>) -> Result<Identity, Failure> {
-        let sub = subject(signed_in.user_id)?;
+    async fn identity(
+        &self,
+        client: &Client,
+        signed_in: &SignedIn<'_>,
+    ) -> Result<Identity, Failure> {
+        let sub = self.subject(client, signed_in.user_id).await?;
         let issuer = self.config.server.issuer.as_str();
         Ok(Identity {
             auth_time: Some(signed_in.auth_time),
@@ -165,12 +169,7 @@ impl App {
     }
 }
 
-/// Who a user is to a client.
-pub(crate) fn subject(user: UserId) -> Result<SubjectId, Failure> {
-    SubjectId::parse(&user.subject()).ok_or(Failure::Internal("a subject is no subject"))
-}
-
-/// The algorithm of a client's ID tokens; OpenID Connect Dynamic Client Registration §2: RS256 by itself.
+/// The algorithm that signs for a client; OpenID Connect Dynamic Client Registration §2: RS256 by itself.
 pub(crate) fn alg_of(client: &Client) -> SigningAlg {
     let own = client.relying_party.id_token_alg.as_deref();
     own.and_then(SigningAlg::parse).unwrap_or(SigningAlg::Rs256)

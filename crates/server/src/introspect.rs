@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_protocol::introspect::{self, AccessState, Active};
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
-use remint_protocol::token::{self, AccessToken, REFRESH_PREFIX, RefreshToken, Subject};
+use remint_protocol::token::{self, REFRESH_PREFIX, RefreshToken, Subject};
 use serde::Serialize;
 
 use crate::App;
@@ -49,7 +49,7 @@ async fn access_token(
     text: &str,
     now: Timestamp,
 ) -> Result<Option<Active>, Failure> {
-    let Ok(token) = open_access(app, text)? else { return Ok(None) };
+    let Some(token) = app.open_access_token(text).await? else { return Ok(None) };
     let owner = app.clients.find(token.client_id.as_str(), &app.store, &app.policy).await?;
     let family = match token.subject {
         Subject::Client => None,
@@ -78,20 +78,12 @@ async fn refresh_token(
 /// A token that is none of ours is no failure here.
 pub(crate) struct NotOurs;
 
-pub(crate) fn open_access(app: &App, text: &str) -> Result<Result<AccessToken, NotOurs>, Failure> {
-    sort(token::open_access(&app.keys(), text))
-}
-
 pub(crate) fn open_refresh(
     app: &App,
     caller: &Caller,
     text: &str,
 ) -> Result<Result<RefreshToken, NotOurs>, Failure> {
-    sort(token::open_refresh(&app.keys(), text, &caller.client().id))
-}
-
-fn sort<T>(opened: Result<T, token::Unopened>) -> Result<Result<T, NotOurs>, Failure> {
-    match opened {
+    match token::open_refresh(&app.keys(), text, &caller.client().id) {
         Ok(token) => Ok(Ok(token)),
         Err(token::Unopened::Garbage) => Ok(Err(NotOurs)),
         Err(token::Unopened::UnknownKey) => Err(Failure::KeyNotHere),

@@ -3,6 +3,7 @@
 //! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
 //! `remint-protocol`, what is remembered is in `remint-store`.
 
+mod access_token;
 mod account;
 mod authorize;
 mod backchannel;
@@ -12,6 +13,7 @@ mod browser;
 mod client_auth;
 pub mod clock;
 pub mod config;
+mod cors;
 pub mod entropy;
 mod failure;
 mod frontchannel;
@@ -28,11 +30,13 @@ pub mod node;
 mod observe;
 pub mod pages;
 pub mod passwords;
+mod playground;
 mod refused;
 mod revoke;
 pub mod serve;
 pub mod signing;
 mod source;
+mod subject;
 mod sweep;
 mod telemetry;
 pub mod tls;
@@ -58,6 +62,7 @@ use backchannel::Backchannel;
 use client_auth::{Clients, Suspects};
 use clock::Clock;
 use config::Config;
+use cors::{Origins, cors};
 use failure::Failure;
 use keys::Known;
 use observe::{RequestIds, observe};
@@ -80,6 +85,8 @@ pub struct App {
     pages: Pages,
     clients: Clients,
     suspects: Suspects,
+    walks: playground::Walks,
+    origins: Origins,
     metrics: Metrics,
     backchannel: Backchannel,
     request_ids: RequestIds,
@@ -119,6 +126,8 @@ impl App {
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
             suspects: Suspects::default(),
+            walks: playground::Walks::default(),
+            origins: Origins::default(),
             config,
             store,
             keys: ArcSwap::from_pointee(keys),
@@ -183,32 +192,41 @@ impl App {
 
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
+    let playground = app.config.playground.map_or_else(Router::new, playground::routes);
     Router::new()
-        .route("/oauth2/token", post(token::token))
-        .route("/oauth2/token/", post(token::token))
+        .merge(playground)
+        .merge(called_by_scripts(app))
         .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
         .route(authorize::CONTINUE, get(authorize::go_on))
         .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
         .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
-        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route(pages::sign_out::PATH, get(logout::ask).post(logout::sign_out))
         .route(pages::account::PATH, get(account::show))
         .route(pages::account::END_SESSION, post(account::end_session))
         .route(pages::account::END_APPLICATION, post(account::end_application))
         .route(pages::account::CHANGE_PASSWORD, post(account::change_password))
         .route(pages::account::SIGN_OUT, post(account::sign_out))
-        .route("/.well-known/openid-configuration", get(metadata::openid))
         .route("/oauth2/introspect", post(introspect::introspect))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/oauth2/jwks", get(jwks::jwks))
-        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
-        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
         .route("/assets/{file}", get(asset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
         .layer(from_fn_with_state(Arc::clone(app), observe))
         .with_state(Arc::clone(app))
+}
+
+/// What applications in a browser call by themselves, from the origins that they registered.
+fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/token/", post(token::token))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/oauth2/jwks", get(jwks::jwks))
+        .route("/.well-known/openid-configuration", get(metadata::openid))
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::metadata_of_path))
+        .route_layer(from_fn_with_state(Arc::clone(app), cors))
 }
 
 /// What the pages load.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use percent_encoding::utf8_percent_encode;
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::Interaction;
@@ -16,7 +17,7 @@ use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
 
 use crate::App;
-use crate::authorize::see_other;
+use crate::authorize::{RESERVED, see_other};
 use crate::body::Received;
 use crate::browser::Browser;
 use crate::client_auth::Registered;
@@ -65,14 +66,15 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
     let Some(uri) = form.find("post_logout_redirect_uri") else { return Ok(None) };
     let unknown = Why::PostLogoutRedirectUriUnknown;
     let client = &client.ok_or(unknown)?.client;
+    if !client.enabled {
+        return Err(unknown.into());
+    }
     let uris = &client.relying_party.post_logout_redirect_uris;
     uris.iter().find(|registered| registered.matches(uri)).ok_or(unknown)?;
     let mut url = uri.to_owned();
     if let Some(state) = form.find("state") {
         let joint = if uri.contains('?') { '&' } else { '?' };
-        let state =
-            percent_encoding::utf8_percent_encode(state, percent_encoding::NON_ALPHANUMERIC);
-        url.push_str(&format!("{joint}state={state}"));
+        url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
     }
     let name = if client.name.is_empty() { client.id.as_str() } else { &client.name };
     Ok(Some(Next { url, client: name.to_owned() }))
@@ -127,7 +129,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let now = app.clock.now();
     let browser = Browser::read(app, head, now).await?;
-    if !browser.is_ours(app, form) {
+    if browser.person.is_some() && !browser.is_ours(app, form) {
         return Err(Failure::FormExpired);
     }
     let raw = match form.find(FLOW) {

@@ -15,7 +15,7 @@ use crate::App;
 use crate::body::Received;
 use crate::client_auth::authenticate;
 use crate::failure::Failure;
-use crate::introspect::{open_access, open_refresh};
+use crate::introspect::open_refresh;
 use crate::observe::RequestId;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -38,8 +38,8 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
             }
         }
     } else {
-        let opened = open_access(app, text)?;
-        opened.ok().and_then(|token| revoke::access_token(caller.client(), &token, now))
+        let opened = app.open_access_token(text).await?;
+        opened.and_then(|token| revoke::access_token(caller.client(), &token, now))
     };
     if let Some(revocation) = revocation {
         carry_out(app, revocation, now).await?;

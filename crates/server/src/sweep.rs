@@ -68,8 +68,8 @@ async fn walk(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets access tokens that were revoked and have expired, sessions of browsers that are long over, and
-/// guesses that mean nothing any more.
+/// Forgets access tokens that were revoked and have expired, browsers whose session is over, and guesses
+/// that mean nothing any more.
 async fn forget(app: &App) -> Result<(), Error> {
     while app.store.delete_expired_access_tokens(app.clock.now().before(CLOCKS_DIFFER)).await? {
         sleep(PAUSE).await;

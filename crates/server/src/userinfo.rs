@@ -17,7 +17,6 @@ use crate::App;
 use crate::bearer;
 use crate::body::Received;
 use crate::failure::{Failure, json};
-use crate::introspect::open_access;
 
 pub(crate) async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Response {
     let answered = if request.method() == Method::POST && has_body(&request) {
@@ -47,7 +46,7 @@ fn has_body(request: &Request) -> bool {
 async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let Some(text) = bearer::token(head, form)? else { return Ok(bearer::challenge()) };
     let now = app.clock.now();
-    let token = open_access(app, text)?.map_err(|_| Why::AccessTokenDead)?;
+    let token = app.open_access_token(text).await?.ok_or(Why::AccessTokenDead)?;
     let Subject::User { user_id, family, .. } = token.subject else {
         return Err(Why::AccessTokenWithoutOpenid.into());
     };
@@ -67,7 +66,8 @@ async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Fa
     let asked = family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
     let requested = Requested::from_stored(asked).userinfo;
     // §5.3.2: the same `sub` as in the ID token.
-    let mut claims = Map::from_iter([("sub".into(), Value::String(user_id.subject()))]);
+    let sub = app.subject(&owner.client, user_id).await?;
+    let mut claims = Map::from_iter([("sub".into(), Value::String(sub.into()))]);
     claims.extend(app.claims(user_id, &token.scope, &requested).await?);
     let body = serde_json::to_vec(&claims);
     Ok(json(body.map_err(|_| Failure::Internal("an answer does not encode"))?).into_response())

@@ -50,6 +50,11 @@ const END: Statement = Statement::new(
     "UPDATE browser_sessions SET ended_at = coalesce(ended_at, ?3) WHERE id = ?1 AND user_id = ?2",
 );
 
+/// Changes nothing, but waits for whoever is ending the session, and lets them wait: PostgreSQL would let
+/// both happen at once, and neither would see the other.
+const HOLD: Statement =
+    Statement::new("UPDATE browser_sessions SET seen_at = seen_at WHERE id = ?1");
+
 /// In pieces, so that the writer is not busy with one deletion while requests wait.
 const DELETE_SOME_OF_USER: Statement = Statement::new(
     "DELETE FROM browser_sessions WHERE id IN \
@@ -70,6 +75,7 @@ pub(crate) const HOT: &[&Statement] = &[
     &RENEW,
     &SEE,
     &END,
+    &HOLD,
     &DELETE_SOME_OF_USER,
     &DELETE_SOME_EXPIRED,
     &FIND_EXPIRED,
@@ -190,7 +196,9 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let end = Write::any(&END, vec![id.0.into(), user.0.into(), now.into()]);
         let tell = logout_notices::of_browser_session((user, id), now);
-        self.commit(vec![tell, end, families::revoke_with_browser_session((user, id), now)]).await
+        let revoke = families::revoke_with_browser_session((user, id), now);
+        // Held first, so that whom to tell is asked when no family can join any more.
+        self.commit(vec![hold(id), tell, end, revoke]).await
     }
 
     /// Removes all sessions of a user who is no more.
@@ -212,6 +220,11 @@ impl Store {
         self.commit(vec![Write::any(&DELETE_SOME_EXPIRED, vec![before.into()])]).await?;
         Ok(true)
     }
+}
+
+/// Before what must not happen while the session ends.
+pub(crate) fn hold(id: BrowserSessionId) -> Write {
+    Write::any(&HOLD, vec![id.0.into()])
 }
 
 fn visitor(row: Row) -> Result<Visitor, Error> {

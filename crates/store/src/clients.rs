@@ -75,6 +75,13 @@ const UPDATE: Statement = Statement::new(
      WHERE id = ?1 AND created_at = ?23 AND updated_at = ?44",
 );
 
+/// One row where there is none, for the revision.
+const LIST_WEB_ORIGINS: Statement = Statement::new(
+    "SELECT m.value, c.web_origins FROM meta m LEFT JOIN clients c \
+     ON c.web_origins <> '' AND c.disabled_at IS NULL \
+     WHERE m.name = 'revision' ORDER BY c.id LIMIT ?1",
+);
+
 const END_SESSIONS: Statement =
     Statement::new("UPDATE clients SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
 const END_ALL_SESSIONS: Statement =
@@ -85,7 +92,7 @@ const DELETE: Statement = Statement::new("DELETE FROM clients WHERE id = ?1");
 pub(crate) const HOT: &[&Statement] =
     &[&FIND, &FIND_WITH_REVISION, &LIST, &INSERT, &UPDATE, &END_SESSIONS, &DELETE];
 #[cfg(test)]
-pub(crate) const COLD: &[&Statement] = &[&END_ALL_SESSIONS];
+pub(crate) const COLD: &[&Statement] = &[&END_ALL_SESSIONS, &LIST_WEB_ORIGINS];
 
 impl Store {
     /// Finds a client.
@@ -123,6 +130,24 @@ impl Store {
     pub async fn list_clients(&self, after: &str, limit: u32) -> Result<Vec<Client>, Error> {
         let rows = self.read(&LIST, &[after.into(), limit.into()]).await?;
         rows.into_iter().map(client).collect()
+    }
+
+    /// The web origins of each enabled client that has some, of at most `limit` clients, and the
+    /// revision that they are of.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_web_origins(&self, limit: u32) -> Result<(Vec<Vec<String>>, i64), Error> {
+        let mut revision = 0;
+        let mut all = Vec::new();
+        for row in self.read(&LIST_WEB_ORIGINS, &[limit.into()]).await? {
+            let mut c = Columns::new("clients", row);
+            revision = c.take("revision")?;
+            let origins: Option<String> = c.take("web_origins")?;
+            let origins = origins.unwrap_or_default();
+            all.push(origins.split_ascii_whitespace().map(ToOwned::to_owned).collect());
+        }
+        Ok((all, revision))
     }
 
     /// Registers a client; `Conflict` when the id is taken.

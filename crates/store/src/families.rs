@@ -9,10 +9,9 @@ use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding};
 
-use crate::batch::{Outcome, Statement, Write};
-use crate::guesses;
+use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::{Error, Store};
+use crate::{Error, Store, browser_sessions, guesses};
 
 /// The epoch is of the same moment as the row.
 macro_rules! columns {
@@ -43,13 +42,15 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
      JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
 ));
 
+/// Guarded by when the user proved who they are, not by when the row is made: a code that waited while the
+/// password was changed begins nothing.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
      confirmed, session_id, offline, claims) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?17, ?18, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?19, ?20, \
      ?21 \
-     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?8) \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?7) \
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
      AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
      ON CONFLICT (id) DO NOTHING",
@@ -200,7 +201,8 @@ impl Store {
             family.origin.offline.into(),
             family.origin.claims.as_str().into(),
         ];
-        let mut batch = vec![Write::one(&INSERT, values)];
+        let held = family.origin.session.map(browser_sessions::hold);
+        let mut batch: Batch = held.into_iter().chain([Write::one(&INSERT, values)]).collect();
         batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
         self.commit(batch).await
     }

@@ -1,9 +1,12 @@
 //! `remint session browsers`, and the end of one of them.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::time::Timestamp;
+use remint_protocol::user::UserStanding;
 use remint_store::{Outcome, Store, User};
 use serde::Serialize;
 
@@ -39,10 +42,10 @@ struct Printed {
 }
 
 impl Printed {
-    fn of(session: &BrowserSession, user: &User, at: Timestamp) -> Self {
+    fn of(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -> Self {
         Self {
             browser: session.id.sid(),
-            state: state(session, user, at),
+            state: state(session, user, idle, at),
             agent: session.user_agent.clone(),
             source: session.source.clone(),
             amr: session.amr.clone(),
@@ -54,35 +57,39 @@ impl Printed {
     }
 }
 
-/// The server also ends those that are left unused, which the column `seen` shows.
-fn state(session: &BrowserSession, user: &User, at: Timestamp) -> &'static str {
-    if session.ended_at.is_some() {
+fn state(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -> &'static str {
+    let standing =
+        UserStanding { enabled: user.disabled_at.is_none(), not_before: user.not_before };
+    if session.is_alive(Some(standing), idle, at) {
+        "live"
+    } else if session.ended_at.is_some() {
         "ended"
-    } else if user.disabled_at.is_some() || session.auth_time <= user.not_before {
-        "ended (user)"
     } else if at >= session.expires_at {
         "expired"
+    } else if at.since(session.seen_at) >= idle {
+        "idle"
     } else {
-        "live"
+        "ended (user)"
     }
 }
 
 impl Browsers {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
-        let printed = block_on(self.collect(&at.store))?;
+        let idle = at.config.sessions.idle_lifetime;
+        let printed = block_on(self.collect(&at.store, idle))?;
         let columns = ["browser", "state", "agent", "source", "signed_in", "seen", "ends"];
         self.common.output.many(&printed, &columns)
     }
 
-    async fn collect(&self, store: &Store) -> anyhow::Result<Vec<Printed>> {
+    async fn collect(&self, store: &Store, idle: Duration) -> anyhow::Result<Vec<Printed>> {
         let (user, now) = (user::find(store, &self.username).await?, now());
         let (mut printed, mut after) = (Vec::new(), None);
         loop {
             let page = store.list_browser_sessions(user.id, after, 500).await?;
             let Some(last) = page.last() else { return Ok(printed) };
             after = Some(last.id);
-            let all = page.iter().map(|session| Printed::of(session, &user, now));
+            let all = page.iter().map(|session| Printed::of(session, &user, idle, now));
             printed.extend(all.filter(|one| self.all || one.state == "live"));
         }
     }

@@ -47,6 +47,66 @@ fn what_is_printed_can_be_pasted() {
 }
 
 #[test]
+fn the_playground_is_named_first_and_can_sign_people_in() {
+    let (server, _dir) = dev(|_| {});
+    let (greeting, url) = (&server.greeting, &server.url);
+    let first = format!("Open {url}/playground and sign in as alice / wonderland\n");
+    let at = greeting.find(&first).unwrap_or_else(|| panic!("{greeting}"));
+    assert!(greeting.find("demo-secret").is_some_and(|other| at < other), "{greeting}");
+    let page = server.get("/playground").ok().body;
+    let link = between(&page, "id=\"playground-begin\" href=\"", "\"").replace("&#38;", "&");
+    let page = server.get(&link).ok().body;
+    assert!(page.contains("id=\"login-submit\"") && page.contains("Playground"), "{page}");
+    // Nobody is signed in, so the server leads straight back; there, no browser has begun anything.
+    let back = format!("{url}/playground/signed-out");
+    let leave = format!("/oidc/logout?client_id=playground&post_logout_redirect_uri={back}");
+    let page = server.get(&leave);
+    assert_eq!(page.status, 403, "{page:?}");
+    assert!(page.body.contains("This form is no longer valid"), "{page:?}");
+}
+
+#[test]
+fn the_playgrounds_client_follows_the_issuer_and_demo_serves_its_api() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = dir.path().join("kept");
+    // The second server listens on another port.
+    for _ in 0..2 {
+        let (server, _dir) = dev(|command| {
+            command.arg("--data-dir").arg(&kept);
+        });
+        let show = |id: &str| {
+            let mut command = remint();
+            command.args(["client", "show", id, "--json", "--data-dir"]).arg(&kept);
+            run(command, "").ok().json()
+        };
+        let (app, api) = (show("playground"), show("demo"));
+        assert!(app["resources"].to_string().contains("https://"), "{app}");
+        assert_eq!(app["resources"], api["serves"]);
+        for path in ["callback", "signed-out"] {
+            let uri = format!("{}/playground/{path}", server.url);
+            assert!(app.to_string().contains(&uri), "{uri} is not in {app}");
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn an_installation_has_no_playground_whatever_is_set() {
+    let home = Home::furnished();
+    let server = home.serve_with(|command| {
+        command.env("REMINT_PLAYGROUND", "true").env("REMINT_DEV", "true");
+    });
+    for path in ["/playground", "/playground/callback", "/playground/signed-out"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    assert!(!server.greeting.contains("playground"));
+    server.stop();
+    home.set("data_dir", "\".\"\nplayground = true");
+    let error = home.run(&["config", "check"]).failed();
+    assert!(error.contains("playground"), "{error}");
+}
+
+#[test]
 fn the_temporary_directory_goes_away_at_exit_and_a_kept_one_stays() {
     let (server, dir) = dev(|_| {});
     let made = || {

@@ -45,6 +45,11 @@ impl Pages {
     }
 
     fn sign_in(&self, id: BrowserSessionId, agent: &str) {
+        self.sign_in_before(id, agent, Duration::ZERO);
+    }
+
+    /// Signs alice in some time ago.
+    fn sign_in_before(&self, id: BrowserSessionId, agent: &str, ago: Duration) {
         let session = BrowserSession {
             id,
             secret_hash: SecretHash([9; 32]),
@@ -53,7 +58,7 @@ impl Pages {
             expires_at: self.now.after(Duration::from_hours(1)),
             amr: "pwd".into(),
             created_at: self.now,
-            seen_at: self.now,
+            seen_at: self.now.before(ago),
             user_agent: agent.into(),
             source: "192.0.2.7".into(),
             ended_at: None,
@@ -161,6 +166,22 @@ fn browsers_are_listed_and_signed_out_with_what_does_not_outlive_them() {
         let error = home.run(&["session", "revoke", "--browser", id]).failed();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn a_browser_that_is_over_says_why() {
+    let home = Home::furnished();
+    let pages = Pages::of(&home);
+    pages.sign_in_before(HERE, "", Duration::from_hours(9));
+    pages.sign_in(THERE, "");
+    let states = || {
+        let all = home.json(&["session", "browsers", "alice", "--all"]);
+        members(&all, &["state"]).concat()
+    };
+    assert_eq!(states(), ["live", "idle"], "for longer than sessions.idle_lifetime");
+    home.run(&["user", "disable", "alice"]).ok();
+    assert_eq!(states(), ["ended (user)", "idle"]);
+    assert_eq!(home.json(&["session", "browsers", "alice"]), json!([]));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, header, request::Parts};
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use remint_protocol::authorize::Target;
+use remint_protocol::redirect_uri::host_or_scheme;
 use remint_protocol::reject::Reject;
 use remint_protocol::response::ResponseMode;
 
@@ -12,8 +13,9 @@ use crate::App;
 use crate::pages::Language;
 use crate::pages::form_post::FormPost;
 
-/// What RFC 3986 §2.3 leaves as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but what RFC 3986 §2.3 leaves as it is.
+pub(crate) const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The parameters of an answer, in order.
 pub(super) type Parameters = Vec<(&'static str, String)>;
@@ -23,7 +25,7 @@ pub(super) fn send(
     app: &App,
     head: &Parts,
     target: &Target,
-    (client, mut parameters): (&str, Parameters),
+    mut parameters: Parameters,
 ) -> Response {
     parameters.extend(target.state.clone().map(|state| ("state", state)));
     parameters.push(("iss", app.config.server.issuer.as_str().to_owned()));
@@ -40,7 +42,7 @@ pub(super) fn send(
             let page = FormPost {
                 redirect_uri: target.uri.clone(),
                 fields: fields.collect(),
-                client: client.to_owned(),
+                client: host_or_scheme(&target.uri),
             };
             app.pages.answer(Language::choose(None, &head.headers), &page)
         }
@@ -53,7 +55,7 @@ pub(super) fn refuse(app: &App, head: &Parts, target: &Target, reject: Reject) -
         ("error", reject.code.as_str().to_owned()),
         ("error_description", reject.description().to_owned()),
     ];
-    send(app, head, target, ("", parameters))
+    send(app, head, target, parameters)
 }
 
 fn encode(parameters: &Parameters) -> String {

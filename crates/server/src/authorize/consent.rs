@@ -65,10 +65,10 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
     let authorization = resume(app, received.bytes()).await?;
     let mut browser = Browser::read(app, head, authorization.now).await?;
     let form = received.form()?;
-    if !browser.is_ours(app, &form) {
-        return Err(Failure::FormExpired.into());
-    }
     // Whoever signed out meanwhile, or somebody else who signed in, is asked anew.
+    if !browser.is_ours(app, &form) {
+        return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
+    }
     let (Step::Consent, Some(person)) =
         (authorization.step(app, &browser).await?, browser.person.as_ref())
     else {

@@ -8,7 +8,6 @@ use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::family::{Beginning, Fresh, Origin};
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
-use remint_protocol::token;
 use remint_store::Outcome;
 
 use super::answer::{Parameters, send};
@@ -56,7 +55,7 @@ impl Authorization {
             parameters.push(("id_token", id_token));
         }
         self.tell(person, browser);
-        Ok(send(app, head, &self.target, (&self.client().name, parameters)))
+        Ok(send(app, head, &self.target, parameters))
     }
 
     fn code(&self, app: &App, person: &Person) -> Result<String, Failure> {
@@ -104,8 +103,7 @@ impl Authorization {
         family.expires_at = access.expires_at;
         let lifetime = access.expires_at.since(self.now).as_secs();
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.now);
-        let text = token::seal_access(&app.keys(), &access)
-            .ok_or(Failure::Internal("an access token does not fit its format"))?;
+        let text = app.seal_access_token(client, &access, Some(&family)).await?;
         match app.store.insert_family(&family, None).await? {
             Outcome::Done => Ok((text, i64::try_from(lifetime).unwrap_or(i64::MAX))),
             Outcome::Conflict => Err(Why::LoginRequired.into()),

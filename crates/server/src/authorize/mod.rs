@@ -30,7 +30,7 @@ use crate::failure::Failure;
 use crate::pages::{self, FLOW};
 use crate::refused;
 
-pub(crate) use answer::see_other;
+pub(crate) use answer::{RESERVED, see_other};
 pub(crate) use consent::{answer_consent, show_consent};
 pub(crate) use sign_in::{show_sign_in, sign_in};
 

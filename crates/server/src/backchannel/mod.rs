@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::config::Logout;
 use crate::failure::Failure;
-use crate::id_token::{alg_of, subject};
+use crate::id_token::alg_of;
 use crate::{App, entropy};
 
 use post::{NotSent, Poster};
@@ -226,7 +226,7 @@ async fn token(
     notice: &LogoutNotice,
     now: Timestamp,
 ) -> Result<String, Failure> {
-    let sub = subject(notice.user_id)?;
+    let sub = app.subject(client, notice.user_id).await?;
     let over = Over::SessionOf(sub, notice.session.sid());
     let issuer = app.config.server.issuer.as_str();
     let claims = LogoutToken::new(issuer, client.id.as_str(), over, entropy::jti()?, now);

@@ -183,8 +183,8 @@ impl Html<'_> {
     }
 
     fn can(&self, application: &Application) -> Vec<String> {
-        let words = |s: &String| scope::key(s).map_or_else(|| s.clone(), |key| self.at.say(key));
-        application.scopes.iter().map(words).collect()
+        let all = scope::in_order(&application.scopes).into_iter();
+        all.map(|(name, key)| key.map_or_else(|| name.to_owned(), |key| self.at.say(key))).collect()
     }
 }
 

@@ -77,7 +77,8 @@ impl Html<'_> {
 
     /// The sentences of the scopes that have one; those without have a list of their own.
     fn known(&self) -> Vec<String> {
-        self.page.scopes.iter().filter_map(|s| scope::key(s)).map(|key| self.at.say(key)).collect()
+        let all = scope::in_order(&self.page.scopes).into_iter();
+        all.filter_map(|(_, key)| key).map(|key| self.at.say(key)).collect()
     }
 
     fn own(&self) -> Vec<&String> {

@@ -23,6 +23,7 @@ mod link;
 mod moment;
 mod palette;
 mod place;
+pub mod playground;
 mod scope;
 pub mod sign_in;
 pub mod sign_out;

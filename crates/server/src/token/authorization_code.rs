@@ -28,6 +28,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         must_repeat_uri: client.authorize.repeat_redirect_uri,
     };
     code.check(&redemption, now)?;
+    let consent = app.store.load_consent(code.user_id, &client.id).await?;
+    code.check_standing(client, consent.as_ref())?;
     let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
     let seal = app.seal().await?;
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
@@ -98,7 +100,7 @@ impl Redeemed<'_> {
             secret: self.code.secret.clone(),
             generation: 0,
         };
-        let refresh = if client.gets_refresh_token(&self.code.scope) {
+        let refresh = if client.gets_refresh_token(&family.scope) {
             let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
             Some(sealed.ok_or(Failure::KeyNotHere)?)
         } else {
@@ -108,7 +110,7 @@ impl Redeemed<'_> {
         let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
         let access = Access { resources, ..access };
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
-        let mut response = TokenResponse::new(app, &access, refresh)?;
+        let mut response = TokenResponse::new(self.request, &access, Some(family), refresh).await?;
         if family.scope.contains("openid") {
             let (nothing, requested) =
                 (Scope::default(), Requested::from_stored(&self.code.claims));

@@ -6,7 +6,7 @@ use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
 
-pub(super) fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let scope = request.scope()?;
     let resources = request.resources()?;
     let access = client_credentials::grant(
@@ -16,5 +16,5 @@ pub(super) fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure
         request.caller.policy(),
         (entropy::jti()?, request.now),
     )?;
-    TokenResponse::new(request.app, &access, None)
+    TokenResponse::new(request, &access, None, None).await
 }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use remint_protocol::client::GrantType;
+use remint_protocol::family::Family;
 use remint_protocol::form::Form;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::time::Timestamp;
-use remint_protocol::token::{self, AccessToken};
+use remint_protocol::token::AccessToken;
 use serde::Serialize;
 
 use crate::App;
@@ -64,16 +65,16 @@ struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// Seals the access token.
-    fn new(
-        app: &App,
+    /// Seals the access token. `family` is what the user authorized, where there is one.
+    async fn new(
+        request: &TokenRequest<'_>,
         access: &AccessToken,
+        family: Option<&Family>,
         refresh_token: Option<String>,
     ) -> Result<Self, Failure> {
-        let access_token = token::seal_access(&app.keys(), access)
-            .ok_or(Failure::Internal("an access token does not fit its format"))?;
+        let client = request.caller.client();
         Ok(Self {
-            access_token,
+            access_token: request.app.seal_access_token(client, access, family).await?,
             token_type: "Bearer",
             expires_in: access.expires_at.since(access.issued_at).as_secs().try_into().unwrap_or(0),
             refresh_token,
@@ -98,7 +99,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
         // Boxed: logins are rare and their future is large.
         GrantType::AuthorizationCode => Box::pin(authorization_code::grant(&request)).await?,
-        GrantType::ClientCredentials => client_credentials::grant(&request)?,
+        GrantType::ClientCredentials => client_credentials::grant(&request).await?,
         GrantType::Password => Box::pin(password::grant(&request)).await?,
         GrantType::RefreshToken => refresh::grant(&request).await?,
     };

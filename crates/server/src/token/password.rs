@@ -1,13 +1,16 @@
 //! `grant_type=password`: refuse what the rules refuse, check the password, begin a family.
 
+use remint_protocol::claims_parameter::Requested;
 use remint_protocol::password;
 use remint_protocol::reject::Why;
+use remint_protocol::scope::Scope;
 use remint_protocol::token::{self, RefreshToken};
 use remint_store::Outcome;
 
 use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
+use crate::id_token::{SignedIn, With};
 use crate::login::Login;
 
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
@@ -38,7 +41,19 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         None
     };
     let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-    let response = TokenResponse::new(app, &access, refresh)?;
+    let mut response = TokenResponse::new(request, &access, Some(&family), refresh).await?;
+    if family.scope.contains("openid") {
+        let (nothing, requested) = (Scope::default(), Requested::default());
+        let with = With {
+            scope: &nothing,
+            requested: &requested,
+            nonce: None,
+            access_token: Some(&response.access_token),
+            code: None,
+        };
+        let signed_in = SignedIn::of(&family);
+        response.id_token = Some(app.id_token(client, &signed_in, &with, now).await?);
+    }
     match app.store.insert_family(&family, Some(login.trust())).await? {
         Outcome::Done => {
             tracing::info!(

@@ -135,13 +135,14 @@ impl Event<'_> {
     ) -> Result<TokenResponse, Failure> {
         let (app, client, now) = (self.request.app, self.request.caller.client(), self.request.now);
         let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-        let mut response = TokenResponse::new(app, &access, refresh)?;
+        let family = self.loaded.map(|loaded| &loaded.family);
+        let mut response = TokenResponse::new(self.request, &access, family, refresh).await?;
         if access.scope.contains("openid")
-            && let Some(loaded) = self.loaded
+            && let Some(family) = family
         {
             // Boxed: most refreshes have none, and its future is large.
-            let signed_in = SignedIn::of(&loaded.family);
-            let requested = Requested::from_stored(&loaded.family.origin.claims);
+            let signed_in = SignedIn::of(family);
+            let requested = Requested::from_stored(&family.origin.claims);
             let beside = (response.access_token.as_str(), &requested);
             let id_token = app.id_token_again(client, &signed_in, beside, now);
             response.id_token = Some(Box::pin(id_token).await?);

@@ -203,6 +203,21 @@ fn checklist_85_a_form_that_this_browser_was_not_given_signs_nobody_in() {
 }
 
 #[test]
+fn what_one_person_was_asked_another_one_at_the_same_browser_does_not_answer() {
+    let site = site();
+    site.create_user("bob");
+    let mut visitor = site.visitor();
+    let page = visitor.authorize(&[]);
+    let asked = visitor.sign_in(&page, "alice", PASSWORD);
+    site.wait(1);
+    let other_window = visitor.authorize(&[("prompt", "login")]);
+    assert!(is_consent(&asked) && is_sign_in(&other_window));
+    visitor.sign_in(&other_window, "bob", PASSWORD);
+    let answer = visitor.decide(&asked, "allow");
+    assert!(is_consent(&answer) && answer.body.contains("bob"), "he is asked himself: {answer:?}");
+}
+
+#[test]
 fn whoever_says_no_is_sent_back_with_that() {
     let site = site();
     let mut visitor = site.visitor();

@@ -12,17 +12,27 @@ mod client_auth;
 #[cfg(test)]
 mod code_flow;
 #[cfg(test)]
+mod cors;
+#[cfg(test)]
 mod frontchannel;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
+mod hardening;
+#[cfg(test)]
 mod introspect;
 #[cfg(test)]
+mod jwt_access_token;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod logout;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod playground;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

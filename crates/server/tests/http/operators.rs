@@ -6,7 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use remint_server::keys::KeyFile;
 
+use remint_protocol::response::ResponseType;
+use remint_protocol::scope::Scope;
+
 use crate::site::{As, PASSWORD, SECRET, Site, Tokens, eventually};
+use crate::visitor::{Callback, head};
 
 #[test]
 fn metadata_lists_exactly_what_is_there() {
@@ -18,7 +22,7 @@ fn metadata_lists_exactly_what_is_there() {
     for (member, value) in json.as_object().unwrap() {
         if member.ends_with("_endpoint") {
             let path = value.as_str().unwrap().strip_prefix("https://id.example.com").unwrap();
-            assert_eq!(site.get(path).status, 405, "{member} is there and takes POST");
+            assert_ne!(site.get(path).status, 404, "{member} is there");
         }
     }
     for grant in json["grant_types_supported"].as_array().unwrap() {
@@ -28,6 +32,27 @@ fn metadata_lists_exactly_what_is_there() {
     let members: HashSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = HashSet::from([
         "issuer",
+        "authorization_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+        "end_session_endpoint",
+        "backchannel_logout_supported",
+        "backchannel_logout_session_supported",
+        "frontchannel_logout_supported",
+        "frontchannel_logout_session_supported",
+        "scopes_supported",
+        "response_modes_supported",
+        "code_challenge_methods_supported",
+        "prompt_values_supported",
+        "subject_types_supported",
+        "id_token_signing_alg_values_supported",
+        "authorization_response_iss_parameter_supported",
+        "claims_parameter_supported",
+        "claims_supported",
+        "acr_values_supported",
+        "request_parameter_supported",
+        "request_uri_parameter_supported",
+        "ui_locales_supported",
         "token_endpoint",
         "token_endpoint_auth_methods_supported",
         "grant_types_supported",
@@ -38,6 +63,54 @@ fn metadata_lists_exactly_what_is_there() {
         "introspection_endpoint_auth_methods_supported",
     ]);
     assert_eq!(members, expected, "a new member needs a test that it is true");
+}
+
+#[test]
+fn checklist_76_what_discovery_says_of_authorization_requests_is_so() {
+    let site = Site::new();
+    site.register_web("web", |client| {
+        client.scope = Scope::parse("openid profile email address phone offline_access a").unwrap();
+        client.authorize.response_types = ResponseType::ALL.to_vec();
+    });
+    let profile = r#"{"name":"Alice","email":"a@example.com"}"#;
+    site.describe_alice(profile);
+    let json = site.get("/.well-known/openid-configuration").ok().json();
+    let words = |member: &str| -> Vec<String> {
+        let all = json[member].as_array().unwrap_or_else(|| panic!("{member}"));
+        all.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut visitor = site.visitor();
+    for kind in words("response_types_supported") {
+        let callback = visitor.obtain(&[("response_type", &kind)]);
+        for part in kind.split(' ') {
+            let name = if part == "token" { "access_token" } else { part };
+            assert!(callback.find(name).is_some(), "{kind}: {callback:?}");
+        }
+    }
+    for mode in words("response_modes_supported") {
+        let answer = visitor.authorize(&[("response_mode", &mode)]);
+        assert_eq!(answer.status == 200, mode == "form_post", "{answer:?}");
+    }
+    for prompt in words("prompt_values_supported") {
+        let answer = visitor.authorize(&[("prompt", &prompt)]);
+        assert!(answer.status == 200 || Callback::of(&answer).find("code").is_some(), "{prompt}");
+    }
+    let scope = words("scopes_supported").join(" ");
+    visitor.code(&[("scope", &scope)]);
+    assert_eq!(words("code_challenge_methods_supported"), ["S256"]);
+    for alg in words("id_token_signing_alg_values_supported") {
+        site.change("web", |client| client.relying_party.id_token_alg = Some(alg.clone()));
+        let id_token = visitor.obtain(&[("response_type", "id_token")]).value("id_token");
+        assert_eq!(head(&id_token)["alg"], alg);
+    }
+    for (member, parameter) in [
+        ("request_parameter_supported", "request"),
+        ("request_uri_parameter_supported", "request_uri"),
+    ] {
+        assert_eq!(json[member], false);
+        let error = Callback::of(&visitor.authorize(&[(parameter, "https://x")])).value("error");
+        assert_eq!(error, format!("{parameter}_not_supported"));
+    }
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::{AuthMethod, GrantType};
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::policy::OnReuse;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
+use remint_protocol::secret::SecretHash;
 use remint_protocol::token::{self, RefreshToken};
+use remint_store::Outcome;
 
 use crate::site::{As, PASSWORD, Site, Tokens};
 
@@ -432,6 +435,47 @@ fn the_sweep_removes_sessions_that_are_over_and_no_others() {
     assert!((site.metric("remint_families_live") - 1.0).abs() < 0.5);
     site.refresh(&over.refresh).expect(400, "invalid_grant");
     site.refresh(&living.refresh).ok();
+}
+
+/// Signs alice in at a browser for so many seconds.
+fn sign_in_for(site: &Site, number: u8, secs: u64) {
+    let session = BrowserSession {
+        id: BrowserSessionId([number; 16]),
+        secret_hash: SecretHash([number; 32]),
+        user_id: site.user("alice").id,
+        auth_time: site.now(),
+        expires_at: site.now().after(Duration::from_secs(secs)),
+        amr: "pwd".into(),
+        created_at: site.now(),
+        seen_at: site.now(),
+        user_agent: String::new(),
+        source: String::new(),
+        ended_at: None,
+    };
+    let inserted = site.block_on(site.store.insert_browser_session(&session, None)).unwrap();
+    assert_eq!(inserted, Outcome::Done);
+}
+
+#[test]
+fn the_sweep_removes_browsers_whose_session_is_over_and_no_others() {
+    let site = Site::new();
+    site.tokens();
+    sign_in_for(&site, 1, 3600);
+    sign_in_for(&site, 2, 7200);
+    let left = |site: &Site| {
+        let alice = site.user("alice").id;
+        let listed = site.block_on(site.store.list_browser_sessions(alice, None, 10)).unwrap();
+        listed.iter().map(|session| session.id.0[0]).collect::<Vec<_>>()
+    };
+    // Clocks differ by an hour.
+    site.wait(2 * 3600);
+    let site = site.restarted();
+    site.let_the_sweep_end();
+    assert_eq!(left(&site), [1, 2], "just about over");
+    site.wait(1);
+    let site = site.restarted();
+    site.let_the_sweep_end();
+    assert_eq!(left(&site), [2]);
 }
 
 #[test]

@@ -140,17 +140,32 @@ impl Site {
 
     /// The same with more settings.
     pub(crate) fn with(settings: &str) -> Self {
-        let site = Self::open(tempfile::tempdir().unwrap(), settings, START * 1000);
+        Self::with_config(settings, |_| {})
+    }
+
+    /// The same with what no setting sets; a restart forgets it.
+    pub(crate) fn with_config(settings: &str, edit: impl FnOnce(&mut Config)) -> Self {
+        let site = Self::open_with(tempfile::tempdir().unwrap(), settings, START * 1000, edit);
         site.register("demo", |_| {});
         site.create_user("alice");
         site
     }
 
     fn open(dir: TempDir, settings: &str, millis: i64) -> Self {
+        Self::open_with(dir, settings, millis, |_| {})
+    }
+
+    fn open_with(
+        dir: TempDir,
+        settings: &str,
+        millis: i64,
+        edit: impl FnOnce(&mut Config),
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
-        let config = config(dir.path(), settings);
+        let mut config = config(dir.path(), settings);
+        edit(&mut config);
         if !config.key_file().exists() {
             KeyFile::create(&config.key_file()).unwrap();
         }

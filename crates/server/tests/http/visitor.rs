@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::scope::Scope;
+use serde_json::Value;
 
 use crate::site::{Answer, As, PASSWORD, Site};
 
@@ -14,7 +17,8 @@ pub(crate) const CALLBACK: &str = "https://app.example/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A browser at a site.
+/// A browser at a site. A copy is another window of it: the cookies are as they were.
+#[derive(Clone)]
 pub(crate) struct Visitor<'s> {
     site: &'s Site,
     cookies: BTreeMap<String, String>,
@@ -46,6 +50,11 @@ impl Site {
             client.grants.retain(|grant| grant.as_str() != "client_credentials");
             change(client);
         });
+    }
+
+    /// Sends bytes as they are and reads the answer to them.
+    pub(crate) fn exchange(&self, request: &str) -> Answer {
+        parse(&self.send_raw(request.as_bytes()))
     }
 
     /// Redeems a code as the confidential client `web`.
@@ -103,7 +112,8 @@ impl Visitor<'_> {
         self.send("POST", path, kind, &encode(fields))
     }
 
-    fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+    /// Sends a request with more header lines, each with its end.
+    pub(crate) fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
         let text = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
@@ -112,7 +122,7 @@ impl Visitor<'_> {
             cookies.join("; "),
             body.len()
         );
-        let answer = parse(&self.site.send_raw(text.as_bytes()));
+        let answer = self.site.exchange(&text);
         for (name, value) in &answer.headers {
             if name.eq_ignore_ascii_case("set-cookie") {
                 self.keep(value);
@@ -132,6 +142,10 @@ impl Visitor<'_> {
         } else {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
+    }
+
+    pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
@@ -247,10 +261,17 @@ impl Callback {
 }
 
 /// What a JWT says.
-pub(crate) fn claims(token: &str) -> serde_json::Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+pub(crate) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// What the header of a JWT says.
+pub(crate) fn head(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::{AuthMethod, Client, GrantType};
-use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides};
+use remint_protocol::client::{AuthMethod, Authorize, Client, GrantType, Links, RelyingParty};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, Pkce, RefreshTokens};
+use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
+use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_protocol::scope::Scope;
 use remint_store::Outcome;
 
@@ -45,11 +47,67 @@ fn every_override() -> Vec<Overrides> {
     all
 }
 
+fn uri(text: &str) -> RedirectUri {
+    RedirectUri::register(text).unwrap()
+}
+
+/// What is registered at the authorization endpoint and as a relying party: each part departed from,
+/// alone or with those that it goes together with.
+fn every_application() -> Vec<Client> {
+    let (authorize, party) = (Authorize::default, RelyingParty::default);
+    let text = |text: &str| Some(text.to_owned());
+    let uris = vec![uri("https://app.example/cb?x=1,2"), uri("com.example.app:/cb")];
+    let most = (0..64).map(|n| uri(&format!("https://app.example/{n}"))).collect();
+    let modes = vec![ResponseMode::FormPost, ResponseMode::Query];
+    let max_age = |age| Authorize { default_max_age: Some(age), ..authorize() };
+    let mut authorized = vec![
+        Authorize { redirect_uris: uris, response_modes: modes, ..authorize() },
+        Authorize {
+            redirect_uris: most,
+            response_types: ResponseType::ALL.to_vec(),
+            ..authorize()
+        },
+        Authorize { pkce: Pkce::OrNonce, ..authorize() },
+        Authorize { plain_challenge: true, ..authorize() },
+        Authorize { repeat_redirect_uri: false, ..authorize() },
+        Authorize { first_party: true, ..authorize() },
+        max_age(Duration::ZERO),
+        max_age(Duration::from_millis(i64::MAX.unsigned_abs())),
+    ];
+    for refresh_tokens in [RefreshTokens::OfflineAccess, RefreshTokens::Never] {
+        authorized.push(Authorize { refresh_tokens, ..authorize() });
+    }
+    let links =
+        Links { home: text("https://a"), policy: text("https://b"), terms: text("https://c") };
+    let parties = [
+        RelyingParty { id_token_alg: text("ES256"), ..party() },
+        RelyingParty { pairwise_sector: text("app.example"), ..party() },
+        RelyingParty { jwt_access_tokens: true, ..party() },
+        RelyingParty {
+            post_logout_redirect_uris: vec![uri("https://a/"), uri("https://b/")],
+            ..party()
+        },
+        RelyingParty { backchannel_logout_uri: text("https://app.example/back"), ..party() },
+        RelyingParty { frontchannel_logout_uri: text("https://app.example/front"), ..party() },
+        RelyingParty {
+            web_origins: vec!["https://a".into(), "http://localhost:1".into()],
+            ..party()
+        },
+        RelyingParty { links, ..party() },
+    ];
+    let of_authorize =
+        authorized.into_iter().map(|authorize| Client { authorize, ..client("shop") });
+    let of_party =
+        parties.into_iter().map(|relying_party| Client { relying_party, ..client("shop") });
+    of_authorize.chain(of_party).collect()
+}
+
 fn every_shape() -> Vec<Client> {
     let mut all: Vec<_> = every_override()
         .into_iter()
         .map(|overrides| Client { overrides, ..client("shop") })
         .collect();
+    all.extend(every_application());
     let methods = vec![AuthMethod::ClientSecretPost, AuthMethod::ClientSecretBasic];
     let grants = vec![GrantType::RefreshToken, GrantType::ClientCredentials];
     let serves = resources("https://c.example");
@@ -249,6 +307,30 @@ fn ending_the_sessions_of_a_client_never_brings_ended_ones_back() {
         store.end_all_sessions(at(7)).await.unwrap();
         assert_eq!(ends("shop").await, at(10).as_millis());
         assert_eq!(ends("other").await, at(7).as_millis());
+    });
+}
+
+#[test]
+fn web_origins_are_those_of_enabled_clients_with_the_revision_they_are_of() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let revision = store.revision().await.unwrap();
+        assert_eq!(store.list_web_origins(10).await.unwrap(), (vec![vec![]], revision));
+        let with = |id: &str, origins: &[&str]| {
+            let mut client = client(id);
+            client.relying_party.web_origins = origins.iter().map(|o| (*o).to_owned()).collect();
+            client
+        };
+        let disabled = Client { enabled: false, ..with("c", &["https://c"]) };
+        for client in [with("b", &["https://b", "https://x"]), with("a", &["https://a"]), disabled]
+        {
+            store.create_client(&client).await.unwrap();
+        }
+        store.create_client(&client("d")).await.unwrap();
+        let (listed, of) = store.list_web_origins(10).await.unwrap();
+        assert_eq!(listed, [vec!["https://a"], vec!["https://b", "https://x"]]);
+        assert_eq!(of, revision + 4);
+        assert_eq!(store.list_web_origins(1).await.unwrap().0, [["https://a"]]);
     });
 }
 

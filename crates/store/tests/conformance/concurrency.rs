@@ -8,7 +8,9 @@ use remint_protocol::token::Jti;
 use remint_store::{Outcome, Stats, Store};
 
 use crate::backend::{on_every_backend, soon};
-use crate::samples::{USER, at, bytes, load, register, rotated, rotation, sign_in};
+use crate::samples::{
+    USER, at, bytes, family_at, load, open_browsers, register, rotated, rotation, sign_in,
+};
 
 fn batches(stats: &Stats) -> u64 {
     stats.batches.load(Ordering::Relaxed)
@@ -45,6 +47,30 @@ fn of_64_rotations_from_the_same_generation_exactly_one_is_done() {
             assert_eq!(load(&store, family.id).await, family);
             assert_eq!(family.generation, from + 1);
         }
+    });
+}
+
+/// A code names the family that it begins: whoever inserts it has redeemed the code.
+#[test]
+fn checklist_48_of_a_thousand_who_redeem_one_code_at_once_exactly_one_does() {
+    on_every_backend(async |place| {
+        // As many nodes as a busy site has.
+        let stores = [place.open().await, place.open().await, place.open().await];
+        let shop = register(&stores[0]).await;
+        let browser = open_browsers(&stores[0], 1).await.remove(0);
+        let family = family_at(1, &shop, &browser);
+        let redeem = |n: usize| {
+            let (store, family) = (stores[n % stores.len()].clone(), family.clone());
+            tokio::spawn(async move { store.insert_family(&family, None).await.unwrap() })
+        };
+        let all: Vec<_> = (0..1_000).map(redeem).collect();
+        let mut done = 0;
+        for one in all {
+            done += u32::from(one.await.unwrap() == Outcome::Done);
+        }
+        assert_eq!(done, 1);
+        assert_eq!(load(&stores[0], family.id).await, family);
+        assert_eq!(place.dump("families").len(), 1);
     });
 }
 

@@ -1,7 +1,7 @@
 //! Families: how they begin, move on and end.
 
 use remint_protocol::client::Client;
-use remint_protocol::family::{Family, FamilyId, RevokeReason, Rotation};
+use remint_protocol::family::{Family, FamilyId, Origin, RevokeReason, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::time::Timestamp;
@@ -9,7 +9,9 @@ use remint_protocol::user::{UserId, UserStanding};
 use remint_store::{Outcome, Store};
 
 use crate::backend::{Place, on_every_backend};
-use crate::samples::{USER, at, family, load, register, rotated, rotation, sign_in};
+use crate::samples::{
+    USER, at, browser, family, family_at, load, register, rotated, rotation, sign_in,
+};
 
 #[test]
 fn a_family_reads_back_with_every_field() {
@@ -31,8 +33,17 @@ fn a_family_reads_back_with_every_field() {
         };
         let (scope, resources) = (Scope::default(), Resources::default());
         let least = Family { scope, resources, kid: 0, ..family(3, &shop, USER) };
+        let online = family_at(4, &shop, &browser(1, USER));
+        let origin = Origin {
+            offline: true,
+            acr: "urn:example:strong".into(),
+            amr: "pwd otp".into(),
+            claims: "id_token email userinfo name".into(),
+            ..online.origin.clone()
+        };
+        let offline = Family { origin, ..family(5, &shop, USER) };
         let standing = UserStanding { enabled: true, not_before: Timestamp::default() };
-        for family in [plain, greatest, least] {
+        for family in [plain, greatest, least, online, offline] {
             assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
             let loaded = store.load_family(family.id).await.unwrap().unwrap();
             assert_eq!(loaded.family, family);
@@ -124,8 +135,24 @@ fn a_family_begins_after_the_end_of_those_before_it() {
         for ended in [Meanwhile::UserEnded, Meanwhile::ClientEnded, Meanwhile::PasswordChanged] {
             ended.happen(&store, &shop, just_before).await;
         }
-        let family = family(1, &shop, USER);
+        let family = Family { auth_time: at(0), ..family(1, &shop, USER) };
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+    });
+}
+
+/// Such as one of a code that waited while its user changed the password.
+#[test]
+fn no_family_begins_that_was_authorized_before_its_user_ended_all() {
+    on_every_backend(async |place| {
+        for ended in [Meanwhile::UserEnded, Meanwhile::PasswordChanged] {
+            let place = place.another();
+            let store = place.open().await;
+            let shop = register(&store).await;
+            let late = family(1, &shop, USER);
+            ended.happen(&store, &shop, late.auth_time).await;
+            let inserted = store.insert_family(&late, None).await.unwrap();
+            assert_eq!(inserted, Outcome::Conflict, "{ended:?}");
+        }
     });
 }
 
@@ -240,8 +267,11 @@ fn the_first_reason_for_the_end_of_a_family_counts() {
             RevokeReason::Client,
             RevokeReason::Operator,
             RevokeReason::Overflow,
+            RevokeReason::CodeReuse,
+            RevokeReason::SignOut,
+            RevokeReason::User,
         ];
-        let families = sign_in(&store, &shop, 6).await;
+        let families = sign_in(&store, &shop, 9).await;
         for (family, first) in families.iter().zip(reasons) {
             store.revoke_family(family.id, first, at(1)).await.unwrap();
             for later in reasons {
@@ -251,7 +281,7 @@ fn the_first_reason_for_the_end_of_a_family_counts() {
             let expected = Family { revoked: Some((at(1), first)), ..family.clone() };
             assert_eq!(load(&store, family.id).await, expected);
         }
-        assert_eq!(load(&store, families[5].id).await, families[5], "the others live");
+        assert_eq!(load(&store, families[8].id).await, families[8], "the others live");
     });
 }
 

@@ -9,9 +9,15 @@ mod access_tokens;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod browser_sessions;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod concurrency;
+#[cfg(test)]
+mod consents;
 #[cfg(test)]
 mod copy;
 #[cfg(test)]

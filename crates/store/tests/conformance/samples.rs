@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::{Client, ClientId, GrantType, StoredSecret};
+use remint_protocol::consent::Consent;
 use remint_protocol::family::{Family, FamilyId, Origin, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -91,6 +93,43 @@ pub(crate) fn family(number: u32, client: &Client, user: UserId) -> Family {
     }
 }
 
+/// A browser at which `user` signed in at second 0.
+pub(crate) fn browser(number: u32, user: UserId) -> BrowserSession {
+    BrowserSession {
+        id: BrowserSessionId(bytes(number)),
+        secret_hash: FamilySecret::new(bytes(number)).hash(),
+        user_id: user,
+        auth_time: at(0),
+        expires_at: at(10_000),
+        amr: "pwd".into(),
+        created_at: at(0),
+        seen_at: at(0),
+        user_agent: format!("Browser/{number} (Zoë)"),
+        source: "192.0.2.1".into(),
+        ended_at: None,
+    }
+}
+
+/// A family that was authorized at a browser.
+pub(crate) fn family_at(number: u32, client: &Client, browser: &BrowserSession) -> Family {
+    let session = Some(browser.id);
+    Family {
+        origin: Origin { session, amr: browser.amr.clone(), ..Origin::default() },
+        ..family(number, client, browser.user_id)
+    }
+}
+
+/// What `user` allowed at second 0.
+pub(crate) fn consent(user: UserId, client: &Client) -> Consent {
+    Consent {
+        user_id: user,
+        client_id: client.id.clone(),
+        scope: scope("read"),
+        resources: resources("https://a.example"),
+        given_at: at(0),
+    }
+}
+
 /// The rotation of a family from one generation to the next.
 pub(crate) fn rotation(family: FamilyId, from: u32) -> Rotation {
     let secs = i64::from(from) + 1;
@@ -146,4 +185,20 @@ pub(crate) async fn sign_in(store: &Store, client: &Client, numbers: u32) -> Vec
 
 pub(crate) async fn load(store: &Store, id: FamilyId) -> Family {
     store.load_family(id).await.unwrap().unwrap().family
+}
+
+/// So many browsers at which alice signed in.
+pub(crate) async fn open_browsers(store: &Store, numbers: u32) -> Vec<BrowserSession> {
+    let mut browsers = Vec::new();
+    for number in 0..numbers {
+        let browser = browser(number, USER);
+        let inserted = store.insert_browser_session(&browser, None).await.unwrap();
+        assert_eq!(inserted, Outcome::Done);
+        browsers.push(browser);
+    }
+    browsers
+}
+
+pub(crate) async fn begin(store: &Store, family: &Family) {
+    assert_eq!(store.insert_family(family, None).await.unwrap(), Outcome::Done);
 }

@@ -90,6 +90,26 @@ fn a_new_password_ends_the_users_sessions() {
 }
 
 #[test]
+fn of_two_who_change_a_profile_at_once_the_second_is_refused_and_changes_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        create_user(&store, UserId([8; 16]), "bob").await;
+        let set = async |seen: &str, next: &str, secs| {
+            store.set_user_profile(USER, (seen, next), at(secs)).await.unwrap()
+        };
+        let (first, second) = (r#"{"name":"Zoë"}"#, r#"{"name":"Zoe"}"#);
+        assert_eq!(set("{}", first, 5).await, Outcome::Done);
+        let expected = User { profile: first.into(), updated_at: at(5), ..alice() };
+        assert_eq!(store.load_user(USER).await.unwrap(), Some(expected));
+        let before = place.dump("users");
+        assert_eq!(set("{}", second, 6).await, Outcome::Conflict);
+        assert_eq!(place.dump("users"), before);
+        assert_eq!(set(first, second, 6).await, Outcome::Done);
+    });
+}
+
+#[test]
 fn a_new_password_does_not_enable_a_disabled_user() {
     on_every_backend(async |place| {
         let store = place.open().await;

@@ -8,6 +8,7 @@ use axum::body::to_bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use remint_server::config::{Config, Sources};
+use remint_server::pages::consent::Consent;
 use remint_server::pages::form_post::FormPost;
 use remint_server::pages::sign_in::SignIn;
 use remint_server::pages::sign_out::{Next, SignedOut};
@@ -359,6 +360,16 @@ fn checklist_25_consent_names_who_asks_what_for_where_to_and_for_how_long() {
     let unproven = &shown.iter().find(|s| s.name == "consent-unproven-en").unwrap().html;
     assert!(unproven.contains("We cannot verify this application."));
     assert!(unproven.contains("until you end it"));
+}
+
+#[test]
+fn what_an_application_may_do_is_told_in_one_order_however_it_asks() {
+    let scopes = ["read", "offline_access", "email", "openid"].map(str::to_owned).to_vec();
+    let page = Consent { scopes, ..Consent::default() };
+    let html = show(&pages(""), Language::English, "consent", &page).html;
+    let told = ["Recognise you", "your email address", "while you are away", "<bdi>read</bdi>"];
+    let places = told.map(|part| html.find(part).unwrap_or_else(|| panic!("{part}: {html}")));
+    assert!(places.is_sorted(), "{html}");
 }
 
 #[test]

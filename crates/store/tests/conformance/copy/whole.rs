@@ -48,7 +48,7 @@ fn every_column_of_every_table_arrives_in_bounded_pieces() {
         let mut told: Vec<Progress> = Vec::new();
         let copied = source.store.copy_to(&target.store, |now| told.push(now)).await.unwrap();
         let contents = source.contents();
-        assert_eq!(contents.len(), 7);
+        assert_eq!(contents.len(), 9);
         for ((table, rows), (_, arrived)) in contents.iter().zip(target.contents()) {
             assert_eq!(*rows, arrived, "{table}");
             let told: Vec<_> = told.iter().filter(|now| now.table == table).collect();

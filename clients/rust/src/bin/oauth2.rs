@@ -1,6 +1,6 @@
 //! The `oauth2` crate: a password grant, refreshes, introspection and revocation.
 //!
-//! Usage: `remint-oauth2-client URL CERTIFICATE`
+//! Usage: `oauth2 URL CERTIFICATE`
 
 use std::error::Error;
 use std::time::Duration;
@@ -25,7 +25,7 @@ type Client = BasicClient<EndpointNotSet, EndpointNotSet, EndpointSet, EndpointS
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (Some(url), Some(certificate)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: remint-oauth2-client URL CERTIFICATE".into());
+        return Err("usage: oauth2 URL CERTIFICATE".into());
     };
     let trusting = http(Some(Certificate::from_pem(&std::fs::read(certificate)?)?))?;
     // Without it the certificate must not pass, or nothing is checked at all.

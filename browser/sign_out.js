@@ -1,0 +1,60 @@
+// Signing out because an application asks for it (OpenID Connect RP-Initiated Logout).
+
+import assert from "node:assert/strict";
+
+import { look } from "./appearance.js";
+import { walk } from "./place.js";
+
+walk("an application that proves nothing has the person asked first", async (place) => {
+  const { application } = place;
+  const visitor = await place.arrive();
+  await visitor.openAccount(place.username);
+  const query = new URLSearchParams({
+    client_id: "playground",
+    post_logout_redirect_uri: application.callback,
+    state: "back again",
+  });
+  await visitor.open(`/oidc/logout?${query}`);
+  assert.match(await visitor.page.locator(".card").innerText(), new RegExp(place.username));
+  await look(visitor, "sign-out");
+  await visitor.reload();
+  await visitor.press("logout-confirm");
+  await visitor.at("callback");
+  assert.equal(application.answers.at(-1).state, "back again");
+  // A form that is sent once more out of the history signs nobody in or out.
+  await visitor.back();
+  await visitor.open("/account");
+  await visitor.at("login-submit");
+});
+
+walk("nobody's word leads to a page that says that it is done", async (place) => {
+  const visitor = await place.arrive();
+  await visitor.openAccount(place.username);
+  await visitor.open("/oidc/logout");
+  await visitor.press("logout-confirm");
+  await visitor.at("signed-out");
+  await look(visitor, "signed-out");
+  await visitor.reload();
+  await visitor.at("signed-out");
+  await visitor.back();
+});
+
+walk("an application with the ID token of the session is not held up", async (place) => {
+  const { application } = place;
+  const visitor = await place.arrive();
+  const request = application.request();
+  await visitor.open(request.url);
+  await visitor.signIn(place.username);
+  await visitor.press("consent-allow");
+  const { id_token: hint } = await application.redeem(request);
+  const query = new URLSearchParams({
+    id_token_hint: hint,
+    post_logout_redirect_uri: application.callback,
+    state: "quick",
+  });
+  await visitor.open(`/oidc/logout?${query}`);
+  await visitor.at("callback");
+  assert.equal(application.answers.at(-1).state, "quick");
+  await visitor.open("/account");
+  await visitor.at("login-submit");
+});

@@ -1,0 +1,84 @@
+//! Access tokens as this server issues and takes them: opaque, or for clients that are registered so
+//! JWTs (RFC 9068). The endpoints need not know which.
+
+use remint_protocol::client::Client;
+use remint_protocol::family::Family;
+use remint_protocol::id_token::SubjectId;
+use remint_protocol::jwt_access_token::{self, JwtAccessToken};
+use remint_protocol::token::{self, ACCESS_PREFIX, AccessToken, Subject, Unopened};
+
+use crate::App;
+use crate::failure::Failure;
+use crate::id_token::alg_of;
+use crate::signing::{Expected, NotVerified};
+
+impl App {
+    /// The access token as the client gets it. `family` is what the user authorized, where there is one.
+    pub(crate) async fn seal_access_token(
+        &self,
+        client: &Client,
+        token: &AccessToken,
+        family: Option<&Family>,
+    ) -> Result<String, Failure> {
+        if client.relying_party.jwt_access_tokens {
+            // Boxed: most tokens are opaque, and its future is large.
+            return Box::pin(self.sign_access_token(client, token, family)).await;
+        }
+        token::seal_access(&self.keys(), token).ok_or(TOO_LONG)
+    }
+
+    async fn sign_access_token(
+        &self,
+        client: &Client,
+        token: &AccessToken,
+        family: Option<&Family>,
+    ) -> Result<String, Failure> {
+        let sub = match token.subject {
+            Subject::User { user_id, .. } => self.subject(client, user_id).await?,
+            // RFC 9068 §2.2: where there is no user, the client.
+            Subject::Client => SubjectId::parse(client.id.as_str()).ok_or(TOO_LONG)?,
+        };
+        let issuer = self.config.server.issuer.as_str();
+        let claims = JwtAccessToken::issue(&self.keys(), token, (issuer, sub), family);
+        let claims = claims.ok_or(TOO_LONG)?;
+        let signing = self.signing().await?;
+        let text = signing.sign(alg_of(client), jwt_access_token::TYP, &claims, token.issued_at)?;
+        // What is too long to be taken is no token.
+        if text.len() <= token::MAX_LEN { Ok(text) } else { Err(TOO_LONG) }
+    }
+
+    /// Opens an access token of either format, whichever client it was issued to. `None` where it is
+    /// none of ours; whether it still lives is for the rules to say.
+    pub(crate) async fn open_access_token(
+        &self,
+        text: &str,
+    ) -> Result<Option<AccessToken>, Failure> {
+        if text.starts_with(ACCESS_PREFIX) {
+            return opened(token::open_access(&self.keys(), text));
+        }
+        if text.len() > token::MAX_LEN || !text.contains('.') {
+            return Ok(None);
+        }
+        let expected = Expected {
+            typ: jwt_access_token::TYP,
+            issuer: self.config.server.issuer.as_str(),
+            may_be_expired: true,
+            now: self.clock.now(),
+        };
+        match self.signing().await?.verify::<JwtAccessToken>(text, &expected) {
+            Ok(claims) => opened(claims.open(&self.keys())),
+            Err(NotVerified::KeyNotHere) => Err(Failure::KeyNotHere),
+            Err(NotVerified::Garbage | NotVerified::Expired) => Ok(None),
+        }
+    }
+}
+
+const TOO_LONG: Failure = Failure::Internal("an access token does not fit its format");
+
+fn opened(opened: Result<AccessToken, Unopened>) -> Result<Option<AccessToken>, Failure> {
+    match opened {
+        Ok(token) => Ok(Some(token)),
+        Err(Unopened::Garbage) => Ok(None),
+        Err(Unopened::UnknownKey) => Err(Failure::KeyNotHere),
+    }
+}
