@@ -62,7 +62,9 @@ impl Serve {
             Some(dev) => Sources::without_file(dev.dir())
                 .with_variables(std::env::vars())
                 .with_flag("data_dir", "dev", Some(".".into()))
-                .with_flag("key_file", "dev", Some("remint.keys".into())),
+                .with_flag("key_file", "dev", Some("remint.keys".into()))
+                // Applications are tried out on this very machine.
+                .with_flag("logout.allow_private_addresses", "dev", Some("true".into())),
             None => self.location.sources()?,
         };
         let config = self.resolve(sources)?;
@@ -183,7 +185,10 @@ async fn serve(
         stop.send_replace(true);
     };
     tokio::select! {
-        () = run(Arc::clone(&app), router(&app), listeners, tls, stopping) => {}
+        () = async {
+            run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
+            app.settle().await;
+        } => {}
         () = impatient.recv(2) => tracing::warn!("running requests were ended"),
     }
     app.leave().await;

@@ -216,7 +216,11 @@ impl Named {
 
     fn delete(&self) -> anyhow::Result<()> {
         let (at, user) = self.open()?;
-        let deleted = block_on(async { Ok(at.store.delete_user(user.id).await?) })?;
+        let deleted = block_on(async {
+            // Who is gone has no sessions of which a client could be told.
+            at.store.end_user_sessions(user.id, now()).await?;
+            Ok(at.store.delete_user(user.id).await?)
+        })?;
         still_there(deleted, &self.username)?;
         self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
     }

@@ -24,6 +24,7 @@ use crate::observe::RequestId;
 use crate::pages::account::{
     Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
 };
+use crate::pages::sign_out::SignedOut;
 use crate::pages::{Language, sign_in};
 use crate::refused;
 
@@ -51,6 +52,18 @@ impl<'a> Visit<'a> {
     fn to(&self, path: &str) -> Response {
         let base = self.app.config.server.issuer.path();
         self.browser.dress(see_other(&format!("{base}{path}")))
+    }
+
+    /// Signs out here, and shows what the browser has to load then.
+    async fn sign_out(mut self) -> Result<Response, Failure> {
+        let frames = self.app.frames(self.browser.person.as_ref()).await?;
+        self.browser.sign_out(self.app, self.now).await?;
+        if frames.is_empty() {
+            return Ok(self.to(sign_in::PATH));
+        }
+        let language = Language::choose(None, &self.head.headers);
+        let page = SignedOut { frames, next: None };
+        Ok(self.browser.dress(self.app.pages.answer(language, &page)))
     }
 
     /// Shows the page, or the way to it.
@@ -197,15 +210,14 @@ async fn form(
 
 /// Ends one session of the person.
 pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -> Response {
-    form(app, request, async |mut visit, form| {
+    form(app, request, async |visit, form| {
         let id = form.find("session").and_then(BrowserSessionId::from_sid);
         if let (Some(id), Some(person)) = (id, &visit.browser.person) {
             if id == person.session.id {
-                visit.browser.sign_out(visit.app, visit.now).await?;
-                return Ok(visit.to(sign_in::PATH));
+                return visit.sign_out().await;
             }
             let whose = (person.session.user_id, id);
-            visit.app.store.end_browser_session(whose, visit.now).await?;
+            visit.app.end_browser_session(whose, visit.now).await?;
         }
         Ok(visit.to(&format!("{PATH}?done=session")))
     })
@@ -227,11 +239,7 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
 
 /// Signs out here.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
-    form(app, request, async |mut visit, _| {
-        visit.browser.sign_out(visit.app, visit.now).await?;
-        Ok(visit.to(sign_in::PATH))
-    })
-    .await
+    form(app, request, async |visit, _| visit.sign_out().await).await
 }
 
 /// Changes the password, which ends all sessions; the one at hand begins anew.
@@ -263,6 +271,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         };
         let hash = visit.app.passwords.hash_in_turn(new.into()).await?;
         visit.app.store.set_password(user.id, &hash, visit.now).await?;
+        visit.app.backchannel.want();
         // Everything that is not younger than this moment is over; the session here begins after it.
         let after = visit.now.after(std::time::Duration::from_millis(1));
         let login = Login { now: after, ..login };

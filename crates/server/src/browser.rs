@@ -147,7 +147,7 @@ impl Browser {
         // Somebody else signs in: what the person before had at this browser is over.
         if let Some(other) = before.filter(|person| person.session.user_id != user.id) {
             let whose = (other.session.user_id, other.session.id);
-            app.store.end_browser_session(whose, now).await?;
+            app.end_browser_session(whose, now).await?;
         }
         let mut value = Zeroizing::new([0; 48]);
         for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
@@ -162,7 +162,7 @@ impl Browser {
     pub(crate) async fn sign_out(&mut self, app: &App, now: Timestamp) -> Result<(), Failure> {
         if let Some(person) = &self.person {
             let (user, session) = (person.session.user_id, person.session.id);
-            app.store.end_browser_session((user, session), now).await?;
+            app.end_browser_session((user, session), now).await?;
             tracing::info!(event = "session.signed_out", sub = %user, source = %self.source);
         }
         self.forget();

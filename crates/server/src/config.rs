@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use remint_protocol::logout_notice::LONGEST_ATTEMPT;
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_store::postgres::RevocationCommit;
 
@@ -199,6 +200,17 @@ sections! {
         absolute_lifetime: Duration = "7d";
     }
 
+    /// How clients are told, server to server, that a session is over (`backchannel_logout_uri`).
+    "logout." Logout {
+        /// How long a client may take to answer, name lookup and TLS included, before it is tried again. At most
+        /// `10s`.
+        timeout: Duration = "5s";
+        /// Whether clients on private, loopback and link-local addresses are told. Off, only the public internet
+        /// is connected to, so that a registration can not make this server reach into its own network.
+        /// `serve --dev` turns it on.
+        allow_private_addresses: bool = "false";
+    }
+
     /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
     "passwords." Passwords {
         /// Memory for one hash.
@@ -249,6 +261,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// `[signing]`
     pub signing: SigningKeys,
+    /// `[logout]`
+    pub logout: Logout,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[brand]`
@@ -276,6 +290,7 @@ impl Config {
             tokens: Tokens::resolve(sources)?,
             sessions: Sessions::resolve(sources)?,
             signing: SigningKeys::resolve(sources)?,
+            logout: Logout::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
             brand: Brand::resolve(sources)?,
             log: Log::resolve(sources)?,
@@ -325,15 +340,16 @@ impl Config {
         let hour = Duration::from_hours(1);
         let moment = Duration::from_millis(100);
         let (store, http, passwords) = (&self.store, &self.http, &self.passwords);
-        for (key, value, least) in [
-            ("store.connect_timeout", store.connect_timeout, moment),
-            ("store.statement_timeout", store.statement_timeout, moment),
-            ("http.header_timeout", http.header_timeout, moment),
-            ("http.body_timeout", http.body_timeout, moment),
-            ("http.drain_timeout", http.drain_timeout, Duration::ZERO),
+        for (key, value, least, most) in [
+            ("store.connect_timeout", store.connect_timeout, moment, hour),
+            ("store.statement_timeout", store.statement_timeout, moment, hour),
+            ("http.header_timeout", http.header_timeout, moment, hour),
+            ("http.body_timeout", http.body_timeout, moment, hour),
+            ("http.drain_timeout", http.drain_timeout, Duration::ZERO, hour),
+            ("logout.timeout", self.logout.timeout, moment, LONGEST_ATTEMPT),
         ] {
-            if !(least..=hour).contains(&value) {
-                let advice = format!("write a time from {} to \"1h\"", least.show());
+            if !(least..=most).contains(&value) {
+                let advice = format!("write a time from {} to {}", least.show(), most.show());
                 return Err(sources.fault(key, &advice));
             }
         }
@@ -461,6 +477,7 @@ impl Config {
         self.tokens.show(&mut all);
         self.sessions.show(&mut all);
         self.signing.show(&mut all);
+        self.logout.show(&mut all);
         self.passwords.show(&mut all);
         self.brand.show(&mut all);
         self.log.show(&mut all);

@@ -6,6 +6,7 @@
 mod access_token;
 mod account;
 mod authorize;
+mod backchannel;
 mod bearer;
 mod body;
 mod browser;
@@ -15,6 +16,7 @@ pub mod config;
 mod cors;
 pub mod entropy;
 mod failure;
+mod frontchannel;
 mod health;
 mod id_token;
 mod introspect;
@@ -56,6 +58,7 @@ use remint_protocol::time::Timestamp;
 use remint_store::{NodeId, Store};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use backchannel::Backchannel;
 use client_auth::{Clients, Suspects};
 use clock::Clock;
 use config::Config;
@@ -87,6 +90,7 @@ pub struct App {
     origins: Origins,
     salt: Salt,
     metrics: Metrics,
+    backchannel: Backchannel,
     request_ids: RequestIds,
 }
 
@@ -120,6 +124,7 @@ impl App {
             passwords: Passwords::new(&config.passwords)?,
             pages: Pages::new(&config)?,
             metrics: Metrics::new(&store),
+            backchannel: Backchannel::new(&config.logout),
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
             suspects: Suspects::default(),
@@ -163,6 +168,11 @@ impl App {
     /// The pages that people see.
     pub const fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// Lets what clients are being told of logouts arrive, within a moment, and begins nothing more of it.
+    pub async fn settle(&self) {
+        self.backchannel.stop().await;
     }
 
     /// Says that this node stops, to those who wait for it.

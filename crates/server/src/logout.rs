@@ -23,7 +23,7 @@ use crate::browser::Browser;
 use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::pages::sign_out::{Next, SignOut, SignedOut};
-use crate::pages::{CSRF, FLOW, Language, Source};
+use crate::pages::{CSRF, FLOW, Language, Link, Source};
 use crate::refused;
 
 /// What is asked for.
@@ -108,7 +108,9 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
     let now = app.clock.now();
     let logout = Logout::read(app, raw, now).await?;
     let mut browser = Browser::read(app, head, now).await?;
-    let Some(person) = &browser.person else { return Ok(done(app, head, &browser, &logout)) };
+    let Some(person) = &browser.person else {
+        return Ok(done(app, head, &browser, &logout, Vec::new()));
+    };
     if logout.session == Some(person.session.id) {
         return end(app, head, browser, &logout, now).await;
     }
@@ -148,15 +150,23 @@ async fn end(
     logout: &Logout,
     now: Timestamp,
 ) -> Result<Response, Failure> {
+    let frames = app.frames(browser.person.as_ref()).await?;
     browser.sign_out(app, now).await?;
-    Ok(done(app, head, &browser, logout))
+    Ok(done(app, head, &browser, logout, frames))
 }
 
-fn done(app: &App, head: &Parts, browser: &Browser, logout: &Logout) -> Response {
+/// The way back; where the browser has something to load first, the page that does so and leads there.
+fn done(
+    app: &App,
+    head: &Parts,
+    browser: &Browser,
+    logout: &Logout,
+    frames: Vec<Link>,
+) -> Response {
     let response = match &logout.next {
-        Some(next) => see_other(&next.url),
-        None => {
-            let page = SignedOut::default();
+        Some(next) if frames.is_empty() => see_other(&next.url),
+        next => {
+            let page = SignedOut { frames, next: next.clone() };
             app.pages.answer(Language::choose(None, &head.headers), &page)
         }
     };

@@ -68,6 +68,10 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
         "userinfo_endpoint": format!("{base}/oauth2/userinfo"),
         "jwks_uri": format!("{base}/oauth2/jwks"),
         "end_session_endpoint": format!("{base}/oidc/logout"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
         "scopes_supported":
             ["openid", "profile", "email", "address", "phone", "offline_access"],
         "response_types_supported": types,

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
 use crate::source::Peer;
-use crate::{App, node, signing, sweep, watch};
+use crate::{App, backchannel, node, signing, sweep, watch};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -105,6 +105,7 @@ pub fn start_background(app: &Arc<App>) {
     tokio::spawn(node::tell(Arc::clone(app)));
     tokio::spawn(signing::keep(Arc::clone(app)));
     tokio::spawn(sweep::sweep(Arc::clone(app)));
+    tokio::spawn(backchannel::keep(Arc::clone(app)));
 }
 
 type Permit = tokio::sync::OwnedSemaphorePermit;

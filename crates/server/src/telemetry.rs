@@ -102,6 +102,7 @@ pub(crate) struct Metrics {
     durations: Durations,
     refreshes: Vec<Counter>,
     rejects: Family<Label, Counter>,
+    logout_notices: Family<Label, Counter>,
     pub(crate) generation_distance: Histogram,
     pub(crate) retry_age: Histogram,
     pub(crate) passwords_busy: Gauge,
@@ -135,6 +136,9 @@ impl Metrics {
         registry.register("refreshes", "Refreshes by row of the decision table", refreshes.clone());
         let rejects = Family::<Label, Counter>::default();
         registry.register("rejects", "Refused requests by cause", rejects.clone());
+        let logout_notices = Family::<Label, Counter>::default();
+        let about = "Clients told, or not, that a session is over";
+        registry.register("logout_notices", about, logout_notices.clone());
         let generation_distance = Histogram::new(DISTANCE);
         registry.register(
             "refresh_generation_distance",
@@ -176,6 +180,7 @@ impl Metrics {
             registry,
             requests,
             rejects,
+            logout_notices,
             generation_distance,
             retry_age,
             passwords_busy,
@@ -207,6 +212,10 @@ impl Metrics {
 
     pub(crate) fn reject(&self, cause: &'static str) {
         self.rejects.get_or_create(&[("cause", cause)]).inc();
+    }
+
+    pub(crate) fn logout_notice(&self, outcome: &'static str) {
+        self.logout_notices.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     pub(crate) fn render(&self) -> String {

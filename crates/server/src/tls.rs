@@ -1,4 +1,5 @@
-//! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development.
+//! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development; and what
+//! connects to others.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 
 /// Why TLS can not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,21 @@ pub fn load(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>,
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What this server connects to others with: the authorities that the system trusts, or those of
+/// `SSL_CERT_FILE`.
+pub(crate) fn client() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    // Some of a system's certificates are often of kinds that are not understood.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -7,7 +7,7 @@ use remint_protocol::user::{UserId, UserStanding, Username};
 
 use crate::batch::{Outcome, Statement, Write};
 use crate::row::{Columns, Row};
-use crate::{Error, Store, families, guesses};
+use crate::{Error, Store, families, guesses, logout_notices};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -184,7 +184,8 @@ impl Store {
         self.commit(vec![Write::any(&SEE, vec![id.0.into(), now.into()])]).await
     }
 
-    /// Ends a session of a user, and with it the families that do not outlive it.
+    /// Ends a session of a user, and with it the families that do not outlive it. Clients that want to be told
+    /// will be.
     ///
     /// # Errors
     /// [`Error`].
@@ -194,7 +195,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let end = Write::any(&END, vec![id.0.into(), user.0.into(), now.into()]);
-        self.commit(vec![end, families::revoke_with_browser_session((user, id), now)]).await
+        let tell = logout_notices::of_browser_session((user, id), now);
+        let revoke = families::revoke_with_browser_session((user, id), now);
+        // Held first, so that whom to tell is asked when no family can join any more.
+        self.commit(vec![hold(id), tell, end, revoke]).await
     }
 
     /// Removes all sessions of a user who is no more.

@@ -113,8 +113,12 @@ const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
     "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE client_id = ?1 LIMIT 500)",
 );
 
-const DELETE_EXPIRED: Statement =
-    Statement::new("DELETE FROM families WHERE id > ?1 AND id <= ?2 AND expires_at < ?3");
+/// What was given in a browser's session that is not over yet stays: its client is to be told of the end.
+const DELETE_EXPIRED: Statement = Statement::new(
+    "DELETE FROM families WHERE id > ?1 AND id <= ?2 AND expires_at < ?3 AND NOT EXISTS \
+     (SELECT 1 FROM browser_sessions s WHERE s.id = families.session_id AND s.ended_at IS NULL \
+     AND s.expires_at >= ?3)",
+);
 
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] = &[
@@ -316,8 +320,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the families between two ids that expired before `before`. The sweep calls this for
-    /// one bounded piece after another.
+    /// Removes the families between two ids that expired before `before`, but for those of browser sessions
+    /// that are not over. The sweep calls this for one bounded piece after another.
     ///
     /// # Errors
     /// [`Error`].

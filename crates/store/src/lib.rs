@@ -16,6 +16,7 @@ mod copy;
 mod families;
 mod guesses;
 mod keys;
+mod logout_notices;
 mod meta;
 mod migrate;
 mod nodes;

@@ -41,6 +41,7 @@ migrations! {
     3 "signing_keys" "0003_signing_keys.sql"
     4 "authorization_code" "0004_authorization_code.sql"
     5 "secrets" "0005_secrets.sql"
+    6 "logout_notices" "0006_logout_notices.sql"
 }
 
 /// The newest version that is known here.

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use crate::batch::Statement;
 use crate::{
-    access_tokens, browser_sessions, clients, consents, families, guesses, keys, meta, migrate,
-    nodes, secrets, signing_keys, users,
+    access_tokens, browser_sessions, clients, consents, families, guesses, keys, logout_notices,
+    meta, migrate, nodes, secrets, signing_keys, users,
 };
 
 fn database() -> Connection {
@@ -25,6 +25,7 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
         consents::HOT,
         families::HOT,
         guesses::HOT,
+        logout_notices::HOT,
         meta::STATEMENTS,
         nodes::HOT,
         users::HOT,

@@ -7,7 +7,7 @@ use remint_protocol::user::{UserId, Username};
 
 use crate::batch::{Outcome, Statement, Write};
 use crate::row::{Columns, Row};
-use crate::{Error, Store};
+use crate::{Error, Store, logout_notices};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -129,7 +129,7 @@ impl Store {
         self.commit(vec![Write::one(&INSERT, values)]).await
     }
 
-    /// Changes a password, which ends all the user's sessions.
+    /// Changes a password, which ends all the user's sessions. Clients that want to be told will be.
     ///
     /// # Errors
     /// [`Error`].
@@ -140,7 +140,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let values = vec![id.0.into(), password_hash.into(), now.into()];
-        self.commit(vec![Write::one(&SET_PASSWORD, values)]).await
+        self.commit(vec![logout_notices::of_user(id, now), Write::one(&SET_PASSWORD, values)]).await
     }
 
     /// Replaces the hash of the same password by a stronger one; sessions live on.
@@ -157,7 +157,8 @@ impl Store {
             .await
     }
 
-    /// Disables or enables a user. A disabled user's tokens are dead until they are enabled again.
+    /// Disables or enables a user. A disabled user's tokens are dead until they are enabled again; clients that
+    /// want to be told of that will be.
     ///
     /// # Errors
     /// [`Error`].
@@ -167,8 +168,13 @@ impl Store {
         enabled: bool,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let statement = if enabled { &ENABLE } else { &DISABLE };
-        self.commit(vec![Write::one(statement, vec![id.0.into(), now.into()])]).await
+        let values = vec![id.0.into(), now.into()];
+        let batch = if enabled {
+            vec![Write::one(&ENABLE, values)]
+        } else {
+            vec![logout_notices::of_user(id, now), Write::one(&DISABLE, values)]
+        };
+        self.commit(batch).await
     }
 
     /// Replaces a user's claims, if nobody changed them since they were `seen`.
@@ -185,15 +191,17 @@ impl Store {
         self.commit(vec![Write::one(&SET_PROFILE, values)]).await
     }
 
-    /// Ends all sessions of a user that began up to now.
+    /// Ends all sessions of a user that began up to now. Clients that want to be told will be.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn end_user_sessions(&self, id: UserId, now: Timestamp) -> Result<Outcome, Error> {
-        self.commit(vec![Write::any(&END_SESSIONS, vec![id.0.into(), now.into()])]).await
+        let end = Write::any(&END_SESSIONS, vec![id.0.into(), now.into()]);
+        self.commit(vec![logout_notices::of_user(id, now), end]).await
     }
 
-    /// Deletes a user, which ends all their sessions at once, and then their rows.
+    /// Deletes a user, which ends all their sessions at once, and then their rows. Clients are not told: end
+    /// the sessions first where they should be.
     ///
     /// # Errors
     /// [`Error`].

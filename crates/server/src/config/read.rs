@@ -281,6 +281,7 @@ mod tests {
             ("[http]\nheader_timeout = \"0s\"", "write a time from \"100ms\" to \"1h\""),
             ("[http]\nbody_timeout = 18446744073709551615", "write a time from"),
             ("[http]\ndrain_timeout = \"2h\"", "write a time from \"0s\" to \"1h\""),
+            ("[logout]\ntimeout = \"11s\"", "write a time from \"100ms\" to \"10s\""),
             ("[store]\nurl = \"mysql://db\"", ":2: store.url does not work here: write a URL"),
             ("[store]\nurl = \"postgres://u:pa55@db/x?sslmode=prefer\"", "verify-full or disable"),
             ("[store]\nconnections = 2", "write a number from 3 to 1000"),

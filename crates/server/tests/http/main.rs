@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod backchannel;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod client_auth;
@@ -13,6 +15,8 @@ mod client_auth;
 mod code_flow;
 #[cfg(test)]
 mod cors;
+#[cfg(test)]
+mod frontchannel;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]

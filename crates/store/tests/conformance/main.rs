@@ -37,6 +37,8 @@ mod keys;
 #[cfg(test)]
 mod listings;
 #[cfg(test)]
+mod logout_notices;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod samples;

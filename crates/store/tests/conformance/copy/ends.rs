@@ -95,7 +95,7 @@ impl End {
     /// Everything that is copied.
     pub(super) fn contents(&self) -> Vec<(String, Rows)> {
         let mut tables = self.tables();
-        tables.retain(|table| !["meta", "nodes"].contains(&table.as_str()));
+        tables.retain(|table| !["logout_notices", "meta", "nodes"].contains(&table.as_str()));
         tables.into_iter().map(|table| (table.clone(), self.rows(&table))).collect()
     }
 

@@ -1,0 +1,144 @@
+//! Telling a client that a session is over (OpenID Connect Back-Channel Logout 1.0 §2.5–2.8): how often it
+//! is tried, and what an answer means.
+//!
+//! A client that does not answer is tried again a few times, further and further apart, and then given
+//! up. One that answers with a redirect has refused: the token is for the registered URL and no other.
+
+use std::time::Duration;
+
+use crate::browser_session::BrowserSessionId;
+use crate::client::ClientId;
+use crate::time::Timestamp;
+use crate::user::UserId;
+
+/// How long after each attempt the next one is due, should that be needed. Each is longer than an attempt
+/// may take, because it is also how long whoever makes the attempt has the notice for itself.
+pub const PAUSES: [Duration; 5] = [
+    Duration::from_secs(15),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(15),
+    Duration::from_mins(15),
+];
+
+/// The longest that an attempt may take.
+pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
+
+/// How long after a session's end it is no news any more.
+pub const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
+
+/// A client that is to be told of the end of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutNotice {
+    /// Who is told.
+    pub client_id: ClientId,
+    /// What is over.
+    pub session: BrowserSessionId,
+    /// Whose session it was.
+    pub user_id: UserId,
+    /// When it ended.
+    pub created_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is to be tried next.
+    pub due_at: Timestamp,
+}
+
+impl LogoutNotice {
+    /// The notice as it is while an attempt is made at `now`; `None` where it is to be given up.
+    pub fn attempted(&self, now: Timestamp) -> Option<Self> {
+        if now.since(self.created_at) >= GIVE_UP_AFTER {
+            return None;
+        }
+        let pause = PAUSES.get(usize::try_from(self.attempts).ok()?)?;
+        let (attempts, due_at) = (self.attempts + 1, now.after(*pause));
+        Some(Self { attempts, due_at, ..self.clone() })
+    }
+
+    /// Whether the attempt that is being made is the last one.
+    pub fn is_last_attempt(&self) -> bool {
+        usize::try_from(self.attempts).map_or(true, |attempts| attempts >= PAUSES.len())
+    }
+}
+
+/// What a client made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The session is over there too.
+    Told,
+    /// It will say the same next time.
+    Refused,
+    /// It may do better later.
+    Failed,
+}
+
+impl Heard {
+    /// By the status of the answer. What is in the answer beside it is nobody's business.
+    pub const fn of(status: u16) -> Self {
+        match status {
+            // §2.8: 200; some frameworks make 204 of an empty answer.
+            200..=299 => Self::Told,
+            // RFC 6585 §4: too many requests; RFC 9110 §15.5.9: we were too slow.
+            408 | 429 | 500.. => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice() -> LogoutNotice {
+        LogoutNotice {
+            client_id: ClientId::parse("shop").unwrap(),
+            session: BrowserSessionId([1; 16]),
+            user_id: UserId([2; 16]),
+            created_at: Timestamp::from_millis(1_000_000),
+            attempts: 0,
+            due_at: Timestamp::from_millis(1_000_000),
+        }
+    }
+
+    #[test]
+    fn checklist_78_attempts_are_bounded_and_further_and_further_apart() {
+        let mut notice = notice();
+        let mut times = Vec::new();
+        while let Some(attempted) = notice.attempted(notice.due_at) {
+            times.push(notice.due_at.since(notice.created_at).as_secs());
+            assert_eq!(attempted.is_last_attempt(), times.len() == PAUSES.len());
+            notice = attempted;
+        }
+        assert_eq!(times, [0, 15, 75, 375, 1275]);
+        assert!(PAUSES.is_sorted() && PAUSES[0] > LONGEST_ATTEMPT);
+    }
+
+    #[test]
+    fn what_ended_an_hour_ago_is_told_to_nobody() {
+        let notice = notice();
+        let hour = notice.created_at.after(GIVE_UP_AFTER);
+        assert!(notice.attempted(hour.before(Duration::from_millis(1))).is_some());
+        assert_eq!(notice.attempted(hour), None);
+    }
+
+    #[test]
+    fn only_what_may_go_better_later_is_tried_again() {
+        for (status, heard) in [
+            (200, Heard::Told),
+            (204, Heard::Told),
+            (301, Heard::Refused),
+            (302, Heard::Refused),
+            (307, Heard::Refused),
+            (400, Heard::Refused),
+            (404, Heard::Refused),
+            (408, Heard::Failed),
+            (429, Heard::Failed),
+            (500, Heard::Failed),
+            (503, Heard::Failed),
+            (599, Heard::Failed),
+            (100, Heard::Refused),
+        ] {
+            assert_eq!(Heard::of(status), heard, "{status}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Telling clients, server to server, that a browser's session is over (OpenID Connect Back-Channel Logout
+//! 1.0).
+//!
+//! Whatever ends a session writes into the store who is to be told of it. Here every node looks for what is
+//! due, takes it, and sends a logout token: so many at once, of them few to the same client, each within a
+//! time. What fails is tried again after a while, by whichever node is there; what a client refuses is not.
+//! Nothing is lost by a stop or a crash. A client may be told twice, which a logout can stand.
+
+mod post;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::client::{Client, ClientId};
+use remint_protocol::logout_notice::{Heard, LogoutNotice};
+use remint_protocol::logout_token::{self, LogoutToken, Over};
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::UserId;
+use remint_store::{Error, Outcome};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use url::Url;
+
+use crate::config::Logout;
+use crate::failure::Failure;
+use crate::id_token::alg_of;
+use crate::{App, entropy};
+
+use post::{NotSent, Poster};
+
+/// How often the store is asked what is due, beside being told so: other nodes and the command line end
+/// sessions too.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many attempts are made at once, and how many of them at the same client.
+const AT_ONCE: u32 = 16;
+const AT_ONE_CLIENT: usize = 4;
+/// How much of what is due is looked through at once.
+const PIECE: u32 = 256;
+/// How long a stop waits for what is on its way.
+const STOP: Duration = Duration::from_secs(3);
+
+/// What is on its way from this node.
+pub(crate) struct Backchannel {
+    poster: Poster,
+    wanted: Notify,
+    slots: Arc<Semaphore>,
+    busy: Arc<Busy>,
+}
+
+/// How many attempts are being made at each client.
+#[derive(Default)]
+struct Busy(Mutex<HashMap<ClientId, usize>>);
+
+impl Busy {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The leave to make an attempt, until it is dropped.
+struct Turn {
+    client: ClientId,
+    busy: Arc<Busy>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut busy = self.busy.lock();
+        match busy.get_mut(&self.client) {
+            Some(more) if *more > 1 => *more -= 1,
+            _ => drop(busy.remove(&self.client)),
+        }
+    }
+}
+
+impl fmt::Debug for Backchannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Backchannel")
+    }
+}
+
+impl Backchannel {
+    pub(crate) fn new(settings: &Logout) -> Self {
+        Self {
+            poster: Poster::new(settings),
+            wanted: Notify::new(),
+            slots: Arc::new(Semaphore::new(AT_ONCE as usize)),
+            busy: Arc::default(),
+        }
+    }
+
+    /// Says that something may be due.
+    pub(crate) fn want(&self) {
+        self.wanted.notify_one();
+    }
+
+    fn turn(&self, client: &ClientId) -> Option<Turn> {
+        let mut busy = self.busy.lock();
+        if busy.get(client).is_some_and(|at_once| *at_once >= AT_ONE_CLIENT) {
+            return None;
+        }
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        *busy.entry(client.clone()).or_default() += 1;
+        Some(Turn { client: client.clone(), busy: Arc::clone(&self.busy), _slot: slot })
+    }
+
+    /// Begins nothing any more, and waits a moment for what is on its way. The rest stays in the store.
+    pub(crate) async fn stop(&self) {
+        if let Ok(Ok(all)) = timeout(STOP, self.slots.acquire_many(AT_ONCE)).await {
+            all.forget();
+        }
+        self.slots.close();
+    }
+}
+
+impl App {
+    /// Ends the session of a browser, and has those told who want to be.
+    pub(crate) async fn end_browser_session(
+        &self,
+        whose: (UserId, BrowserSessionId),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.store.end_browser_session(whose, now).await?;
+        self.backchannel.want();
+        Ok(())
+    }
+}
+
+/// Tells what is due again and again.
+pub(crate) async fn keep(app: Arc<App>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.backchannel.wanted.notified() => {}
+            _ = ticks.tick() => {}
+        }
+        // Readiness tells about a store that does not answer; here it is only asked again.
+        if let Err(error) = begin(&app).await {
+            tracing::debug!(%error, "what is due to be told of logouts is not known");
+        }
+    }
+}
+
+/// Begins what is due and has a turn.
+async fn begin(app: &Arc<App>) -> Result<(), Error> {
+    let now = app.clock.now();
+    for notice in app.store.list_due_logout_notices(now, PIECE).await? {
+        let Some(turn) = app.backchannel.turn(&notice.client_id) else { continue };
+        let Some(attempted) = notice.attempted(now) else {
+            end(app, &notice, Ended::Lost("it took too long")).await?;
+            continue;
+        };
+        // Another node may have been faster.
+        if app.store.take_logout_notice(notice.due_at, &attempted).await? == Outcome::Conflict {
+            continue;
+        }
+        let app = Arc::clone(app);
+        tokio::spawn(async move {
+            if let Err(error) = attempt(&app, &attempted, now).await {
+                tracing::warn!(%error, "a logout was told, but not that it was; it is told again");
+            }
+            drop(turn);
+            app.backchannel.want();
+        });
+    }
+    Ok(())
+}
+
+/// How a notice ends.
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    Told,
+    Refused(u16),
+    /// The client's host is on an address that is not connected to.
+    Forbidden,
+    /// The client was deleted or disabled, or does not want to be told any more.
+    Moot,
+    Lost(&'static str),
+}
+
+async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(), Error> {
+    let client = app.clients.find(notice.client_id.as_str(), &app.store, &app.policy).await?;
+    let client = client.as_ref().map(|registered| &registered.client);
+    let Some((client, url)) = client.and_then(|client| Some((client, url_of(client)?))) else {
+        return end(app, notice, Ended::Moot).await;
+    };
+    let sent = match token(app, client, notice, now).await {
+        Ok(token) => app.backchannel.poster.post(&url, format!("logout_token={token}")).await,
+        Err(failure) => Err(NotSent::Failed(failure.name().to_owned())),
+    };
+    let cause = match sent {
+        Err(NotSent::Forbidden) => return end(app, notice, Ended::Forbidden).await,
+        Err(NotSent::Failed(cause)) => cause,
+        Ok(status) => match Heard::of(status) {
+            Heard::Told => return end(app, notice, Ended::Told).await,
+            Heard::Refused => return end(app, notice, Ended::Refused(status)).await,
+            Heard::Failed => format!("status {status}"),
+        },
+    };
+    app.metrics.logout_notice("failed");
+    let (client_id, attempt) = (&notice.client_id, notice.attempts);
+    tracing::info!(event = "logout.put_off", %client_id, attempt, cause);
+    // What else it is to be told now would not get there either.
+    app.store.postpone_logout_notices(client_id, now, notice.due_at).await?;
+    if notice.is_last_attempt() {
+        return end(app, notice, Ended::Lost("no attempt got through")).await;
+    }
+    Ok(())
+}
+
+fn url_of(client: &Client) -> Option<Url> {
+    let url = client.relying_party.backchannel_logout_uri.as_deref();
+    let url = url.filter(|_| client.enabled)?;
+    Url::parse(url).ok()
+}
+
+/// A logout token. Each attempt has one of its own, because they live for two minutes.
+async fn token(
+    app: &App,
+    client: &Client,
+    notice: &LogoutNotice,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    let sub = app.subject(client, notice.user_id).await?;
+    let over = Over::SessionOf(sub, notice.session.sid());
+    let issuer = app.config.server.issuer.as_str();
+    let claims = LogoutToken::new(issuer, client.id.as_str(), over, entropy::jti()?, now);
+    // §2.4: by the algorithm of its ID tokens.
+    let signing = app.signing().await?;
+    Ok(signing.sign(alg_of(client), logout_token::TYP, &claims, now)?)
+}
+
+async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
+    app.store.delete_logout_notice(notice).await?;
+    let (client_id, sub, attempt) = (&notice.client_id, notice.user_id, notice.attempts);
+    let (outcome, cause) = match ended {
+        Ended::Told => {
+            tracing::info!(event = "logout.told", %client_id, %sub, attempt);
+            app.metrics.logout_notice("told");
+            return Ok(());
+        }
+        Ended::Refused(status) => ("refused", format!("status {status}")),
+        Ended::Forbidden => ("forbidden", "its address is not one of the public internet".into()),
+        Ended::Moot => ("moot", "it is gone, disabled, or has no URL any more".into()),
+        Ended::Lost(cause) => ("lost", cause.to_owned()),
+    };
+    tracing::warn!(event = "logout.not_told", outcome, %client_id, %sub, attempt, cause);
+    app.metrics.logout_notice(outcome);
+    Ok(())
+}

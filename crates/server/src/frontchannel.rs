@@ -1,0 +1,46 @@
+//! Telling clients through the browser that its session is over (OpenID Connect Front-Channel Logout 1.0):
+//! the page after signing out loads their URLs in hidden frames.
+//!
+//! It works only where the browser is there, and lets other sites' cookies into frames. Clients that must
+//! know are told by the back channel.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::App;
+use crate::browser::Person;
+use crate::failure::Failure;
+use crate::pages::Link;
+
+/// The most frames on a page.
+const MOST: u32 = 32;
+
+impl App {
+    /// What the page after signing out loads. To be asked before the session ends.
+    pub(crate) async fn frames(&self, person: Option<&Person>) -> Result<Vec<Link>, Failure> {
+        let Some(Person { session, .. }) = person else { return Ok(Vec::new()) };
+        let whose = (session.user_id, session.id);
+        let uris = self.store.list_frontchannel_logout_uris(whose, MOST).await?;
+        let (issuer, sid) = (self.config.server.issuer.as_str(), session.id.sid());
+        Ok(uris.iter().filter_map(|uri| Link::of(&with_session(uri, issuer, &sid))).collect())
+    }
+}
+
+/// §2: both are always sent, whether or not the client asked for them.
+fn with_session(uri: &str, issuer: &str, sid: &str) -> String {
+    let joint = if uri.contains('?') { '&' } else { '?' };
+    let [issuer, sid] = [issuer, sid].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
+    format!("{uri}{joint}iss={issuer}&sid={sid}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuer_and_session_are_added_to_whatever_query_there_is() {
+        let add = |uri| with_session(uri, "https://id.example.com", "a_b-1");
+        let added = "iss=https%3A%2F%2Fid%2Eexample%2Ecom&sid=a%5Fb%2D1";
+        assert_eq!(add("https://app.example/out"), format!("https://app.example/out?{added}"));
+        assert_eq!(add("https://app.example/?x=1"), format!("https://app.example/?x=1&{added}"));
+    }
+}

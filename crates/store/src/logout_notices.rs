@@ -1,0 +1,161 @@
+//! Whom the end of a browser's session concerns: clients that are still to be told, one row for each, and
+//! what the browser itself loads to tell others.
+//!
+//! A notice is written together with what ends the session, so that neither is there without the other,
+//! whoever ends it. Several nodes may look for what is due: whoever takes a notice has it until its next
+//! attempt would be due. What a failover loses of that is told twice.
+
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::client::ClientId;
+use remint_protocol::logout_notice::LogoutNotice;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::UserId;
+
+use crate::batch::{Outcome, Statement, Write};
+use crate::row::{Columns, FromValue as _, Row};
+use crate::{Error, Store};
+
+/// For each client that wants to be told and has got tokens in a session which is not over yet.
+macro_rules! write_down {
+    ($which:literal) => {
+        concat!(
+            "INSERT INTO logout_notices (client_id, session_id, user_id, created_at, attempts, due_at) \
+             SELECT f.client_id, f.session_id, f.user_id, ?2, 0, ?2 FROM families f \
+             JOIN users u ON u.id = f.user_id JOIN browser_sessions s ON s.id = f.session_id \
+             JOIN clients c ON c.id = f.client_id \
+             WHERE f.user_id = ?1 AND u.disabled_at IS NULL AND s.auth_time > u.not_before \
+             AND s.ended_at IS NULL AND c.backchannel_logout_uri IS NOT NULL ",
+            $which,
+            "ON CONFLICT (client_id, session_id) DO NOTHING"
+        )
+    };
+}
+
+const WRITE_OF_SESSION: Statement = Statement::new(write_down!("AND f.session_id = ?3 "));
+const WRITE_OF_USER: Statement = Statement::new(write_down!(""));
+
+const LIST_DUE: Statement = Statement::new(
+    "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
+     WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
+);
+
+/// Guarded by the time at which it was due: of several nodes one takes it.
+const TAKE: Statement = Statement::new(
+    "UPDATE logout_notices SET attempts = ?4, due_at = ?5 \
+     WHERE client_id = ?1 AND session_id = ?2 AND due_at = ?3",
+)
+.healing();
+const POSTPONE: Statement =
+    Statement::new("UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND due_at <= ?2")
+        .healing();
+const DELETE: Statement =
+    Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2").healing();
+
+const LIST_FRONTCHANNEL: Statement = Statement::new(
+    "SELECT DISTINCT c.frontchannel_logout_uri FROM families f JOIN clients c ON c.id = f.client_id \
+     WHERE f.user_id = ?1 AND f.session_id = ?2 AND c.disabled_at IS NULL \
+     AND c.frontchannel_logout_uri IS NOT NULL LIMIT ?3",
+);
+
+#[cfg(test)]
+pub(crate) const HOT: &[&Statement] =
+    &[&WRITE_OF_SESSION, &WRITE_OF_USER, &LIST_DUE, &TAKE, &POSTPONE, &DELETE, &LIST_FRONTCHANNEL];
+
+/// Goes before what ends a session.
+pub(crate) fn of_browser_session(
+    (user, session): (UserId, BrowserSessionId),
+    now: Timestamp,
+) -> Write {
+    Write::any(&WRITE_OF_SESSION, vec![user.0.into(), now.into(), session.0.into()])
+}
+
+/// Goes before what ends all sessions of a user.
+pub(crate) fn of_user(user: UserId, now: Timestamp) -> Write {
+    Write::any(&WRITE_OF_USER, vec![user.0.into(), now.into()])
+}
+
+impl Store {
+    /// Lists at most `limit` of the notices that are due, those first that have been for longest.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_due_logout_notices(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, Error> {
+        let rows = self.read(&LIST_DUE, &[now.into(), limit.into()]).await?;
+        rows.into_iter().map(notice).collect()
+    }
+
+    /// Takes a notice that was seen to be due at a time, as it is while an attempt is made; `Conflict` when
+    /// somebody else has taken it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn take_logout_notice(
+        &self,
+        seen: Timestamp,
+        attempted: &LogoutNotice,
+    ) -> Result<Outcome, Error> {
+        let values = vec![
+            attempted.client_id.as_str().into(),
+            attempted.session.0.into(),
+            seen.into(),
+            attempted.attempts.into(),
+            attempted.due_at.into(),
+        ];
+        self.commit(vec![Write::one(&TAKE, values)]).await
+    }
+
+    /// Puts off what a client is to be told now, because it does not answer.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn postpone_logout_notices(
+        &self,
+        client: &ClientId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![client.as_str().into(), now.into(), until.into()];
+        self.commit(vec![Write::any(&POSTPONE, values)]).await
+    }
+
+    /// Removes a notice: the client was told, or is given up.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_logout_notice(&self, notice: &LogoutNotice) -> Result<Outcome, Error> {
+        let values = vec![notice.client_id.as_str().into(), notice.session.0.into()];
+        self.commit(vec![Write::any(&DELETE, values)]).await
+    }
+
+    /// Lists at most `limit` front-channel logout URLs of the clients that have got tokens in a session.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_frontchannel_logout_uris(
+        &self,
+        (user, session): (UserId, BrowserSessionId),
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
+        let values = [user.0.into(), session.0.into(), limit.into()];
+        let rows = self.read(&LIST_FRONTCHANNEL, &values).await?;
+        let uri = |row: Row| row.into_iter().next().and_then(String::from_value);
+        let corrupt = || Error::Corrupt { table: "clients", column: "frontchannel_logout_uri" };
+        rows.into_iter().map(|row| uri(row).ok_or_else(corrupt)).collect()
+    }
+}
+
+fn notice(row: Row) -> Result<LogoutNotice, Error> {
+    let mut c = Columns::new("logout_notices", row);
+    Ok(LogoutNotice {
+        client_id: c.parse("client_id", |text: String| ClientId::parse(&text))?,
+        session: BrowserSessionId(c.take("session_id")?),
+        user_id: UserId(c.take("user_id")?),
+        created_at: c.take("created_at")?,
+        attempts: c.take("attempts")?,
+        due_at: c.take("due_at")?,
+    })
+}
