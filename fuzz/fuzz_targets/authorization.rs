@@ -81,7 +81,7 @@ fn holds(request: &Request, target: &Target) {
     assert!(!request.response_type.code || request.challenge.is_some(), "no challenge");
     assert!(!request.response_type.id_token || request.nonce.is_some(), "no nonce");
     assert!(request.scope.is_subset(&SHOP.scope) && request.resources.is_subset(&SHOP.resources));
-    let nobody = Known { session: None, consent: None, proof: None };
+    let nobody = Known { session: None, subject: None, consent: None, proof: None };
     match decide((request, target), &SHOP, nobody, NOW) {
         Step::SignIn => assert!(!request.prompt.none, "a page"),
         Step::Refuse(reject) => {
