@@ -129,6 +129,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
             ("consents", 2),
             ("revoked_access_tokens", 1),
             ("guesses", 2),
+            ("secrets", 0),
         ];
         assert_eq!(written(&again), expected);
         let now = target.store.revision().await.unwrap();
