@@ -1,3 +1,13 @@
+-- Families, users, clients: the order in which statements of running nodes lock them.
+
+-- The browser's session that a family belongs to, and whether it outlives that.
+ALTER TABLE families ADD COLUMN session_id BLOB;
+ALTER TABLE families ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE families ADD COLUMN claims TEXT NOT NULL DEFAULT '';
+
+-- The person's claims (OpenID Connect Core §5.1), as JSON.
+ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
+
 -- What a client is registered for at the authorization endpoint and as a relying party. Lists have spaces
 -- between their items; response types, which have spaces themselves, commas.
 ALTER TABLE clients ADD COLUMN redirect_uris TEXT NOT NULL DEFAULT '';
@@ -19,14 +29,6 @@ ALTER TABLE clients ADD COLUMN web_origins TEXT NOT NULL DEFAULT '';
 ALTER TABLE clients ADD COLUMN client_uri TEXT;
 ALTER TABLE clients ADD COLUMN policy_uri TEXT;
 ALTER TABLE clients ADD COLUMN tos_uri TEXT;
-
--- The person's claims (OpenID Connect Core §5.1), as JSON.
-ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
-
--- The browser's session that a family belongs to, and whether it outlives that.
-ALTER TABLE families ADD COLUMN session_id BLOB;
-ALTER TABLE families ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE families ADD COLUMN claims TEXT NOT NULL DEFAULT '';
 
 -- Who has signed in at which browser. The cookie has the secret, the store its hash.
 CREATE TABLE browser_sessions (
