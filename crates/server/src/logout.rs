@@ -2,7 +2,8 @@
 //!
 //! An ID token of ours as the hint tells which client asks and for whom. Without it, or where it names
 //! another session than the browser's, the person is asked: anybody can send a browser here. Where the
-//! browser goes afterwards is compared byte by byte with what the client has registered.
+//! browser goes afterwards is compared with what the client has registered as a redirection URI is: byte by
+//! byte, but for the port of a loopback literal.
 
 use std::sync::Arc;
 

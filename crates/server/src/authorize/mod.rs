@@ -88,10 +88,15 @@ impl Authorization {
             Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
         };
         if let Some(hint) = form.find("id_token_hint") {
-            request.expected = match expected(app, hint, &registered.client, now).await? {
-                Ok(subject) => Some(subject),
+            let hinted = match expected(app, hint, &registered.client, now).await? {
+                Ok(subject) => subject,
                 Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
             };
+            // Whoever is asked for by `claims` and by the hint must be one person.
+            if request.expected.as_ref().is_some_and(|asked| *asked != hinted) {
+                return Err(Refusal::Client(Box::new(target), Why::LoginRequired.into()));
+            }
+            request.expected = Some(hinted);
         }
         drop(form);
         Ok(Self { raw, since, proof, registered, target, request, now })

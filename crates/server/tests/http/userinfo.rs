@@ -61,6 +61,27 @@ fn claims_asked_for_one_by_one_are_told_where_they_were_asked_for() {
 }
 
 #[test]
+fn checklist_30_a_hint_does_not_stand_in_for_the_subject_that_the_claims_ask_for() {
+    let site = site();
+    site.create_user("bob");
+    let mut visitor = site.visitor();
+    let code = visitor.code(&[]);
+    let hint = site.redeem(&code).ok().text("id_token");
+    let sub = |name: &str| {
+        format!(r#"{{"id_token":{{"sub":{{"value":"{}"}}}}}}"#, site.user(name).id.subject())
+    };
+    let both = |name: &str| error_for(&site, &hint, &sub(name));
+    assert_eq!(both("bob"), Some("login_required".into()), "the hint is alice's");
+    assert_eq!(both("alice"), None);
+}
+
+/// The error, if any, that a browser of `alice` brings to the client.
+fn error_for(site: &Site, hint: &str, claims: &str) -> Option<String> {
+    let changes = [("id_token_hint", hint), ("claims", claims)];
+    site.visitor().obtain(&changes).find("error").map(ToOwned::to_owned)
+}
+
+#[test]
 fn checklist_32_an_essential_acr_that_can_not_be_had_is_an_error_and_a_voluntary_one_is_not() {
     let site = site();
     let mut visitor = site.visitor();
