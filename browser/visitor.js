@@ -14,6 +14,9 @@ function isMeant({ code, details }) {
   return code === "CookieIssue" && !details.cookieIssueDetails.cookieUrl.startsWith(server.url);
 }
 
+/** How long anything may take, in milliseconds, on a machine that is busy with other things. */
+const PATIENCE = 30_000;
+
 /** What sets a name apart from the direction of the text around it. */
 const ISOLATES = /[\u2068\u2069]/g;
 
@@ -39,7 +42,7 @@ export class Visitor {
       viewport: { width: 1280, height: 800 },
       ...options,
     });
-    visitor.context.setDefaultTimeout(10_000);
+    visitor.context.setDefaultTimeout(PATIENCE);
     visitor.page = await visitor.context.newPage();
     await visitor.listen();
     return visitor;
@@ -141,7 +144,9 @@ export class Visitor {
     return this.page.evaluate(() => document.activeElement.id);
   }
 
+  /** Ends up with the focus there: `autofocus` acts with the next frame, which may come after `load`. */
   async hasFocus(id) {
+    await this.page.locator(`#${id}:focus`).waitFor({ timeout: PATIENCE / 10 }).catch(() => {});
     assert.equal(await this.focused(), id, `at ${this.page.url()}`);
   }
 
