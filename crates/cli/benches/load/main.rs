@@ -98,9 +98,10 @@ async fn report(options: &Options, site: &Site, cores: Option<Cores>) -> Result<
     let needed =
         (if rotates { options.sessions } else { 0 }).max(if with_size { SIZE_SESSIONS } else { 0 });
     let mut report = Report::new(machine::describe(site.root(), cores)?, options);
-    let mut seeded = seed_sessions(site, needed).await?;
+    // First, since they have rows too, and the size before the refreshes is read after the other logins.
     let own = with_id_tokens(site, &others, options.sessions).await?;
     let cookies = if loads.contains(&Load::Code) { person(site).await? } else { String::new() };
+    let mut seeded = seed_sessions(site, needed).await?;
     if needed > 0 {
         report.seeding_peak_bytes = Some(seeded.peak_bytes);
     }

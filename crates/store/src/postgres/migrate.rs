@@ -3,11 +3,13 @@
 use tokio::time::timeout;
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
-use super::connection::{Connection, cause, unreachable};
+use super::connection::{Connection, Failed, cause, unreachable};
 use super::{Settings, Target};
 use crate::OpenError;
 use crate::migrate::{MigrateError, Migration, newest};
 
+/// How often the steps are begun before another transaction in the way is a failure.
+const ATTEMPTS: usize = 5;
 /// Any number: what matters is that every node means the same lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1380797012)";
 /// NULL where there is no such table, which is not looked into then.
@@ -44,16 +46,44 @@ pub(crate) async fn missing(settings: Settings) -> Result<Vec<&'static Migration
 /// Takes the steps that the database lacks, and gives them. Nodes that do this at once do it once.
 pub(crate) async fn migrate(settings: Settings) -> Result<Vec<&'static Migration>, OpenError> {
     let target = Target::new(settings)?;
-    let failed = |error: tokio_postgres::Error| unreachable(&target, cause(&error));
-    let mut connection = Connection::raw(&target).await?;
+    let mut attempts = 1;
+    loop {
+        match attempt(&target).await {
+            // Of two transactions that wait for each other, a node's and this one, PostgreSQL ended this one.
+            Err(Stopped::RolledBack(_)) if attempts < ATTEMPTS => attempts += 1,
+            Err(Stopped::RolledBack(error) | Stopped::Failed(error)) => return Err(error),
+            Ok(steps) => return Ok(steps),
+        }
+    }
+}
+
+/// Why the steps were not taken.
+enum Stopped {
+    /// Others were in the way, who need not be the next time.
+    RolledBack(OpenError),
+    Failed(OpenError),
+}
+
+impl From<OpenError> for Stopped {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+async fn attempt(target: &Target) -> Result<Vec<&'static Migration>, Stopped> {
+    let failed = |error: tokio_postgres::Error| match Failed::from(error) {
+        Failed::Rolled(cause) => Stopped::RolledBack(unreachable(target, cause)),
+        other => Stopped::Failed(unreachable(target, other.cause().to_owned())),
+    };
+    let mut connection = Connection::raw(target).await?;
     // What others did while the lock was waited for must be seen, whatever the database's default is.
     let transaction = connection.client_mut().build_transaction();
     let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
     let tx = transaction.start().await.map_err(failed)?;
     tx.batch_execute(LOCK).await.map_err(failed)?;
-    let found = version(&tx, &target).await?;
+    let found = version(&tx, target).await?;
     if found > newest() {
-        return Err(MigrateError::TooNew { found, known: newest() }.into());
+        return Err(OpenError::from(MigrateError::TooNew { found, known: newest() }).into());
     }
     let steps: Vec<_> = crate::migrate::missing(found).collect();
     for step in &steps {

@@ -140,6 +140,26 @@ fn a_migration_that_fails_midway_leaves_nothing_and_succeeds_once_the_cause_is_g
     });
 }
 
+/// What a node of a later version may do: it locks tables in another order than the migration.
+#[test]
+fn a_migration_that_a_deadlock_ended_is_begun_again() {
+    on_postgres(async |place| {
+        let database = place.database();
+        begin_with_the_first_version(database);
+        let (other, watcher) = (session(&database.url()).await, session(&database.url()).await);
+        // The migration is the one that PostgreSQL ends.
+        other.batch_execute("SET deadlock_timeout = '1h'").await.unwrap();
+        other.batch_execute("BEGIN; LOCK TABLE clients").await.unwrap();
+        let migrate = tokio::spawn(Store::migrate(settings(&database.url())));
+        // It holds the families by now, and waits for the clients.
+        wait_for_locks(&watcher, 1).await;
+        answered(other.batch_execute("LOCK TABLE families; COMMIT")).await.unwrap();
+        let steps = answered(migrate).await.unwrap().unwrap();
+        assert_eq!(steps.first().map(|step| step.version), Some(2));
+        Store::connect(settings(&database.url())).await.unwrap();
+    });
+}
+
 /// A node of the first version: what it does at each request, until it is told to stop.
 fn node_of_the_first_version(
     url: &str,
