@@ -61,7 +61,7 @@ impl<'a> Visit<'a> {
         if frames.is_empty() {
             return Ok(self.to(sign_in::PATH));
         }
-        let language = Language::choose(None, &self.head.headers);
+        let language = Language::of_request(self.head);
         let page = SignedOut { frames, next: None };
         Ok(self.browser.dress(self.app.pages.answer(language, &page)))
     }
@@ -84,7 +84,7 @@ impl<'a> Visit<'a> {
             problem,
             least_length: LEAST_LENGTH,
         };
-        let language = Language::choose(None, &self.head.headers);
+        let language = Language::of_request(self.head);
         Ok(self.browser.dress(self.app.pages.answer(language, &page)))
     }
 

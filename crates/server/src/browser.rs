@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::form::Form;
+use remint_protocol::guess::BucketKey;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
@@ -138,7 +139,7 @@ impl Browser {
         };
         let trust = Some(login.trust());
         let outcome = match same.map(|person| person.session.secret_hash) {
-            Some(seen) => app.store.renew_browser_session(seen, &session, trust).await?,
+            Some(seen) => renew(app, seen, &session, trust).await?,
             None => app.store.insert_browser_session(&session, trust).await?,
         };
         if outcome == Outcome::Conflict {
@@ -191,6 +192,32 @@ impl Browser {
         }
         response
     }
+}
+
+/// Has the session go on with a new secret. Who pressed the button twice has proven the password twice: the
+/// second time goes on from what the first one wrote, or the answer that the browser waits for would be
+/// the one that lost.
+async fn renew(
+    app: &App,
+    mut seen: SecretHash,
+    session: &BrowserSession,
+    trust: Option<(BucketKey, Timestamp)>,
+) -> Result<Outcome, Failure> {
+    const ATTEMPTS: usize = 5;
+    for _ in 0..ATTEMPTS {
+        if app.store.renew_browser_session(seen, session, trust).await? == Outcome::Done {
+            return Ok(Outcome::Done);
+        }
+        let found = app.store.load_browser_session(session.id).await?;
+        match found.map(|visitor| visitor.session) {
+            Some(now) if now.ended_at.is_none() && now.secret_hash != seen => {
+                seen = now.secret_hash
+            }
+            // The session is over, or the user can not sign in any more.
+            _ => break,
+        }
+    }
+    Ok(Outcome::Conflict)
 }
 
 async fn load(

@@ -124,7 +124,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
         target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
         csrf: browser.csrf(app)?,
     };
-    Ok(browser.dress(app.pages.answer(Language::choose(None, &head.headers), &page)))
+    Ok(browser.dress(app.pages.answer(Language::asked_for(&logout.raw, head), &page)))
 }
 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
@@ -168,7 +168,7 @@ fn done(
         Some(next) if frames.is_empty() => see_other(&next.url),
         next => {
             let page = SignedOut { frames, next: next.clone() };
-            app.pages.answer(Language::choose(None, &head.headers), &page)
+            app.pages.answer(Language::asked_for(&logout.raw, head), &page)
         }
     };
     browser.dress(response)

@@ -20,7 +20,7 @@ pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
     app.metrics.reject(failure.name());
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: trouble(failure), request_id };
-    let mut response = app.pages.answer(Language::choose(None, &head.headers), &page);
+    let mut response = app.pages.answer(Language::of_request(head), &page);
     response.extensions_mut().insert(Told::of(failure));
     response
 }
@@ -34,7 +34,7 @@ pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> 
     }
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: Trouble::NotFound, request_id };
-    app.pages.answer(Language::choose(None, &head.headers), &page)
+    app.pages.answer(Language::of_request(&head), &page)
 }
 
 const fn trouble(failure: &Failure) -> Trouble {

@@ -1,7 +1,9 @@
 //! The language of a page: by `ui_locales` (OpenID Connect Core §3.1.2.1), then by `Accept-Language`
 //! (RFC 9110 §12.5.4). What is not understood is passed over.
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use remint_protocol::form::Form;
 use unic_langid::LanguageIdentifier;
 
 /// A language that the pages speak.
@@ -34,6 +36,17 @@ impl Language {
     pub fn choose(ui_locales: Option<&str>, headers: &HeaderMap) -> Self {
         let asked = ui_locales.unwrap_or_default().split(' ');
         asked.take(MOST).find_map(Self::of).or_else(|| Self::accepted(headers)).unwrap_or_default()
+    }
+
+    /// As a request itself asks for it: in its query, where it has one that can be read.
+    pub(crate) fn of_request(head: &Parts) -> Self {
+        Self::asked_for(head.uri.query().unwrap_or_default(), head)
+    }
+
+    /// As parameters ask for it that did not come with this very request.
+    pub(crate) fn asked_for(parameters: &str, head: &Parts) -> Self {
+        let form = Form::parse(parameters.as_bytes()).ok();
+        Self::choose(form.as_ref().and_then(|form| form.find("ui_locales")), &head.headers)
     }
 
     fn accepted(headers: &HeaderMap) -> Option<Self> {

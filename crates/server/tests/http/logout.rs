@@ -2,8 +2,8 @@
 
 use remint_protocol::redirect_uri::RedirectUri;
 
-use crate::site::Site;
-use crate::visitor::{Visitor, encode};
+use crate::site::{Answer, Site};
+use crate::visitor::{Visitor, encode, hidden};
 
 const HOME: &str = "https://app.example/signed-out";
 
@@ -48,4 +48,25 @@ fn the_browser_is_sent_to_no_place_that_is_not_registered() {
         assert_eq!((answer.status, answer.header("location")), (400, None), "{answer:?}");
     }
     assert!(visitor.cookie("__Host-remint-session").is_some());
+}
+
+#[test]
+fn the_pages_speak_the_language_that_the_application_asked_for() {
+    let site = site();
+    let mut visitor = site.visitor();
+    sign_in(&site, &mut visitor);
+    let german = |answer: &Answer| answer.header("content-language") == Some("de");
+    let fields = [("client_id", "web"), ("ui_locales", "de")];
+    let page = visitor.get(&format!("/oidc/logout?{}", encode(&fields)));
+    assert!(page.body.contains("logout-confirm") && german(&page), "{page:?}");
+    let by_form = visitor.clone().post("/oidc/logout", &fields);
+    assert!(by_form.body.contains("logout-confirm") && german(&by_form), "{by_form:?}");
+    // What was asked for comes back with the answer to the question.
+    let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
+    let done = visitor.post("/oidc/logout", &[("csrf", &*csrf), ("flow", &*flow)]);
+    assert!(done.status == 200 && german(&done), "{done:?}");
+    let elsewhere = [("post_logout_redirect_uri", "https://evil.example/"), ("ui_locales", "de")];
+    let refused = visitor.get(&format!("/oidc/logout?{}", encode(&elsewhere)));
+    assert!(refused.status == 400 && german(&refused), "{refused:?}");
+    assert!(!german(&visitor.get("/oidc/logout")));
 }

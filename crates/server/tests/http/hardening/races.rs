@@ -103,10 +103,11 @@ fn a_sign_in_that_is_posted_twice_at_once_signs_in() {
 }
 
 #[test]
-fn of_two_proofs_for_one_session_at_once_one_counts_and_its_cookie_works() {
+fn of_two_proofs_for_one_session_at_once_both_count_and_the_last_cookie_works() {
     let site = super::site();
     let mut visitor = known(&site);
-    for _ in 0..10 {
+    let mut both_counted = 0;
+    for _ in 0..50 {
         site.wait(10);
         let page = visitor.authorize(&[("prompt", "login")]);
         let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
@@ -118,22 +119,22 @@ fn of_two_proofs_for_one_session_at_once_one_counts_and_its_cookie_works() {
             let answer = window.post("/login", &fields);
             (answer, window)
         });
-        let won: Vec<_> = both.iter().filter(|(answer, _)| answer.status == 303).collect();
-        assert!(!won.is_empty(), "{:?}", both[0].0);
-        let alive = won.iter().filter(|(_, window)| {
-            let mut window = window.clone();
-            window.get("/account").status == 200
-        });
-        assert_eq!(alive.count(), 1);
+        // One that arrives when the other is done has the cookie of before, and so nobody's form.
+        let is_late = |answer: &Answer| answer.status != 303;
+        assert!(both.iter().all(|(a, _)| !is_late(a) || is_sign_in(a)), "{:?}", both[0].0);
+        both_counted += u32::from(!both.iter().any(|(answer, _)| is_late(answer)));
+        let alive = both.into_iter().filter(|(_, w)| w.clone().get("/account").status == 200);
+        let alive: Vec<_> = alive.map(|(_, window)| window).collect();
+        assert_eq!(alive.len(), 1);
         let mut old = site.visitor();
         old.set_cookie(SESSION, &before);
         assert_eq!(old.get("/account").status, 303, "the cookie before is worth nothing");
-        visitor = won
-            .iter()
-            .map(|(_, w)| w.clone())
-            .find(|w| w.clone().get("/account").status == 200)
-            .unwrap();
+        visitor = alive.into_iter().next().unwrap();
+        if both_counted == 5 {
+            return;
+        }
     }
+    panic!("hardly ever were two sign-ins under way at once");
 }
 
 #[test]
