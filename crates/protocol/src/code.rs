@@ -21,6 +21,7 @@ use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
 use crate::policy::Policy;
+use crate::redirect_uri::RedirectUri;
 use crate::refresh::{Access, Seal};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
@@ -140,16 +141,31 @@ impl AuthorizationCode {
         pkce::check(self.challenge.as_ref(), request.verifier)
     }
 
-    /// Judges whether what the user allowed the client stands as it did when the code was issued. `consent`
-    /// is what they allow it now.
+    /// Judges whether all stands as it did when the code was issued: the client and its redirection URI, of
+    /// which the token request `sent` one or not, and what the user allows it, which is `consent` now.
     ///
     /// # Errors
     /// `invalid_grant`; nothing changes.
-    pub fn check_standing(&self, client: &Client, consent: Option<&Consent>) -> Result<(), Reject> {
-        let is_over = client.not_before >= self.issued_at;
+    pub fn check_standing(
+        &self,
+        client: &Client,
+        sent: Option<&str>,
+        consent: Option<&Consent>,
+    ) -> Result<(), Reject> {
+        let is_over = client.not_before >= self.issued_at || !self.leads_to(client, sent);
         let is_taken_back =
             consent::is_needed(client, false, &self.scope, &self.resources, consent);
         if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
+    }
+
+    /// Whether the client still has the redirection URI that the code went to.
+    fn leads_to(&self, client: &Client, sent: Option<&str>) -> bool {
+        let is_it = |uri: &RedirectUri| RedirectHash::of(uri.as_str()) == self.redirect_uri;
+        client.authorize.redirect_uris.iter().any(|registered| match sent {
+            Some(uri) => registered.matches(uri),
+            // With a port of its own, which a hash does not tell.
+            None => is_it(registered) || registered.has_any_port(),
+        })
     }
 
     /// The family that the code begins, and its first access token: with what was authorized, less what the
@@ -321,6 +337,10 @@ mod tests {
         }
     }
 
+    fn uri(text: &str) -> RedirectUri {
+        RedirectUri::register(text).unwrap()
+    }
+
     const RIGHT: Redemption<'_> = Redemption {
         redirect_uri: Some("https://a.example/cb"),
         verifier: Some(VERIFIER),
@@ -372,8 +392,10 @@ mod tests {
             resources: Resources::default(),
             given_at: NOW,
         };
+        shop.authorize.redirect_uris = vec![uri("https://a.example/cb")];
+        let sent = RIGHT.redirect_uri;
         let why = |shop: &Client, consent| {
-            code().check_standing(shop, consent).err().map(|reject| reject.why)
+            code().check_standing(shop, sent, consent).err().map(|reject| reject.why)
         };
         assert_eq!(why(&shop, Some(&given)), None);
         assert_eq!(why(&shop, None), Some(Why::CodeEnded));
@@ -383,6 +405,28 @@ mod tests {
         assert_eq!(why(&ended, Some(&given)), Some(Why::CodeEnded));
         shop.authorize.first_party = true;
         assert_eq!(why(&shop, None), None, "its users are not asked");
+    }
+
+    #[test]
+    fn checklist_89_a_code_ends_with_the_redirection_uri_that_it_went_to() {
+        let mut shop = client("shop");
+        shop.created_at = NOW;
+        shop.authorize.first_party = true;
+        let why = |registered: &str, sent, went_to| {
+            let mut shop = shop.clone();
+            shop.authorize.redirect_uris = vec![uri("https://a.example/other"), uri(registered)];
+            let code = AuthorizationCode { redirect_uri: RedirectHash::of(went_to), ..code() };
+            code.check_standing(&shop, sent, None).err().map(|reject| reject.why)
+        };
+        let (web, loopback) = ("https://a.example/cb", "http://127.0.0.1/cb");
+        for sent in [None, Some(web)] {
+            assert_eq!(why(web, sent, web), None);
+            assert_eq!(why("https://a.example/new", sent, web), Some(Why::CodeEnded));
+        }
+        let with_port = "http://127.0.0.1:4711/cb";
+        assert_eq!(why(loopback, Some(with_port), with_port), None);
+        assert_eq!(why(loopback, None, with_port), None);
+        assert_eq!(why(web, Some(with_port), with_port), Some(Why::CodeEnded));
     }
 
     #[test]

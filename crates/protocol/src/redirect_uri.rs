@@ -147,6 +147,11 @@ impl RedirectUri {
         })
     }
 
+    /// Whether requests may have it with a port of their own (RFC 8252 §7.3).
+    pub fn has_any_port(&self) -> bool {
+        self.is_same_but_for_the_port(&self.0)
+    }
+
     /// Whether nobody can know who listens there: any program may register a private-use scheme or
     /// listen on a loopback port (RFC 8252 §8.6).
     pub fn is_unproven(&self) -> bool {

@@ -29,7 +29,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     };
     code.check(&redemption, now)?;
     let consent = app.store.load_consent(code.user_id, &client.id).await?;
-    code.check_standing(client, consent.as_ref())?;
+    code.check_standing(client, redemption.redirect_uri, consent.as_ref())?;
     let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
     let seal = app.seal().await?;
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
