@@ -60,7 +60,10 @@ export class Visitor {
       dialog.dismiss();
     });
     page.on("requestfailed", (request) => {
-      complaints.push(`request: ${request.url()}: ${request.failure().errorText}`);
+      const { errorText } = request.failure();
+      // The icon need not have come when the visitor moves on.
+      if (errorText === "net::ERR_ABORTED" && !request.isNavigationRequest()) return;
+      complaints.push(`request: ${request.url()}: ${errorText}`);
     });
     page.on("response", (response) => {
       if (response.status() < 400) return;
