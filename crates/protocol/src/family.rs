@@ -178,9 +178,10 @@ impl Loaded {
             && self.family.created_at > client_not_before
     }
 
-    /// Whether the user exists, is enabled, and has not signed out everywhere since.
+    /// Whether the user exists, is enabled, and has not signed out everywhere since they proved who they are:
+    /// what a code or a browser of before began later is over with them.
     pub fn is_user_standing(&self) -> bool {
-        self.user.is_some_and(|user| user.enabled && self.family.created_at > user.not_before)
+        self.user.is_some_and(|user| user.enabled && self.family.auth_time > user.not_before)
     }
 }
 
@@ -260,4 +261,45 @@ pub struct Rotation {
     pub at: Timestamp,
     /// When the new token expires.
     pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::proven_at;
+
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn loaded(auth_time: Timestamp, not_before: Timestamp) -> Loaded {
+        let beginning = Beginning {
+            user_id: UserId([3; 16]),
+            scope: Scope::default(),
+            resources: Resources::default(),
+            auth_time,
+            origin: Origin::default(),
+        };
+        let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
+        let client = crate::client::tests::client("shop");
+        let (policy, seal) = (Policy::default(), Seal { kid: 1, epoch: 1 });
+        let (family, _) = beginning.begin(&client, &fresh, (&policy, seal, at(9_000)));
+        Loaded { family, user: Some(UserStanding { enabled: true, not_before }), epoch: 1 }
+    }
+
+    #[test]
+    fn checklist_61_what_a_proof_of_before_begins_afterwards_is_over_as_well() {
+        assert!(loaded(at(5_000), at(4_999)).is_user_standing());
+        assert!(!loaded(at(5_000), at(5_000)).is_user_standing());
+        assert!(!loaded(at(5_000), at(8_999)).is_user_standing(), "though it began at 9,000");
+    }
+
+    #[test]
+    fn a_proof_counts_after_everything_that_ended_whatever_the_clock_says() {
+        assert_eq!(proven_at(at(10), at(9)), at(10));
+        for ended in [10, 11, 90_000] {
+            let proof = proven_at(at(10), at(ended));
+            assert!(loaded(proof, at(ended)).is_user_standing());
+        }
+    }
 }

@@ -53,10 +53,10 @@ pub fn extent(
     })
 }
 
-/// The family that begins when `user_id` has proven their password, and its first access token.
+/// The family that begins when `user_id` has proven their password at `auth_time`, and its first access token.
 pub fn begin(
     client: &Client,
-    user_id: UserId,
+    (user_id, auth_time): (UserId, Timestamp),
     extent: Extent,
     fresh: &Fresh,
     (policy, seal, now): (&Policy, Seal, Timestamp),
@@ -65,7 +65,7 @@ pub fn begin(
         user_id,
         scope: extent.scope,
         resources: extent.resources,
-        auth_time: now,
+        auth_time,
         origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
     };
     beginning.begin(client, fresh, (policy, seal, now))
@@ -94,7 +94,7 @@ mod tests {
     fn begun(client: &Client, policy: &Policy) -> (Family, Access) {
         let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
         let extent = extent(client, Some(&Scope::parse("b a").unwrap()), None).unwrap();
-        begin(client, UserId([3; 16]), extent, &fresh, (policy, SEAL, NOW))
+        begin(client, (UserId([3; 16]), NOW), extent, &fresh, (policy, SEAL, NOW))
     }
 
     #[test]

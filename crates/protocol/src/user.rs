@@ -62,8 +62,14 @@ impl Username {
 pub struct UserStanding {
     /// Disabled users get no tokens.
     pub enabled: bool,
-    /// Families that are not younger than this are over: "sign out everywhere".
+    /// Whatever was begun with a proof that is not younger than this is over: "sign out everywhere".
     pub not_before: Timestamp,
+}
+
+/// When a proof that is given `now` counts as given: after everything that ended with `not_before`, which
+/// another node's clock may have told.
+pub fn proven_at(now: Timestamp, not_before: Timestamp) -> Timestamp {
+    now.max(not_before.after(std::time::Duration::from_millis(1)))
 }
 
 #[cfg(test)]

@@ -15,11 +15,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::form::Form;
-use remint_protocol::guess::BucketKey;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
-use remint_protocol::user::Username;
-use remint_store::{Outcome, User};
+use remint_protocol::user::{Username, proven_at};
+use remint_store::{Outcome, Proven, User};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -128,7 +127,7 @@ impl Browser {
             id,
             secret_hash: hash(&secret),
             user_id: user.id,
-            auth_time: now,
+            auth_time: proven_at(now, user.not_before),
             expires_at: now.after(app.config.sessions.absolute_lifetime),
             amr: "pwd".into(),
             created_at: same.map_or(now, |person| person.session.created_at),
@@ -137,10 +136,10 @@ impl Browser {
             source: self.source.to_string(),
             ended_at: None,
         };
-        let trust = Some(login.trust());
+        let proven = Some(login.proven(&user));
         let outcome = match same.map(|person| person.session.secret_hash) {
-            Some(seen) => renew(app, seen, &session, trust).await?,
-            None => app.store.insert_browser_session(&session, trust).await?,
+            Some(seen) => renew(app, seen, &session, proven).await?,
+            None => app.store.insert_browser_session(&session, proven).await?,
         };
         if outcome == Outcome::Conflict {
             return Ok(outcome);
@@ -201,11 +200,11 @@ async fn renew(
     app: &App,
     mut seen: SecretHash,
     session: &BrowserSession,
-    trust: Option<(BucketKey, Timestamp)>,
+    proven: Option<Proven>,
 ) -> Result<Outcome, Failure> {
     const ATTEMPTS: usize = 5;
     for _ in 0..ATTEMPTS {
-        if app.store.renew_browser_session(seen, session, trust).await? == Outcome::Done {
+        if app.store.renew_browser_session(seen, session, proven).await? == Outcome::Done {
             return Ok(Outcome::Done);
         }
         let found = app.store.load_browser_session(session.id).await?;

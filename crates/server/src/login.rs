@@ -8,7 +8,7 @@ use remint_protocol::guess::{Bucket, BucketKey, Guesses, TRUST_FOR, password_wai
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
-use remint_store::User;
+use remint_store::{Proven, User};
 
 use crate::App;
 use crate::failure::Failure;
@@ -62,11 +62,12 @@ impl Login<'_> {
         Err(why.into())
     }
 
-    /// What is to be remembered of a password that was right: slips of this account from this source
-    /// count against themselves alone.
-    pub(crate) fn trust(&self) -> (BucketKey, Timestamp) {
+    /// What begins with the password that was right: only while the user is as they were read, and slips of
+    /// this account from this source count against themselves alone.
+    pub(crate) fn proven(&self, user: &User) -> Proven {
         let pair = Bucket::AccountFrom(self.username, self.source).key();
-        (pair, self.now.after(TRUST_FOR))
+        let trust = (pair, self.now.after(TRUST_FOR));
+        Proven { user: user.id, not_before: user.not_before, trust }
     }
 
     /// Refuses a guess that must wait; gives what the buckets hold.

@@ -5,9 +5,10 @@ use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding, Username};
 
-use crate::batch::{Outcome, Statement, Write};
+use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row};
-use crate::{Error, Store, families, guesses, logout_notices};
+use crate::users::Proven;
+use crate::{Error, Store, families, logout_notices};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -90,6 +91,12 @@ pub struct Visitor {
     pub user: Option<(Username, UserStanding)>,
 }
 
+/// What begins with a password that was proven, if one was.
+fn begun(proven: Option<Proven>, write: Write) -> Batch {
+    let holds = proven.as_ref().map(Proven::holds);
+    holds.into_iter().chain([write]).chain(proven.map(Proven::is_trusted)).collect()
+}
+
 impl Store {
     /// Loads a session.
     ///
@@ -118,15 +125,15 @@ impl Store {
         rows.into_iter().map(|row| visitor(row).map(|visitor| visitor.session)).collect()
     }
 
-    /// Begins a session, unless its user was disabled, deleted or signed out everywhere meanwhile. `trust`
-    /// is the bucket of the account and source that just proved a password.
+    /// Begins a session, unless its user was disabled, deleted or signed out everywhere meanwhile, or what
+    /// was proven holds no more.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn insert_browser_session(
         &self,
         session: &BrowserSession,
-        trust: Option<(guesses::Key, Timestamp)>,
+        proven: Option<Proven>,
     ) -> Result<Outcome, Error> {
         let values = vec![
             session.id.0.into(),
@@ -140,9 +147,7 @@ impl Store {
             session.source.as_str().into(),
             session.seen_at.into(),
         ];
-        let mut batch = vec![Write::one(&INSERT, values)];
-        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
-        self.commit(batch).await
+        self.commit(begun(proven, Write::one(&INSERT, values))).await
     }
 
     /// Gives a session whose user has proven again who they are a new secret, if it still has the one that
@@ -154,7 +159,7 @@ impl Store {
         &self,
         seen: SecretHash,
         session: &BrowserSession,
-        trust: Option<(guesses::Key, Timestamp)>,
+        proven: Option<Proven>,
     ) -> Result<Outcome, Error> {
         let values = vec![
             session.id.0.into(),
@@ -167,9 +172,7 @@ impl Store {
             session.source.as_str().into(),
             session.seen_at.into(),
         ];
-        let mut batch = vec![Write::one(&RENEW, values)];
-        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
-        self.commit(batch).await
+        self.commit(begun(proven, Write::one(&RENEW, values))).await
     }
 
     /// Remembers that a session was used.

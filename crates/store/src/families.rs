@@ -11,7 +11,8 @@ use remint_protocol::user::{UserId, UserStanding};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::{Error, Store, browser_sessions, guesses};
+use crate::users::Proven;
+use crate::{Error, Store, browser_sessions};
 
 /// The epoch is of the same moment as the row.
 macro_rules! columns {
@@ -168,15 +169,15 @@ impl Store {
     }
 
     /// Begins a family, unless there is one of its id, or its user, its client or its browser's session was
-    /// disabled, deleted or ended meanwhile. `trust`
-    /// is the bucket of the account and source that just proved a password.
+    /// disabled, deleted or ended meanwhile, or what
+    /// was proven holds no more.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn insert_family(
         &self,
         family: &Family,
-        trust: Option<(guesses::Key, Timestamp)>,
+        proven: Option<Proven>,
     ) -> Result<Outcome, Error> {
         let values = vec![
             family.id.0.into(),
@@ -202,8 +203,9 @@ impl Store {
             family.origin.claims.as_str().into(),
         ];
         let held = family.origin.session.map(browser_sessions::hold);
-        let mut batch: Batch = held.into_iter().chain([Write::one(&INSERT, values)]).collect();
-        batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
+        let held = proven.as_ref().map(Proven::holds).into_iter().chain(held);
+        let mut batch: Batch = held.chain([Write::one(&INSERT, values)]).collect();
+        batch.extend(proven.map(Proven::is_trusted));
         self.commit(batch).await
     }
 

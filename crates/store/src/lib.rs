@@ -44,7 +44,7 @@ pub use open_error::OpenError;
 pub use secrets::{SUBJECT_SALT, SealedSecret};
 pub use signing_keys::StoredSigningKey;
 pub use stats::{GROUP_BUCKETS, Stats};
-pub use users::User;
+pub use users::{Proven, User};
 
 use remint_protocol::time::Timestamp;
 

@@ -5,9 +5,9 @@ use std::fmt;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, Username};
 
-use crate::batch::{Outcome, Statement, Write};
+use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row};
-use crate::{Error, Store, logout_notices};
+use crate::{Error, Store, guesses, logout_notices};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -28,10 +28,26 @@ const INSERT: Statement = Statement::new(
      VALUES (?1, ?2, ?3, 0, ?4, ?4) ON CONFLICT DO NOTHING",
 );
 
-/// A clock that went backwards must not bring ended sessions back.
+/// A clock that went backwards must not bring ended sessions back. The moment rises in any case: who proved
+/// the old password has seen another one.
 const SET_PASSWORD: Statement = Statement::new(
     "UPDATE users SET password_hash = ?2, updated_at = ?3, \
-     not_before = CASE WHEN not_before < ?3 THEN ?3 ELSE not_before END WHERE id = ?1",
+     not_before = CASE WHEN not_before < ?3 THEN ?3 ELSE not_before + 1 END WHERE id = ?1",
+);
+/// Waits for whoever is changing the user, and lets them wait: PostgreSQL would let both happen at once, and
+/// neither would see the other.
+const HOLD_AS_SEEN: Statement = Statement::new(
+    "UPDATE users SET updated_at = updated_at WHERE id = ?1 AND not_before = ?2 \
+     AND disabled_at IS NULL",
+);
+/// Nodes' clocks differ: a session of a moment ago may have begun later than now.
+const END_BROWSER_SESSIONS_AHEAD: Statement = Statement::new(
+    "UPDATE users SET not_before = (SELECT max(auth_time) FROM browser_sessions WHERE user_id = ?1) \
+     WHERE id = ?1 AND not_before < (SELECT max(auth_time) FROM browser_sessions WHERE user_id = ?1)",
+);
+const END_FAMILIES_AHEAD: Statement = Statement::new(
+    "UPDATE users SET not_before = (SELECT max(auth_time) FROM families WHERE user_id = ?1) \
+     WHERE id = ?1 AND not_before < (SELECT max(auth_time) FROM families WHERE user_id = ?1)",
 );
 const REPLACE_HASH: Statement =
     Statement::new("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2");
@@ -52,6 +68,9 @@ pub(crate) const HOT: &[&Statement] = &[
     &LIST,
     &INSERT,
     &SET_PASSWORD,
+    &HOLD_AS_SEEN,
+    &END_BROWSER_SESSIONS_AHEAD,
+    &END_FAMILIES_AHEAD,
     &REPLACE_HASH,
     &DISABLE,
     &ENABLE,
@@ -79,6 +98,45 @@ pub struct User {
     pub updated_at: Timestamp,
     /// Their claims, as a JSON object.
     pub profile: String,
+}
+
+/// A password that was just proven, for what begins with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Proven {
+    /// Whose it is.
+    pub user: UserId,
+    /// What was read of the user together with the password: a change since then undoes the proof.
+    pub not_before: Timestamp,
+    /// The bucket of the account and source, and until when slips from there count against themselves alone.
+    pub trust: (guesses::Key, Timestamp),
+}
+
+impl Proven {
+    /// What has to hold for anything to begin with it.
+    pub(crate) fn holds(&self) -> Write {
+        hold_as_seen(self.user, self.not_before)
+    }
+
+    /// What is remembered of it.
+    pub(crate) fn is_trusted(self) -> Write {
+        let (bucket, until) = self.trust;
+        guesses::trust(bucket, until)
+    }
+}
+
+fn hold_as_seen(id: UserId, not_before: Timestamp) -> Write {
+    Write::one(&HOLD_AS_SEEN, vec![id.0.into(), not_before.into()])
+}
+
+fn set_password(id: UserId, password_hash: &str, now: Timestamp) -> Batch {
+    let values = vec![id.0.into(), password_hash.into(), now.into()];
+    let set = [logout_notices::of_user(id, now), Write::one(&SET_PASSWORD, values)];
+    set.into_iter().chain(end_what_is_ahead(id)).collect()
+}
+
+fn end_what_is_ahead(id: UserId) -> [Write; 2] {
+    [&END_BROWSER_SESSIONS_AHEAD, &END_FAMILIES_AHEAD]
+        .map(|statement| Write::any(statement, vec![id.0.into()]))
 }
 
 impl fmt::Debug for User {
@@ -139,8 +197,23 @@ impl Store {
         password_hash: &str,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let values = vec![id.0.into(), password_hash.into(), now.into()];
-        self.commit(vec![logout_notices::of_user(id, now), Write::one(&SET_PASSWORD, values)]).await
+        self.commit(set_password(id, password_hash, now)).await
+    }
+
+    /// Changes the password of a user who has just proven the one before; `Conflict` where that, or anything else
+    /// that ends sessions, was changed or the user disabled since they were `seen`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn change_password(
+        &self,
+        seen: &User,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let mut batch = vec![hold_as_seen(seen.id, seen.not_before)];
+        batch.extend(set_password(seen.id, password_hash, now));
+        self.commit(batch).await
     }
 
     /// Replaces the hash of the same password by a stronger one; sessions live on.
@@ -197,7 +270,8 @@ impl Store {
     /// [`Error`].
     pub async fn end_user_sessions(&self, id: UserId, now: Timestamp) -> Result<Outcome, Error> {
         let end = Write::any(&END_SESSIONS, vec![id.0.into(), now.into()]);
-        self.commit(vec![logout_notices::of_user(id, now), end]).await
+        let batch = [logout_notices::of_user(id, now), end].into_iter();
+        self.commit(batch.chain(end_what_is_ahead(id)).collect()).await
     }
 
     /// Deletes a user, which ends all their sessions at once, and then their rows. Clients are not told: end

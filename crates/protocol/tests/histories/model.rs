@@ -118,7 +118,8 @@ impl World {
         let extent = Extent { scope: scope(GRANTED), resources: resources(GRANTED) };
         let fresh = Fresh { id: FamilyId([7; 16]), secret: FamilySecret::new([8; 16]) };
         let seal = Seal { kid: 1, epoch: 1 };
-        let (family, _) = begin(&client, UserId([9; 16]), extent, &fresh, (&policy, seal, now));
+        let (family, _) =
+            begin(&client, (UserId([9; 16]), now), extent, &fresh, (&policy, seal, now));
         let user = Some(UserStanding { enabled: true, not_before: Timestamp::default() });
         let notes = Notes {
             generation: 0,

@@ -103,7 +103,7 @@ impl Server {
         let fresh = Fresh { id: FamilyId([1; 16]), secret: SECRET };
         let extent = Extent { scope: Scope::default(), resources: Resources::default() };
         let began = (&policy, Seal { kid: 1, epoch: 1 }, TODAY);
-        let (family, _) = begin(&client, UserId([3; 16]), extent, &fresh, began);
+        let (family, _) = begin(&client, (UserId([3; 16]), TODAY), extent, &fresh, began);
         let (decided, rows) = (RefCell::default(), RefCell::default());
         Self { client, policy, family, decided, rows }
     }

@@ -5,6 +5,7 @@ use remint_protocol::password;
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{self, RefreshToken};
+use remint_protocol::user::proven_at;
 use remint_store::Outcome;
 
 use super::{TokenRequest, TokenResponse};
@@ -26,7 +27,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
 
     let fresh = entropy::family()?;
     let seal = app.seal().await?;
-    let (family, access) = password::begin(client, user.id, extent, &fresh, (policy, seal, now));
+    let whose = (user.id, proven_at(now, user.not_before));
+    let (family, access) = password::begin(client, whose, extent, &fresh, (policy, seal, now));
     let refresh = RefreshToken {
         kid: seal.kid,
         epoch: seal.epoch,
@@ -54,7 +56,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         let signed_in = SignedIn::of(&family);
         response.id_token = Some(app.id_token(client, &signed_in, &with, now).await?);
     }
-    match app.store.insert_family(&family, Some(login.trust())).await? {
+    match app.store.insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
             tracing::info!(
                 event = "session.started",
@@ -66,8 +68,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             );
             Ok(response)
         }
-        // The user or the client was disabled, deleted or signed out while the password was checked;
-        // or a clock that was ahead dated such an end into the future.
+        // The user or the client was disabled, deleted or signed out, or the password changed, while it was
+        // checked; or a clock that was ahead dated the client's end into the future.
         Outcome::Conflict => {
             tracing::warn!(
                 event = "login.failed",

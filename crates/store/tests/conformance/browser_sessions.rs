@@ -9,7 +9,8 @@ use remint_store::{Outcome, Store};
 
 use crate::backend::{Place, on_every_backend};
 use crate::samples::{
-    USER, at, begin, browser, bytes, create_user, family_at, load, name, open_browsers, register,
+    USER, at, begin, browser, bytes, create_user, family_at, load, name, open_browsers, proven,
+    register,
 };
 
 const BOB: UserId = UserId([8; 16]);
@@ -56,7 +57,7 @@ fn a_right_password_is_remembered_with_the_session_that_it_opens_and_not_without
     on_every_backend(async |place| {
         let store = place.open().await;
         create_user(&store, USER, "alice").await;
-        let trust = |bucket: u8| Some(([bucket; 16], at(100)));
+        let trust = |bucket: u8| proven(([bucket; 16], at(100)));
         let session = browser(1, USER);
         store.insert_browser_session(&session, trust(1)).await.unwrap();
         let once = place.dump("guesses");

@@ -132,7 +132,7 @@ fn a_family_begins_after_the_end_of_those_before_it() {
         let store = place.open().await;
         let shop = register(&store).await;
         let just_before = Timestamp::from_millis(at(0).as_millis() - 1);
-        for ended in [Meanwhile::UserEnded, Meanwhile::ClientEnded, Meanwhile::PasswordChanged] {
+        for ended in [Meanwhile::PasswordChanged, Meanwhile::UserEnded, Meanwhile::ClientEnded] {
             ended.happen(&store, &shop, just_before).await;
         }
         let family = Family { auth_time: at(0), ..family(1, &shop, USER) };

@@ -14,7 +14,9 @@ use remint_store::{Error, Outcome, Store};
 use rusqlite::Connection;
 
 use crate::backend::{Together, on_sqlite, together};
-use crate::samples::{USER, at, bytes, client, family, load, register, rotated, rotation, sign_in};
+use crate::samples::{
+    USER, at, bytes, client, family, load, proven, register, rotated, rotation, sign_in,
+};
 
 /// Every row that a rotation writes with this key fails.
 const POISON: u8 = 99;
@@ -168,7 +170,7 @@ fn a_batch_whose_last_write_fails_leaves_nothing_of_the_first_ones() {
         let before = tables().await;
         let buckets = [bytes(1), bytes(2), [0; 16]];
         assert_eq!(cause(store.count_wrong_guess(&buckets, at(1)).await), "broken");
-        let trust = Some(([0; 16], at(1)));
+        let trust = proven(([0; 16], at(1)));
         assert_eq!(cause(store.insert_family(&begun, trust).await), "broken");
         assert_eq!(cause(store.create_client(&client("new")).await), "broken");
         let changed = Client { name: "Changed".into(), updated_at: at(1), ..shop.clone() };

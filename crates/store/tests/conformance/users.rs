@@ -1,10 +1,14 @@
 //! Users.
 
-use remint_protocol::user::{UserId, UserStanding};
-use remint_store::{Outcome, User};
+use std::time::Duration;
 
-use crate::backend::on_every_backend;
-use crate::samples::{USER, at, bytes, create_user, family, name, register, sign_in};
+use remint_protocol::browser_session::BrowserSession;
+use remint_protocol::family::Family;
+use remint_protocol::user::{UserId, UserStanding};
+use remint_store::{Outcome, Proven, User};
+
+use crate::backend::{on_every_backend, together};
+use crate::samples::{USER, at, browser, bytes, create_user, family, name, register, sign_in};
 
 fn alice() -> User {
     User {
@@ -130,8 +134,92 @@ fn a_new_password_under_a_clock_that_went_backwards_brings_no_ended_session_back
         store.end_user_sessions(USER, at(10)).await.unwrap();
         store.set_password(USER, "new", at(5)).await.unwrap();
         let user = store.load_user(USER).await.unwrap().unwrap();
-        assert_eq!(user.not_before, at(10));
+        let risen = at(10).after(Duration::from_millis(1));
+        assert_eq!(user.not_before, risen, "what was proven before holds no more");
         assert_eq!(user.password_hash, "new");
+    });
+}
+
+/// Clocks of nodes differ, and a login takes a while.
+#[test]
+fn what_ends_all_sessions_ends_those_that_began_by_a_clock_that_is_ahead() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        for number in 1..=2 {
+            let ahead = at(1_000 * i64::from(number));
+            let begun = Family { auth_time: ahead, ..family(number, &shop, USER) };
+            assert_eq!(store.insert_family(&begun, None).await.unwrap(), Outcome::Done);
+            let auth_time = ahead.after(Duration::from_secs(1));
+            let session = BrowserSession { auth_time, ..browser(number, USER) };
+            store.insert_browser_session(&session, None).await.unwrap();
+            let ended = match number {
+                1 => store.set_password(USER, "new", at(10)).await,
+                _ => store.end_user_sessions(USER, at(10)).await,
+            };
+            assert_eq!(ended.unwrap(), Outcome::Done);
+            let loaded = store.load_family(begun.id).await.unwrap().unwrap();
+            assert!(!loaded.is_user_standing());
+            let visitor = store.load_browser_session(session.id).await.unwrap().unwrap();
+            let standing = visitor.user.map(|(_, standing)| standing);
+            assert!(!session.is_alive(standing, Duration::MAX, ahead));
+        }
+    });
+}
+
+/// Of two at once either the one that begins is seen and ended by the one that changes, or it does not
+/// begin.
+#[test]
+fn whatever_begins_with_the_old_password_while_it_is_changed_is_over() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        for round in 0..40 {
+            let seen = store.load_user(USER).await.unwrap().unwrap();
+            // By its clock, it always begins after the change.
+            let auth_time = at(10_000).after(Duration::from_secs(round));
+            let trust = ([1; 16], at(100));
+            let proven = Some(Proven { user: USER, not_before: seen.not_before, trust });
+            let number = u32::try_from(round).unwrap() + 1;
+            let begun = Family { auth_time, ..family(number, &shop, USER) };
+            let session = BrowserSession { auth_time, ..browser(number, USER) };
+            let (one, two, three) = (store.clone(), store.clone(), store.clone());
+            let (family, browser) = (begun.clone(), session.clone());
+            let all = [
+                tokio::spawn(async move { one.insert_family(&family, proven).await.unwrap() }),
+                tokio::spawn(
+                    async move { two.insert_browser_session(&browser, proven).await.unwrap() },
+                ),
+                tokio::spawn(async move {
+                    three.change_password(&seen, &format!("hash {round}"), at(50)).await.unwrap()
+                }),
+            ];
+            let outcomes = together(all).await;
+            assert_eq!(*outcomes[2].as_ref().unwrap(), Outcome::Done);
+            let family = store.load_family(begun.id).await.unwrap();
+            assert!(family.is_none_or(|loaded| !loaded.is_user_standing()), "{outcomes:?}");
+            let visitor = store.load_browser_session(session.id).await.unwrap();
+            let standing = visitor.and_then(|visitor| visitor.user).map(|(_, standing)| standing);
+            assert!(!session.is_alive(standing, Duration::MAX, at(10_000)), "{outcomes:?}");
+        }
+    });
+}
+
+#[test]
+fn a_password_is_changed_only_by_who_proved_the_one_that_is_there() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        create_user(&store, USER, "alice").await;
+        let seen = store.load_user(USER).await.unwrap().unwrap();
+        store.set_password(USER, "of an operator", at(5)).await.unwrap();
+        let before = place.dump("users");
+        assert_eq!(store.change_password(&seen, "mine", at(6)).await.unwrap(), Outcome::Conflict);
+        assert_eq!(place.dump("users"), before);
+        let seen = store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!(store.change_password(&seen, "mine", at(6)).await.unwrap(), Outcome::Done);
+        store.set_user_enabled(USER, false, at(7)).await.unwrap();
+        let seen = store.load_user(USER).await.unwrap().unwrap();
+        assert_eq!(store.change_password(&seen, "again", at(8)).await.unwrap(), Outcome::Conflict);
     });
 }
 

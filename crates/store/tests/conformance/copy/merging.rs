@@ -14,7 +14,7 @@ use remint_store::{Copied, Outcome, SUBJECT_SALT, SealedSecret, StoredSigningKey
 use super::ends::{End, between_all_engines};
 use crate::samples::{
     USER, at, browser, bytes, client, consent, create_user, family, load, name, open_browsers,
-    register, rotation, scope, sign_in, signing_key,
+    proven, register, rotation, scope, sign_in, signing_key,
 };
 
 const BOB: UserId = UserId([8; 16]);
@@ -97,7 +97,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         revoke(&source, &families[2], RevokeReason::Reuse, 5).await;
         let late = family(77, &shop, BOB);
         let account = [1; 16];
-        store.insert_family(&late, Some((account, at(500)))).await.unwrap();
+        store.insert_family(&late, proven((account, at(500)))).await.unwrap();
         renew(&source, &renewed(0, 15)).await;
         store.insert_browser_session(&browser(50, BOB), None).await.unwrap();
         save(&source, &Consent { given_at: at(15), ..consent(USER, &shop) }).await;

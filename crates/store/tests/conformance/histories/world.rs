@@ -15,7 +15,7 @@ use remint_protocol::scope::Scope;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::RefreshToken;
-use remint_protocol::user::{UserId, UserStanding};
+use remint_protocol::user::{UserId, UserStanding, proven_at};
 use remint_store::{Outcome, Store};
 
 use crate::backend::Place;
@@ -80,7 +80,7 @@ impl<'a> World<'a> {
         let extent = Extent { scope: words(GRANTED), resources: client.resources.clone() };
         let secret = FamilySecret::new(bytes(number));
         let fresh = Fresh { id: FamilyId(bytes(number)), secret: secret.clone() };
-        let (family, _) = begin(&client, user_id, extent, &fresh, (&policy, seal, now));
+        let (family, _) = begin(&client, (user_id, now), extent, &fresh, (&policy, seal, now));
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
         let user = Some(UserStanding { enabled: true, not_before: Timestamp::default() });
         let mut world = Self {
@@ -249,7 +249,7 @@ impl<'a> World<'a> {
     fn check_laws(&self, token: &RefreshToken, ask: &Ask, decision: &Decision) {
         let family = &self.family;
         let Some(access) = access(decision) else { return };
-        assert!(self.user.is_some_and(|u| u.enabled && u.not_before < family.created_at));
+        assert!(self.user.is_some_and(|u| u.enabled && u.not_before < family.auth_time));
         assert!(self.client.not_before < family.created_at);
         assert!(family.revoked.is_none() && !family.is_expired(self.now), "a dead family");
         assert!(access.scope.is_subset(&words(GRANTED)), "more than was granted");
@@ -310,21 +310,24 @@ impl<'a> World<'a> {
         self.user = self.user.map(|user| UserStanding { enabled, ..user });
     }
 
-    fn end_user(&mut self) {
-        let now = self.now;
-        let end = |user: UserStanding| user.not_before.max(now);
+    /// Everything until `moment`, and the family, by whichever clock that began.
+    fn end_user(&mut self, moment: impl FnOnce(Timestamp) -> Timestamp) {
+        let began = self.family.auth_time;
+        let end = |user: UserStanding| moment(user.not_before).max(began);
         self.user = self.user.map(|user| UserStanding { not_before: end(user), ..user });
     }
 
     pub(super) async fn set_password(&mut self) {
         let outcome = self.store.set_password(self.user_id, "new", self.now).await.unwrap();
         assert_eq!(outcome, self.outcome_for_user());
-        self.end_user();
+        let now = self.now;
+        self.end_user(|before| proven_at(now, before));
     }
 
     pub(super) async fn end_sessions_of_user(&mut self) {
         self.store.end_user_sessions(self.user_id, self.now).await.unwrap();
-        self.end_user();
+        let now = self.now;
+        self.end_user(|before| now.max(before));
     }
 
     pub(super) async fn end_sessions_of_client(&mut self, of_all: bool) {
