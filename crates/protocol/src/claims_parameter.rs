@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::claims::Claim;
+use crate::client::Client;
 use crate::id_token::SubjectId;
 use crate::reject::{Reject, Why};
 use crate::scope::Scope;
@@ -145,6 +146,11 @@ impl Requested {
             names.retain(|claim| registered.contains(claim.scope()));
         }
         self
+    }
+
+    /// What is kept of an authorization, as its client gets it today: what a registration has lost since is lost.
+    pub fn kept(text: &str, client: &Client) -> Self {
+        Self::from_stored(text).granted(&client.scope)
     }
 
     /// The scope that releases the same claims: what the person is asked for consent to.

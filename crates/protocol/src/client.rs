@@ -336,6 +336,11 @@ pub enum RegistrationError {
 }
 
 impl Client {
+    /// What people read: its name, or its id where it has none.
+    pub fn shown_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
+    }
+
     /// Checks what no registration may have.
     ///
     /// # Errors

@@ -129,9 +129,8 @@ impl<'a> Visit<'a> {
         }
         for application in &mut all {
             let client = self.app.clients.find(&application.id, store, &self.app.policy).await?;
-            let name = client.map(|registered| registered.client.name.clone());
-            application.name =
-                name.filter(|name| !name.is_empty()).unwrap_or_else(|| application.id.clone());
+            let name = client.map(|registered| registered.client.shown_name().to_owned());
+            application.name = name.unwrap_or_else(|| application.id.clone());
         }
         all.sort_by_key(|a| std::cmp::Reverse(a.last_used_at.unwrap_or(a.created_at)));
         Ok(all)

@@ -77,8 +77,7 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
         let joint = if uri.contains('?') { '&' } else { '?' };
         url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
     }
-    let name = if client.name.is_empty() { client.id.as_str() } else { &client.name };
-    Ok(Some(Next { url, client: name.to_owned() }))
+    Ok(Some(Next { url, client: client.shown_name().to_owned() }))
 }
 
 /// `GET /oidc/logout`.
@@ -120,7 +119,10 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
     let page = SignOut {
         flow,
         username: person.username.as_str().to_owned(),
-        client: logout.client.as_deref().map(|registered| registered.client.name.clone()),
+        client: logout
+            .client
+            .as_deref()
+            .map(|registered| registered.client.shown_name().to_owned()),
         target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
         csrf: browser.csrf(app)?,
     };

@@ -64,11 +64,12 @@ async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Fa
         return Err(Why::AccessTokenWithoutOpenid.into());
     }
     let asked = family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
-    let requested = Requested::from_stored(asked).userinfo;
+    let requested = Requested::kept(asked, &owner.client).userinfo;
+    let scope = token.scope.intersect(&owner.client.scope);
     // §5.3.2: the same `sub` as in the ID token.
     let sub = app.subject(&owner.client, user_id).await?;
     let mut claims = Map::from_iter([("sub".into(), Value::String(sub.into()))]);
-    claims.extend(app.claims(user_id, &token.scope, &requested).await?);
+    claims.extend(app.claims(user_id, &scope, &requested).await?);
     let body = serde_json::to_vec(&claims);
     Ok(json(body.map_err(|_| Failure::Internal("an answer does not encode"))?).into_response())
 }

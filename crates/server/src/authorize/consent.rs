@@ -104,11 +104,10 @@ impl Authorization {
         } else {
             Some(policy.access_token_lifetime)
         };
-        let name = if client.name.is_empty() { client.id.as_str() } else { &client.name };
         Ok(Consent {
             flow: self.flow(app)?,
             client: Asker {
-                name: name.to_owned(),
+                name: client.shown_name().to_owned(),
                 id: client.id.as_str().to_owned(),
                 publisher: None,
                 redirect_host: host_or_scheme(&self.target.uri),

@@ -46,7 +46,7 @@ impl Purpose {
         let Self::Request(authorization) = self else { return Ok(SignIn::default()) };
         Ok(SignIn {
             flow: authorization.flow(app)?,
-            client: Some(authorization.client().name.clone()),
+            client: Some(authorization.client().shown_name().to_owned()),
             target: Source::of(&authorization.target.uri),
             ..SignIn::default()
         })

@@ -113,7 +113,7 @@ impl Redeemed<'_> {
         let mut response = TokenResponse::new(self.request, &access, Some(family), refresh).await?;
         if family.scope.contains("openid") {
             let (nothing, requested) =
-                (Scope::default(), Requested::from_stored(&self.code.claims));
+                (Scope::default(), Requested::kept(&self.code.claims, client));
             let with = With {
                 scope: &nothing,
                 requested: &requested,

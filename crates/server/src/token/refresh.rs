@@ -142,7 +142,7 @@ impl Event<'_> {
         {
             // Boxed: most refreshes have none, and its future is large.
             let signed_in = SignedIn::of(family);
-            let requested = Requested::from_stored(&family.origin.claims);
+            let requested = Requested::kept(&family.origin.claims, client);
             let beside = (response.access_token.as_str(), &requested);
             let id_token = app.id_token_again(client, &signed_in, beside, now);
             response.id_token = Some(Box::pin(id_token).await?);

@@ -287,3 +287,17 @@ fn checklist_24_a_public_client_on_a_loopback_port_is_asked_for_every_time() {
         assert!(is_consent(&visitor.authorize(&native)));
     }
 }
+
+#[test]
+fn a_client_without_a_name_is_called_by_its_id_on_every_page() {
+    let site = Site::new();
+    site.register_web("nameless", |client| client.name = String::new());
+    let mut visitor = site.visitor();
+    let sign_in = visitor.authorize(&[("client_id", "nameless")]);
+    let consent = visitor.sign_in(&sign_in, "alice", PASSWORD);
+    visitor.decide(&consent, "allow");
+    let sign_out = visitor.get("/oidc/logout?client_id=nameless");
+    for page in [sign_in, consent, visitor.get("/account"), sign_out] {
+        assert!(page.body.contains("<bdi>nameless</bdi>"), "{page:?}");
+    }
+}

@@ -61,6 +61,26 @@ fn claims_asked_for_one_by_one_are_told_where_they_were_asked_for() {
 }
 
 #[test]
+fn checklist_89_what_is_told_ends_with_the_scope_that_a_client_has_lost() {
+    let site = site();
+    let wanted = r#"{"id_token":{"email":null},"userinfo":{"email":null}}"#;
+    let by_claims = tokens(&site, &[("scope", "openid profile"), ("claims", wanted)]);
+    let by_scope = tokens(&site, &[("scope", "openid email")]);
+    let code = site.visitor().code(&[("scope", "openid profile"), ("claims", wanted)]);
+    site.change("web", |client| client.scope = Scope::parse("openid profile").unwrap());
+    for old in [&by_claims, &by_scope] {
+        assert_eq!(userinfo(&site, old).ok().json().get("email"), None);
+    }
+    let refresh = by_claims["refresh_token"].as_str().unwrap();
+    let refreshed = site.refresh_as(As::Client("web"), refresh, &[]).ok().json();
+    for later in [refreshed, site.redeem(&code).ok().json()] {
+        assert_eq!(claims(later["id_token"].as_str().unwrap()).get("email"), None);
+        let told = userinfo(&site, &later).ok().json();
+        assert_eq!((told.get("email"), &told["name"]), (None, &json!("Alice Liddell")));
+    }
+}
+
+#[test]
 fn checklist_30_a_hint_does_not_stand_in_for_the_subject_that_the_claims_ask_for() {
     let site = site();
     site.create_user("bob");
