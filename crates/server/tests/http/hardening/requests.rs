@@ -147,6 +147,30 @@ fn checklist_8_a_parameter_that_is_there_twice_is_an_error_and_no_redirect() {
 }
 
 #[test]
+fn checklist_8_the_page_names_the_parameter_that_is_there_twice_and_no_name_of_the_requesters_own()
+{
+    let site = site();
+    let named = |more: &str| {
+        let [get, post] = BOTH.map(|by| {
+            let page = ask(&mut site.visitor(), by, &format!("{}&{more}", request(&[])));
+            assert_eq!(came(&page), Came::Page(400), "{by:?} {more}");
+            let marked = page.body.split_once("id=\"error-parameter\"");
+            marked.map(|(_, rest)| rest.split_once("</p>").unwrap().0.to_owned())
+        });
+        assert_eq!(get, post);
+        get
+    };
+    for name in ["client_id", "redirect_uri", "scope", "state"] {
+        assert!(named(&format!("{name}=x")).is_some_and(|text| text.contains(name)), "{name}");
+    }
+    assert!(named("client%5Fid=x").is_some_and(|text| text.contains("client_id")));
+    assert!(named("resource=x:1&resource=x:2&nonce=x").unwrap().contains("nonce"));
+    for unknown in ["evil=1&evil=2", "%3Cb%3E=1&%3Cb%3E=2", "claims_locales=1&claims_locales=2"] {
+        assert_eq!(named(unknown), None, "{unknown}");
+    }
+}
+
+#[test]
 fn checklist_8_an_empty_parameter_is_not_there() {
     let site = site();
     let mut visitor = known(&site);
