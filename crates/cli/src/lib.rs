@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// An OAuth 2.0 authorization server.
+/// An OAuth 2.0 authorization server and OpenID Provider.
 ///
 /// Nobody honest is logged out, no thief stays in, and a session is one row for ever.
 #[derive(Parser)]

@@ -31,20 +31,32 @@ impl<'a> Form<'a> {
     /// # Errors
     /// `invalid_request`, as the module says.
     pub fn parse(input: &'a [u8]) -> Result<Self, Reject> {
+        Self::read(input).map_err(|(reject, _)| reject)
+    }
+
+    /// The name of the parameter that makes [`Self::parse`] say that one was sent twice. It is the
+    /// requester's own text: to be compared, never to be shown.
+    pub fn repeated(input: &'a [u8]) -> Option<Cow<'a, str>> {
+        Self::read(input).err().and_then(|(_, name)| name)
+    }
+
+    /// The parameters, or why there are none and which name was sent twice.
+    fn read(input: &'a [u8]) -> Result<Self, (Reject, Option<Cow<'a, str>>)> {
+        let refuse = |reject: Reject| (reject, None);
         let mut all: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for pair in input.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
             if all.len() == MAX_PARAMETERS {
-                return Err(Why::ParametersTooMany.into());
+                return Err(refuse(Why::ParametersTooMany.into()));
             }
             let (name, value) = match pair.iter().position(|b| *b == b'=') {
                 Some(at) => (pair.get(..at), pair.get(at + 1..)),
                 None => (Some(pair), Some(&b""[..])),
             };
-            let name = decode(name.unwrap_or_default())?;
-            let value = decode(value.unwrap_or_default())?;
+            let name = decode(name.unwrap_or_default()).map_err(refuse)?;
+            let value = decode(value.unwrap_or_default()).map_err(refuse)?;
             // RFC 8707 §2: `resource` alone may be repeated.
             if name != "resource" && all.iter().any(|(n, _)| *n == name) {
-                return Err(Why::ParameterTwice.into());
+                return Err((Why::ParameterTwice.into(), Some(name)));
             }
             all.push((name, value));
         }
@@ -117,6 +129,10 @@ mod tests {
     fn a_parameter_sent_twice_is_refused() {
         for body in ["a=1&a=1", "a=1&a=2", "a=&a=1", "a=1&%61=2"] {
             assert_eq!(why(body), Why::ParameterTwice, "{body}");
+            assert_eq!(Form::repeated(body.as_bytes()).as_deref(), Some("a"), "{body}");
+        }
+        for body in ["", "a=1&b=2", "a=1&%", "resource=x:1&resource=x:2"] {
+            assert_eq!(Form::repeated(body.as_bytes()), None, "{body}");
         }
         let form = Form::parse(b"resource=x:1&resource=x:2").unwrap();
         assert_eq!(form.all("resource").count(), 2);

@@ -9,12 +9,15 @@ use axum::response::{IntoResponse, Response};
 use remint_protocol::reject::{Code, Reject, Why};
 
 use crate::entropy::NoEntropy;
+use crate::pages::error::Parameter;
 
 /// Why a request was not served.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A rule refused it.
     Reject(Reject),
+    /// A parameter that a page can name was sent twice.
+    Repeated(Parameter),
     /// The body is larger than any request.
     BodyTooLarge,
     /// The body did not come in time.
@@ -82,6 +85,7 @@ impl Failure {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Reject(reject) => reject.why.name(),
+            Self::Repeated(_) => Why::ParameterTwice.name(),
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
             Self::BodyBroken => "body_broken",
@@ -118,6 +122,7 @@ impl Failure {
                 description: reject.description(),
                 retry_after: None,
             },
+            Self::Repeated(_) => Self::from(Why::ParameterTwice).shape(),
             Self::BodyTooLarge => {
                 invalid(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB.")
             }

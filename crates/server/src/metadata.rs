@@ -54,7 +54,9 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
     let all: Vec<_> = AuthMethod::ALL.iter().map(|m| m.as_str()).collect();
     let confidential: Vec<_> =
         AuthMethod::ALL.iter().filter(|m| **m != AuthMethod::None).map(|m| m.as_str()).collect();
-    let grants: Vec<_> = GrantType::ALL.iter().map(|g| g.as_str()).collect();
+    // RFC 7591 §2.1: tokens from the authorization endpoint are the grant `implicit`.
+    let implicit = ResponseType::ALL.iter().any(|kind| kind.has_tokens()).then_some("implicit");
+    let grants: Vec<_> = GrantType::ALL.iter().map(|g| g.as_str()).chain(implicit).collect();
     let types: Vec<_> = ResponseType::ALL.iter().map(ToString::to_string).collect();
     let modes: Vec<_> = ResponseMode::ALL.iter().map(|m| m.as_str()).collect();
     let algs: Vec<_> = SigningAlg::ALL.iter().map(|alg| alg.as_str()).collect();

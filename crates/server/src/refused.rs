@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use remint_protocol::form::Form;
 use remint_protocol::reject::Why;
 
 use crate::App;
@@ -37,9 +38,19 @@ pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> 
     app.pages.answer(Language::of_request(&head), &page)
 }
 
+/// The parameters of a request. One that was sent twice is named where it is known: what is not might be
+/// anything.
+pub(crate) fn form(raw: &str) -> Result<Form<'_>, Failure> {
+    Form::parse(raw.as_bytes()).map_err(|reject| {
+        let repeated = Form::repeated(raw.as_bytes()).and_then(|name| Parameter::named(&name));
+        repeated.map_or(reject.into(), Failure::Repeated)
+    })
+}
+
 const fn trouble(failure: &Failure) -> Trouble {
     match failure {
         Failure::Reject(reject) => of_cause(reject.why),
+        Failure::Repeated(parameter) => Trouble::Request(*parameter, Fault::Repeated),
         Failure::BodyTooLarge | Failure::BodyTooSlow | Failure::BodyBroken => Trouble::Unreadable,
         Failure::FormExpired => Trouble::Forbidden,
         Failure::Throttled(wait) => Trouble::TooMany(*wait),

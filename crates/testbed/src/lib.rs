@@ -1,6 +1,7 @@
 //! Real PostgreSQL servers for tests, and a network between them that fails on request. Every
 //! server runs in a temporary directory of its own, on loopback, and goes away with the process
-//! that started it, however that process ends.
+//! that started it, however that process ends. `browser` is what a test that walks through the pages
+//! needs of one.
 //!
 //! Everything here panics when it cannot do what it is asked, with the server's log in the message.
 #![expect(
@@ -10,6 +11,7 @@
     reason = "tests call this, and a panic is how a test says what went wrong"
 )]
 
+mod browser;
 mod cluster;
 mod database;
 mod home;
@@ -21,6 +23,7 @@ mod server;
 
 use std::sync::OnceLock;
 
+pub use browser::{Cookies, hidden};
 pub use cluster::{Cluster, Stop};
 pub use database::Database;
 pub use proxy::Proxy;

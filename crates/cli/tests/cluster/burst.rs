@@ -1,16 +1,12 @@
 //! One token, presented a thousand times at the same moment, at all nodes.
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use remint_testbed::{Database, postgres};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
+use crate::http::at_once;
 use crate::nodes::Nodes;
 use crate::support::SECRET;
 
@@ -19,41 +15,11 @@ const PRESENTS: usize = 1_000;
 /// The status and the body of each answer.
 type Answers = Vec<(u16, Value)>;
 
-/// Sends all requests but for their last byte, then all the last bytes, then reads all answers.
+/// Presents a token everywhere at once.
 fn burst(nodes: &Nodes, token: &str) -> Answers {
-    let mut waiting: Vec<_> =
-        (0..PRESENTS).map(|at| begin(&nodes.at(at % 3).url(), token)).collect();
-    for (stream, last) in &mut waiting {
-        stream.write_all(last.as_bytes()).unwrap();
-    }
-    waiting.into_iter().map(|(stream, _)| answer(stream)).collect()
-}
-
-/// A request without its last byte, and that byte.
-fn begin(url: &str, token: &str) -> (TcpStream, String) {
-    let host = url.strip_prefix("http://").unwrap();
-    let basic = STANDARD.encode(format!("shop:{SECRET}"));
+    let urls = (0..PRESENTS).map(|at| nodes.at(at % 3).url());
     let form = format!("grant_type=refresh_token&refresh_token={token}");
-    let (form, last) = form.split_at(form.len() - 1);
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    write!(
-        stream,
-        "POST /oauth2/token HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
-         Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        form.len() + 1
-    )
-    .unwrap();
-    (stream, last.to_owned())
-}
-
-fn answer(mut stream: TcpStream) -> (u16, Value) {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+    at_once(urls, &format!("shop:{SECRET}"), &form)
 }
 
 /// A connection is a file, and often only 1,024 of them are allowed at first.

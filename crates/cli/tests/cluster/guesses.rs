@@ -25,7 +25,7 @@ fn exhaust(node: &Node, guess: impl Fn(&Node) -> Answer) {
     for _ in 0..PATIENCE {
         let answer = guess(node);
         if answer.status == 429 {
-            let wait = answer.retry_after.unwrap();
+            let wait = answer.retry_after().unwrap();
             if wait > 4 {
                 return;
             }
@@ -44,7 +44,7 @@ fn wrong_passwords_at_one_node_count_at_another() {
     exhaust(nodes.at(0), guess_password);
     let answer = nodes.at(1).log_in();
     assert_eq!(answer.status, 429, "{answer:?}");
-    assert!(answer.retry_after.is_some());
+    assert!(answer.retry_after().is_some());
 }
 
 #[test]

@@ -4,16 +4,20 @@
 //!
 //! `nodes` are the servers, `session` is an honest client that holds one refresh token, `load` keeps
 //! many of them busy while something happens. `REMINT_SOAK` says how many times longer than usual
-//! that lasts.
+//! that lasts. `browser` is that of a person, whose pages come from any node.
 
 #[cfg(test)]
 mod again;
+#[cfg(test)]
+mod browser;
 #[cfg(test)]
 mod burst;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod chaos;
+#[cfg(test)]
+mod code_flow;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]

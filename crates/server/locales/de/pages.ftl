@@ -20,7 +20,6 @@ sign-in-again = Bestätigen Sie zu Ihrer Sicherheit, dass Sie es sind.
 ## Zustimmung
 
 consent-title = { $name } möchte Ihr Konto verwenden
-consent-publisher = Herausgegeben von { $name }
 consent-signed-in = Angemeldet als { $name }
 consent-switch = Anderes Konto verwenden
 consent-scopes = Die Anwendung könnte dann

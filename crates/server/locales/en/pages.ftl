@@ -20,7 +20,6 @@ sign-in-again = For your security, confirm that it is you.
 ## Consent
 
 consent-title = { $name } would like to use your account
-consent-publisher = Published by { $name }
 consent-signed-in = Signed in as { $name }
 consent-switch = Use another account
 consent-scopes = It would be able to

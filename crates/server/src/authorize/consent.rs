@@ -109,7 +109,6 @@ impl Authorization {
             client: Asker {
                 name: client.shown_name().to_owned(),
                 id: client.id.as_str().to_owned(),
-                publisher: None,
                 redirect_host: host_or_scheme(&self.target.uri),
                 website: link(&links.home),
                 privacy: link(&links.policy),

@@ -78,7 +78,7 @@ impl Authorization {
         Interaction { request: raw, since, proof }: Interaction,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let form = Form::parse(raw.as_bytes())?;
+        let form = refused::form(&raw)?;
         let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
         let registered = app.clients.find(id, &app.store, &app.policy).await?;
         let target = Target::prove(&form, registered.as_deref().map(|r| &r.client))?;

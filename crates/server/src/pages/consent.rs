@@ -25,8 +25,6 @@ pub struct Asker {
     pub name: String,
     /// Its `client_id`.
     pub id: String,
-    /// Who publishes it, as the operator has it.
-    pub publisher: Option<String>,
     /// Where the answer goes: the host of the redirect URI, or its scheme.
     pub redirect_host: String,
     /// Its home page.

@@ -24,6 +24,11 @@ macro_rules! parameters {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
+
+            /// The one of that name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|parameter| parameter.name() == name)
+            }
         }
     };
 }

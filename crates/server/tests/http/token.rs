@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use remint_protocol::client::GrantType;
 use remint_protocol::resource::Resources;
+use remint_protocol::response::ResponseType;
 use remint_protocol::scope::Scope;
 
 use crate::site::{As, Site, Tokens};
@@ -61,7 +62,7 @@ fn checklist_50_no_cache_keeps_an_answer_or_a_refusal() {
 }
 
 #[test]
-fn checklist_57_only_password_and_refresh_give_a_refresh_token() {
+fn checklist_57_a_refresh_token_comes_only_where_a_person_is_and_the_client_is_registered_for_it() {
     let site = Site::new();
     let credentials = site.token(DEMO, &[("grant_type", "client_credentials")]).ok();
     assert_eq!(credentials.json().get("refresh_token"), None, "{credentials:?}");
@@ -69,9 +70,19 @@ fn checklist_57_only_password_and_refresh_give_a_refresh_token() {
     assert!(site.is_active(&credentials.text("access_token")));
     assert!(site.families().is_empty(), "client credentials begin no session");
 
-    site.register("once", |client| client.grants = vec![GrantType::Password]);
-    let password = site.log_in(As::Client("once"), &[]).ok();
-    assert_eq!(password.json().get("refresh_token"), None, "not registered for refresh_token");
+    let (code, password) = (GrantType::AuthorizationCode, GrantType::Password);
+    for (id, grants) in [("web", GrantType::ALL.to_vec()), ("once", vec![code, password])] {
+        site.register_web(id, |client| client.grants = grants);
+        let code = site.visitor().code(&[("client_id", id)]);
+        for answer in
+            [site.redeem_with(As::Client(id), &code, &[]), site.log_in(As::Client(id), &[])]
+        {
+            assert_eq!(answer.ok().json().get("refresh_token").is_some(), id == "web");
+        }
+    }
+    site.change("web", |client| client.authorize.response_types = ResponseType::ALL.to_vec());
+    let implicit = site.visitor().obtain(&[("client_id", "web"), ("response_type", "token")]);
+    assert!(implicit.find("access_token").is_some() && implicit.find("refresh_token").is_none());
 }
 
 #[test]

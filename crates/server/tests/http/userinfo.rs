@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::site::{Answer, As, Site};
 use crate::visitor::claims;
 
+const FORM: &str = "application/x-www-form-urlencoded";
 const PROFILE: &str = r#"{"name":"Alice Liddell","email":"alice@example.com","email_verified":true,
     "phone_number":"+44 20 7946 0000"}"#;
 
@@ -128,6 +129,26 @@ fn checklist_67_a_token_in_the_url_does_not_count_and_two_are_an_error() {
         site.get_as("/oauth2/userinfo", header).expect(400, "invalid_request");
     }
     site.get_as("/oauth2/userinfo", "Bearer rmat_x").expect(401, "invalid_token");
+}
+
+#[test]
+fn a_body_that_is_no_form_is_refused_whatever_the_header_says() {
+    let site = site();
+    let token = tokens(&site, &[])["access_token"].as_str().unwrap().to_owned();
+    let mut sender = site.visitor();
+    for (kind, body) in
+        [("text/plain", "x"), ("application/json", "{}"), (FORM, "a=1&a=2"), (FORM, "a=%")]
+    {
+        let head = format!("Content-Type: {kind}\r\nAuthorization: Bearer {token}\r\n");
+        let refused = sender.send("POST", "/oauth2/userinfo", &head, body);
+        refused.expect(400, "invalid_request");
+    }
+    let large = format!("a={}", "x".repeat(64 * 1024));
+    let head = format!("Content-Type: {FORM}\r\nAuthorization: Bearer {token}\r\n");
+    sender.send("POST", "/oauth2/userinfo", &head, &large).expect(413, "invalid_request");
+    // A POST may have none.
+    let head = format!("Authorization: Bearer {token}\r\n");
+    sender.send("POST", "/oauth2/userinfo", &head, "").ok();
 }
 
 #[test]

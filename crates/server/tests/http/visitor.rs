@@ -1,13 +1,12 @@
 //! A browser as the pages need it: cookies, redirects one by one, and the forms of a page.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::scope::Scope;
+use remint_testbed::Cookies;
 use serde_json::Value;
 
 use crate::site::{Answer, As, PASSWORD, Site};
@@ -21,7 +20,7 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 #[derive(Clone)]
 pub(crate) struct Visitor<'s> {
     site: &'s Site,
-    cookies: BTreeMap<String, String>,
+    cookies: Cookies,
 }
 
 /// Parameters of a form or a query.
@@ -29,7 +28,7 @@ pub(crate) type Fields<'a> = [(&'a str, &'a str)];
 
 impl Site {
     pub(crate) fn visitor(&self) -> Visitor<'_> {
-        Visitor { site: self, cookies: BTreeMap::new() }
+        Visitor { site: self, cookies: Cookies::default() }
     }
 
     /// Registers a confidential client for the code flow, with the scopes of a person.
@@ -114,42 +113,28 @@ impl Visitor<'_> {
 
     /// Sends a request with more header lines, each with its end.
     pub(crate) fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
-        let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
         let text = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
              User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
              {kind}Content-Length: {}\r\n\r\n{body}",
-            cookies.join("; "),
+            self.cookies.header(),
             body.len()
         );
         let answer = self.site.exchange(&text);
         for (name, value) in &answer.headers {
             if name.eq_ignore_ascii_case("set-cookie") {
-                self.keep(value);
+                self.cookies.obey(value);
             }
         }
         answer
     }
 
-    fn keep(&mut self, text: &str) {
-        for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
-            assert!(text.contains(attribute), "{text}");
-        }
-        let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
-        assert!(name.starts_with("__Host-"), "{text}");
-        if text.contains("Max-Age=0") {
-            self.cookies.remove(name);
-        } else {
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
-    }
-
     pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
-        self.cookies.insert(name.to_owned(), value.to_owned());
+        self.cookies.set(name, value);
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.get(name).map(String::as_str)
+        self.cookies.find(name)
     }
 
     /// Follows redirects as long as they stay at this server.
@@ -217,11 +202,9 @@ pub(crate) fn is_consent(answer: &Answer) -> bool {
 }
 
 /// The value of a hidden field.
+#[track_caller]
 pub(crate) fn hidden(page: &Answer, name: &str) -> String {
-    let start = format!("name=\"{name}\" value=\"");
-    let at = page.body.find(&start).unwrap_or_else(|| panic!("no field {name} in {page:?}"));
-    let rest = &page.body[at + start.len()..];
-    rest[..rest.find('"').unwrap()].to_owned()
+    remint_testbed::hidden(&page.body, name)
 }
 
 /// What came to the client.

@@ -5,7 +5,7 @@ use remint_protocol::resource::Resources;
 
 use super::{By, FORM, SESSION, ask_with, at_account, at_consent, known, site};
 use crate::site::{Answer, As, PASSWORD, Site};
-use crate::visitor::{Callback, Visitor, hidden, is_consent, request};
+use crate::visitor::{Callback, Visitor, encode, hidden, is_consent, request};
 
 /// Every page that there is, errors included.
 fn all(site: &Site) -> Vec<(&'static str, Answer)> {
@@ -85,10 +85,8 @@ fn checklist_22_redirects_to_clients_say_nothing_of_where_they_come_from() {
     }
 }
 
-#[test]
-fn checklist_19_every_post_is_followed_by_a_get() {
-    let site = site();
-    let mut visitor = site.visitor();
+/// What every form that does something is answered with, in the order that a person meets them.
+fn deeds(site: &Site, visitor: &mut Visitor<'_>) -> Vec<(&'static str, Answer)> {
     let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
     let asked = visitor.send("POST", "/oauth2/authorize", kind, &request(&[]));
     let page = visitor.follow(asked.clone());
@@ -97,14 +95,98 @@ fn checklist_19_every_post_is_followed_by_a_get() {
     let signed_in = visitor.post("/login", &login);
     let page = visitor.follow(signed_in.clone());
     let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
-    let allowed =
-        visitor.post("/consent", &[("csrf", &csrf), ("flow", &flow), ("decision", "allow")]);
-    let page = visitor.get("/account");
-    let signed_out = visitor.post("/account/sign-out", &[("csrf", &hidden(&page, "csrf"))]);
-    for answer in [asked, signed_in, allowed, signed_out] {
-        assert_eq!(answer.status, 303, "{answer:?}");
+    let allow = [("csrf", &*csrf), ("flow", &*flow), ("decision", "allow")];
+    let allowed = visitor.post("/consent", &allow);
+    let csrf = hidden(&visitor.get("/account"), "csrf");
+    let application = [("csrf", &*csrf), ("application", "web")];
+    let application = visitor.post("/account/applications/end", &application);
+    let (_, elsewhere) = at_account(site, "alice");
+    let session = [("csrf", &*csrf), ("session", &hidden(&elsewhere, "session"))];
+    let session = visitor.post("/account/sessions/end", &session);
+    let new = [("new_password", NEW), ("repeated_password", NEW)];
+    let new = [&[("csrf", &*csrf), ("current_password", PASSWORD)], &new[..]].concat();
+    let changed = visitor.post("/account/password", &new);
+    let csrf = hidden(&visitor.get("/account"), "csrf");
+    let signed_out = visitor.post("/account/sign-out", &[("csrf", &csrf)]);
+    vec![
+        ("/oauth2/authorize", asked),
+        ("/login", signed_in),
+        ("/consent", allowed),
+        ("/account/applications/end", application),
+        ("/account/sessions/end", session),
+        ("/account/password", changed),
+        ("/account/sign-out", signed_out),
+    ]
+}
+
+const NEW: &str = "through the looking glass";
+const AFTER: &str = "https://app.example/after";
+
+/// The client `web`, to which a browser may return when it has signed out.
+fn register_way_back(site: &Site) {
+    site.change("web", |client| {
+        client.relying_party.post_logout_redirect_uris =
+            vec![RedirectUri::register(AFTER).unwrap()];
+    });
+}
+
+/// Asks to sign out, and confirms that.
+fn confirm_sign_out(visitor: &mut Visitor<'_>) -> Answer {
+    let way_back = encode(&[("client_id", "web"), ("post_logout_redirect_uri", AFTER)]);
+    let page = visitor.get(&format!("/oidc/logout?{way_back}"));
+    let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
+    visitor.post("/oidc/logout", &[("csrf", &csrf), ("flow", &flow)])
+}
+
+#[test]
+fn checklist_19_what_a_form_has_done_is_followed_by_a_get() {
+    let site = site();
+    register_way_back(&site);
+    let mut all = deeds(&site, &mut site.visitor());
+    site.wait(1);
+    let mut own = site.visitor();
+    let page = own.get("/login");
+    let page = own.sign_in(&page, "alice", NEW);
+    let (csrf, session) = (hidden(&page, "csrf"), hidden(&page, "session"));
+    let ended = own.post("/account/sessions/end", &[("csrf", &csrf), ("session", &session)]);
+    all.push(("the session at hand", ended));
+    let page = own.get("/login");
+    own.sign_in(&page, "alice", NEW);
+    all.push(("/oidc/logout", confirm_sign_out(&mut own)));
+    for (what, answer) in all {
+        assert_eq!(answer.status, 303, "{what}: {answer:?}");
         let location = answer.header("location").unwrap();
-        assert!(!location.contains(PASSWORD) && !location.contains(&csrf), "{location}");
+        for secret in [PASSWORD, NEW, "csrf", "looking"] {
+            assert!(!location.contains(secret), "{what}: {location}");
+        }
+    }
+}
+
+#[test]
+fn checklist_19_where_a_form_is_answered_with_a_page_the_browser_is_sent_nowhere() {
+    let site = site();
+    register_way_back(&site);
+    let mut stranger = site.visitor();
+    let page = stranger.authorize(&[]);
+    let wrong = stranger.sign_in(&page, "alice", "wrong");
+    let (mut visitor, page) = at_consent(&site, &[("response_mode", "form_post")]);
+    let form_post = visitor.decide(&page, "allow");
+    site.redeem(&hidden(&form_post, "code")).ok();
+    let csrf = hidden(&visitor.get("/account"), "csrf");
+    let short = visitor.post("/account/password", &[("csrf", &csrf), ("new_password", "x")]);
+    site.change("web", |client| {
+        client.relying_party.frontchannel_logout_uri = Some("https://app.example/out".into());
+    });
+    let frames = confirm_sign_out(&mut visitor);
+    assert!(frames.body.contains("<iframe"), "{frames:?}");
+    for (what, answer, status) in [
+        ("wrong password", wrong, 400),
+        ("form_post", form_post, 200),
+        ("no new password", short, 400),
+        ("frames", frames, 200),
+    ] {
+        assert_eq!((answer.status, answer.header("location")), (status, None), "{what}");
+        assert_eq!(answer.header("refresh"), None, "{what}");
     }
 }
 

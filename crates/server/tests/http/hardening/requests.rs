@@ -1,5 +1,8 @@
 //! The authorization request: both methods, every parameter, in any order.
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
 use base64::Engine as _;
 use remint_protocol::policy::Pkce;
 use remint_protocol::resource::Resources;
@@ -143,6 +146,30 @@ fn checklist_8_a_parameter_that_is_there_twice_is_an_error_and_no_redirect() {
                 assert_eq!(came(&ask(&mut visitor, by, &query)), Came::Page(400), "{by:?} {query}");
             }
         }
+    }
+}
+
+#[test]
+fn checklist_8_the_page_names_the_parameter_that_is_there_twice_and_no_name_of_the_requesters_own()
+{
+    let site = site();
+    let named = |more: &str| {
+        let [get, post] = BOTH.map(|by| {
+            let page = ask(&mut site.visitor(), by, &format!("{}&{more}", request(&[])));
+            assert_eq!(came(&page), Came::Page(400), "{by:?} {more}");
+            let marked = page.body.split_once("id=\"error-parameter\"");
+            marked.map(|(_, rest)| rest.split_once("</p>").unwrap().0.to_owned())
+        });
+        assert_eq!(get, post);
+        get
+    };
+    for name in ["client_id", "redirect_uri", "scope", "state"] {
+        assert!(named(&format!("{name}=x")).is_some_and(|text| text.contains(name)), "{name}");
+    }
+    assert!(named("client%5Fid=x").is_some_and(|text| text.contains("client_id")));
+    assert!(named("resource=x:1&resource=x:2&nonce=x").unwrap().contains("nonce"));
+    for unknown in ["evil=1&evil=2", "%3Cb%3E=1&%3Cb%3E=2", "claims_locales=1&claims_locales=2"] {
+        assert_eq!(named(unknown), None, "{unknown}");
     }
 }
 
@@ -372,6 +399,52 @@ fn checklist_23_an_error_is_redirected_at_once_only_to_where_an_operator_said() 
     assert_eq!(came(&ask_with(&mut fresh, By::Get, &[bad])), error("invalid_scope"));
     let elsewhere = [bad, ("redirect_uri", "https://evil.example/")];
     assert_eq!(came(&ask_with(&mut fresh, By::Get, &elsewhere)), Came::Page(400));
+}
+
+/// An unsecured object, one that nobody can check, and one that is none.
+const OBJECTS: [&str; 3] = [
+    "eyJhbGciOiJub25lIn0.eyJjbGllbnRfaWQiOiJ3ZWIiLCJyZXNwb25zZV90eXBlIjoiY29kZSJ9.",
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJjbGllbnRfaWQiOiJ3ZWIiLCJzY29wZSI6ImIifQ.c2ln",
+    "x",
+];
+
+/// Decision 0018: what can not be checked is not read. The parameters beside it are not answered either.
+#[test]
+fn checklist_33_a_request_object_is_refused_by_name_whatever_it_says() {
+    let site = site();
+    for object in OBJECTS {
+        for by in BOTH {
+            for mut visitor in [site.visitor(), known(&site)] {
+                let answer = ask_with(&mut visitor, by, &[("request", object)]);
+                assert_eq!(came(&answer), error("request_not_supported"), "{by:?} {object}");
+            }
+        }
+    }
+    // Nor does one say where the answer goes.
+    let elsewhere = [("request", OBJECTS[0]), ("redirect_uri", "https://evil.example/")];
+    assert_eq!(came(&ask_with(&mut site.visitor(), By::Get, &elsewhere)), Came::Page(400));
+}
+
+#[test]
+fn checklist_35_a_request_uri_is_never_fetched() {
+    let site = site();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for scheme in ["http", "https"] {
+        let uri = format!("{scheme}://127.0.0.1:{port}/request");
+        for by in BOTH {
+            for mut visitor in [site.visitor(), known(&site)] {
+                let answer = ask_with(&mut visitor, by, &[("request_uri", &uri)]);
+                assert_eq!(came(&answer), error("request_uri_not_supported"), "{by:?} {uri}");
+            }
+        }
+        // Nor where no answer goes to the client.
+        let nobody = [("client_id", "nobody"), ("request_uri", &*uri)];
+        assert_eq!(came(&ask_with(&mut site.visitor(), By::Get, &nobody)), Came::Page(400));
+    }
+    let nobody = listener.accept().expect_err("a connection").kind();
+    assert_eq!(nobody, ErrorKind::WouldBlock);
 }
 
 #[test]

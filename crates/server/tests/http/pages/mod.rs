@@ -344,7 +344,6 @@ fn checklist_25_consent_names_who_asks_what_for_where_to_and_for_how_long() {
     let consent = &shown.iter().find(|shown| shown.name == "consent-en").unwrap().html;
     for part in [
         "Acme Notes",
-        "Acme Incorporated",
         "notes.example.com",
         "See your email address",
         "Use the permission <bdi>notes.read</bdi>",

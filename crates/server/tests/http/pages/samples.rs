@@ -80,7 +80,6 @@ fn consents(fill: &impl Fn(&str) -> String) -> Vec<Sample> {
         client: Asker {
             name: fill("Acme Notes"),
             id: fill("acme-notes"),
-            publisher: Some(fill("Acme Incorporated")),
             redirect_host: fill("notes.example.com"),
             website: Link::of(&format!("https://notes.example.com/?{}", fill("x"))),
             privacy: Link::of("https://notes.example.com/privacy"),
@@ -100,7 +99,6 @@ fn consents(fill: &impl Fn(&str) -> String) -> Vec<Sample> {
     let unproven = Consent {
         client: Asker {
             is_unproven: true,
-            publisher: None,
             website: None,
             privacy: None,
             terms: None,
