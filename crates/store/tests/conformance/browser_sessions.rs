@@ -57,7 +57,7 @@ fn a_right_password_is_remembered_with_the_session_that_it_opens_and_not_without
     on_every_backend(async |place| {
         let store = place.open().await;
         create_user(&store, USER, "alice").await;
-        let trust = |bucket: u8| proven(([bucket; 16], at(100)));
+        let trust = |bucket: u8| Some(proven(([bucket; 16], at(100))));
         let session = browser(1, USER);
         store.insert_browser_session(&session, trust(1)).await.unwrap();
         let once = place.dump("guesses");

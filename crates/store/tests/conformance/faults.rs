@@ -170,7 +170,7 @@ fn a_batch_whose_last_write_fails_leaves_nothing_of_the_first_ones() {
         let before = tables().await;
         let buckets = [bytes(1), bytes(2), [0; 16]];
         assert_eq!(cause(store.count_wrong_guess(&buckets, at(1)).await), "broken");
-        let trust = proven(([0; 16], at(1)));
+        let trust = Some(proven(([0; 16], at(1))));
         assert_eq!(cause(store.insert_family(&begun, trust).await), "broken");
         assert_eq!(cause(store.create_client(&client("new")).await), "broken");
         let changed = Client { name: "Changed".into(), updated_at: at(1), ..shop.clone() };

@@ -91,7 +91,7 @@ fn a_proven_password_resets_its_bucket_and_makes_it_trusted() {
         }
         let trusted_until = at(1).after(TRUST_FOR);
         for (number, bucket) in [(1, key(1)), (2, key(3))] {
-            let trust = proven((bucket, trusted_until));
+            let trust = Some(proven((bucket, trusted_until)));
             let begun = store.insert_family(&family(number, &shop, USER), trust).await.unwrap();
             assert_eq!(begun, Outcome::Done);
         }
@@ -114,7 +114,7 @@ fn a_family_that_did_not_begin_makes_nothing_trusted() {
         store.count_wrong_guess(&[key(1)], at(0)).await.unwrap();
         store.set_user_enabled(USER, false, at(0)).await.unwrap();
         let before = place.dump("guesses");
-        let trust = proven((key(1), at(9)));
+        let trust = Some(proven((key(1), at(9))));
         let begun = store.insert_family(&family(1, &shop, USER), trust).await.unwrap();
         assert_eq!(begun, Outcome::Conflict);
         assert_eq!(place.dump("guesses"), before);
@@ -141,7 +141,7 @@ fn what_a_bucket_holds_is_kept_as_long_as_it_means_something() {
         let late = |by: u64| now.before(FORGET_AFTER + Duration::from_millis(by));
         store.count_wrong_guess(&[key(1)], late(1)).await.unwrap();
         store.count_wrong_guess(&[key(2)], now.before(Duration::from_secs(1))).await.unwrap();
-        let trust = |until: Timestamp, bucket| proven((key(bucket), until));
+        let trust = |until: Timestamp, bucket| Some(proven((key(bucket), until)));
         let trusted = now.after(Duration::from_millis(1));
         store.insert_family(&family(1, &shop, USER), trust(trusted, 3)).await.unwrap();
         store.insert_family(&family(2, &shop, USER), trust(late(1), 4)).await.unwrap();

@@ -97,7 +97,7 @@ fn a_second_copy_brings_what_changed_since_the_first_and_touches_nothing_else() 
         revoke(&source, &families[2], RevokeReason::Reuse, 5).await;
         let late = family(77, &shop, BOB);
         let account = [1; 16];
-        store.insert_family(&late, proven((account, at(500)))).await.unwrap();
+        store.insert_family(&late, Some(proven((account, at(500))))).await.unwrap();
         renew(&source, &renewed(0, 15)).await;
         store.insert_browser_session(&browser(50, BOB), None).await.unwrap();
         save(&source, &Consent { given_at: at(15), ..consent(USER, &shop) }).await;
