@@ -58,3 +58,23 @@ walk("an application with the ID token of the session is not held up", async (pl
   await visitor.open("/account");
   await visitor.at("login-submit");
 });
+
+walk("a form on a page of the application signs out as well as a link", async (place) => {
+  const { application } = place;
+  const visitor = await place.arrive();
+  const request = application.request();
+  await visitor.open(request.url);
+  await visitor.signIn(place.username);
+  await visitor.press("consent-allow");
+  const { id_token: hint } = await application.redeem(request);
+  await visitor.at("callback");
+  await visitor.post("/oidc/logout", {
+    id_token_hint: hint,
+    post_logout_redirect_uri: application.callback,
+    state: "by form",
+  });
+  await visitor.at("callback");
+  assert.equal(application.answers.at(-1).state, "by form");
+  await visitor.open("/account");
+  await visitor.at("login-submit");
+});

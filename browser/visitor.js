@@ -20,6 +20,16 @@ const PATIENCE = 30_000;
 /** What sets a name apart from the direction of the text around it. */
 const ISOLATES = /[\u2068\u2069]/g;
 
+/** Runs in the page. */
+function send([action, fields]) {
+  const form = Object.assign(document.createElement("form"), { action, method: "post" });
+  for (const [name, value] of Object.entries(fields)) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  }
+  document.body.append(form);
+  form.submit();
+}
+
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM,
@@ -100,6 +110,11 @@ export class Visitor {
     const loaded = this.page.waitForEvent("load");
     await action();
     await loaded;
+  }
+
+  /** Sends a form from the page where the visitor is, whichever site that is of. */
+  post(path, fields) {
+    return this.through(() => this.page.evaluate(send, [server.url + path, fields]));
   }
 
   press(id) {

@@ -4,6 +4,9 @@
 //! another session than the browser's, the person is asked: anybody can send a browser here. Where the
 //! browser goes afterwards is compared with what the client has registered as a redirection URI is: byte by
 //! byte, but for the port of a loopback literal.
+//!
+//! Browsers send no session with the form of another site. Such a request is not answered there, where it
+//! would look as if nobody had signed in, but goes on with a redirect that carries it, sealed.
 
 use std::sync::Arc;
 
@@ -23,7 +26,7 @@ use crate::body::Received;
 use crate::browser::Browser;
 use crate::client_auth::Registered;
 use crate::failure::Failure;
-use crate::pages::sign_out::{Next, SignOut, SignedOut};
+use crate::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::pages::{CSRF, FLOW, Language, Link, Source};
 use crate::refused;
 
@@ -60,6 +63,12 @@ impl Logout {
         let session = hint.and_then(|hint| BrowserSessionId::from_sid(hint.sid.as_deref()?));
         Ok(Self { raw: raw.to_owned(), client, session, next })
     }
+
+    /// The request, sealed for a page or for the way there.
+    fn flow(&self, app: &App, now: Timestamp) -> Result<String, Failure> {
+        let interaction = Interaction { request: self.raw.clone(), since: now, proof: None };
+        interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
+    }
 }
 
 /// Where the browser goes afterwards. §2: not without a client that has it registered.
@@ -80,11 +89,17 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
     Ok(Some(Next { url, client: client.shown_name().to_owned() }))
 }
 
-/// `GET /oidc/logout`.
+/// `GET /oidc/logout`: the request itself, or one that came by a form and is carried on.
 pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let raw = head.uri.query().unwrap_or_default().to_owned();
-    begin(&app, &head, &raw).await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    let raw = head.uri.query().unwrap_or_default();
+    let answered = async {
+        match carried(&app, &Form::parse(raw.as_bytes())?, app.clock.now())? {
+            Some(raw) => begin(&app, &head, &raw).await,
+            None => begin(&app, &head, raw).await,
+        }
+    };
+    answered.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
 }
 
 /// `POST /oidc/logout`: the request itself, or the answer to the question.
@@ -96,12 +111,24 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
     let head = &received.head;
     let answered = async {
         let form = received.form()?;
-        if form.find(CSRF).is_none() {
+        if form.find(CSRF).is_some() {
+            return confirmed(&app, head, &form).await;
+        }
+        if Browser::has_session_cookie(head) {
             return begin(&app, head, received.text()?).await;
         }
-        confirmed(&app, head, &form).await
+        let now = app.clock.now();
+        let logout = Logout::read(&app, received.text()?, now).await?;
+        Ok(app.to_page(sign_out::PATH, &logout.flow(&app, now)?))
     };
     answered.await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
+}
+
+/// The request that a form or a URL carries, if it carries one.
+fn carried(app: &App, form: &Form<'_>, now: Timestamp) -> Result<Option<String>, Failure> {
+    let Some(flow) = form.find(FLOW) else { return Ok(None) };
+    let opened = Interaction::open(&app.keys(), flow, now).map_err(|_| Failure::FormExpired)?;
+    Ok(Some(opened.request))
 }
 
 async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> {
@@ -114,10 +141,8 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
     if logout.session == Some(person.session.id) {
         return end(app, head, browser, &logout, now).await;
     }
-    let interaction = Interaction { request: logout.raw.clone(), since: now, proof: None };
-    let flow = interaction.seal(&app.keys()).ok_or(Failure::from(Why::ParametersTooMany))?;
     let page = SignOut {
-        flow,
+        flow: logout.flow(app, now)?,
         username: person.username.as_str().to_owned(),
         client: logout
             .client
@@ -135,13 +160,7 @@ async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response,
     if browser.person.is_some() && !browser.is_ours(app, form) {
         return Err(Failure::FormExpired);
     }
-    let raw = match form.find(FLOW) {
-        Some(flow) => {
-            let opened = Interaction::open(&app.keys(), flow, now);
-            opened.map_err(|_| Failure::FormExpired)?.request
-        }
-        None => String::new(),
-    };
+    let raw = carried(app, form, now)?.unwrap_or_default();
     let logout = Logout::read(app, &raw, now).await?;
     end(app, head, browser, &logout, now).await
 }

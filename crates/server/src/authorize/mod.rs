@@ -168,7 +168,7 @@ async fn expected(
 
 impl App {
     /// A redirect to one of our pages, which goes on with a request.
-    fn to_page(&self, path: &str, flow: &str) -> Response {
+    pub(crate) fn to_page(&self, path: &str, flow: &str) -> Response {
         see_other(&format!("{}{path}?{FLOW}={flow}", self.config.server.issuer.path()))
     }
 }

@@ -3,7 +3,7 @@
 use remint_protocol::redirect_uri::RedirectUri;
 
 use crate::site::{Answer, Site};
-use crate::visitor::{Visitor, encode, hidden};
+use crate::visitor::{Fields, Visitor, encode, hidden, is_sign_in};
 
 const HOME: &str = "https://app.example/signed-out";
 
@@ -69,4 +69,84 @@ fn the_pages_speak_the_language_that_the_application_asked_for() {
     let refused = visitor.get(&format!("/oidc/logout?{}", encode(&elsewhere)));
     assert!(refused.status == 400 && german(&refused), "{refused:?}");
     assert!(!german(&visitor.get("/oidc/logout")));
+}
+
+/// A form of another site: the browser keeps its cookies back, and follows the redirect with them.
+fn post_from_elsewhere(visitor: &mut Visitor<'_>, fields: &Fields<'_>) -> Answer {
+    let answer = visitor.without_cookies().post("/oidc/logout", fields);
+    visitor.follow(answer)
+}
+
+#[test]
+fn a_form_of_another_site_signs_out_whoever_is_signed_in() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let hint = sign_in(&site, &mut visitor);
+    let before = visitor.clone();
+    let fields =
+        [("id_token_hint", &*hint), ("post_logout_redirect_uri", HOME), ("state", "a&b=c")];
+    let answer = post_from_elsewhere(&mut visitor, &fields);
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(answer.header("location"), Some(&*format!("{HOME}?state=a%26b%3Dc")));
+    for mut visitor in [visitor, before] {
+        assert!(is_sign_in(&visitor.authorize(&[])), "the session is over");
+    }
+}
+
+#[test]
+fn a_form_of_another_site_that_proves_nothing_has_the_person_asked() {
+    let site = site();
+    let mut visitor = site.visitor();
+    sign_in(&site, &mut visitor);
+    let fields = [("client_id", "web"), ("post_logout_redirect_uri", HOME), ("ui_locales", "de")];
+    let page = post_from_elsewhere(&mut visitor, &fields);
+    assert!(page.body.contains("logout-confirm"), "{page:?}");
+    assert_eq!(page.header("content-language"), Some("de"));
+    assert!(visitor.cookie("__Host-remint-session").is_some());
+    let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
+    let done = visitor.post("/oidc/logout", &[("csrf", &*csrf), ("flow", &*flow)]);
+    assert_eq!((done.status, done.header("location")), (303, Some(HOME)), "{done:?}");
+    assert_eq!(visitor.cookie("__Host-remint-session"), None);
+}
+
+#[test]
+fn who_is_not_signed_in_comes_back_from_a_form_as_well() {
+    let site = site();
+    let fields = [("client_id", "web"), ("post_logout_redirect_uri", HOME)];
+    let answer = post_from_elsewhere(&mut site.visitor(), &fields);
+    assert_eq!((answer.status, answer.header("location")), (303, Some(HOME)), "{answer:?}");
+}
+
+#[test]
+fn what_a_form_of_another_site_may_not_ask_for_is_refused_there() {
+    let site = site();
+    let evil = [("client_id", "web"), ("post_logout_redirect_uri", "https://evil.example/")];
+    // The longest request that is carried on has 8 KiB.
+    let long = "s".repeat(8 * 1024);
+    let too_long = [("client_id", "web"), ("state", &*long)];
+    for fields in [evil, too_long] {
+        let answer = site.visitor().post("/oidc/logout", &fields);
+        assert_eq!((answer.status, answer.header("location")), (400, None), "{answer:?}");
+    }
+    let most = "s".repeat(8 * 1024 - "client_id=web&state=".len());
+    let page = post_from_elsewhere(&mut site.visitor(), &[("client_id", "web"), ("state", &most)]);
+    assert!(page.status == 200 && page.body.contains("id=\"signed-out\""), "{page:?}");
+}
+
+#[test]
+fn a_request_that_is_carried_is_good_for_an_hour_and_can_not_be_made_up() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let hint = sign_in(&site, &mut visitor);
+    let answer = visitor.without_cookies().post("/oidc/logout", &[("id_token_hint", &hint)]);
+    let carried = answer.header("location").unwrap().to_owned();
+    assert!(carried.starts_with("/oidc/logout?flow="), "{carried}");
+    assert!(!carried.contains(&hint), "an ID token stays out of URLs: {carried}");
+    site.wait(3600);
+    let garbage = format!("/oidc/logout?flow=rmir_AAAA&{}", encode(&[("id_token_hint", &hint)]));
+    for path in [&*carried, &*garbage] {
+        assert_eq!(visitor.get(path).status, 403);
+    }
+    assert!(visitor.cookie("__Host-remint-session").is_some());
+    assert!(!is_sign_in(&visitor.authorize(&[])));
 }

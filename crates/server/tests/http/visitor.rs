@@ -137,6 +137,11 @@ impl Visitor<'_> {
         self.cookies.find(name)
     }
 
+    /// The browser as it sends the form of another site.
+    pub(crate) fn without_cookies(&self) -> Self {
+        self.site.visitor()
+    }
+
     /// Follows redirects as long as they stay at this server.
     pub(crate) fn follow(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..8 {
