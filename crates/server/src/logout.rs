@@ -1,7 +1,8 @@
 //! Signing out, asked for by an application (OpenID Connect RP-Initiated Logout 1.0).
 //!
 //! An ID token of ours as the hint tells which client asks and for whom. Without it, or where it names
-//! another session than the browser's, the person is asked: anybody can send a browser here. Where the
+//! another session than the browser's, the person is asked: anybody can send a browser here. A hint that
+//! can not be verified counts as none: it may be older than the keys that are left. Where the
 //! browser goes afterwards is compared with what the client has registered as a redirection URI is: byte by
 //! byte, but for the port of a loopback literal.
 //!
@@ -30,6 +31,8 @@ use crate::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::pages::{CSRF, FLOW, Language, Link, Source};
 use crate::refused;
 
+const REDIRECT_URI: &str = "post_logout_redirect_uri";
+
 /// What is asked for.
 struct Logout {
     raw: String,
@@ -42,8 +45,9 @@ struct Logout {
 impl Logout {
     async fn read(app: &App, raw: &str, now: Timestamp) -> Result<Self, Failure> {
         let form = Form::parse(raw.as_bytes())?;
-        let hint = match form.find("id_token_hint") {
-            Some(text) => Some(app.id_token_hint(text, now).await?.ok_or(Why::IdTokenHintInvalid)?),
+        let text = form.find("id_token_hint");
+        let hint = match text {
+            Some(text) => app.id_token_hint(text, now).await?,
             None => None,
         };
         let named = match (form.find("client_id"), &hint) {
@@ -53,6 +57,10 @@ impl Logout {
             }
             (Some(id), _) => Some(id.to_owned()),
             (None, Some(hint)) => hint.azp.clone().or_else(|| hint.aud.one().map(str::to_owned)),
+            // What proves no client leads nowhere, and the hint is why.
+            (None, None) if text.is_some() && form.find(REDIRECT_URI).is_some() => {
+                return Err(Why::IdTokenHintInvalid.into());
+            }
             (None, None) => None,
         };
         let client = match named {
@@ -73,7 +81,7 @@ impl Logout {
 
 /// Where the browser goes afterwards. §2: not without a client that has it registered.
 fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Failure> {
-    let Some(uri) = form.find("post_logout_redirect_uri") else { return Ok(None) };
+    let Some(uri) = form.find(REDIRECT_URI) else { return Ok(None) };
     let unknown = Why::PostLogoutRedirectUriUnknown;
     let client = &client.ok_or(unknown)?.client;
     if !client.enabled {

@@ -150,7 +150,7 @@ fn checklist_53_an_id_token_is_no_access_token_and_the_other_way_round() {
     assert_eq!(hinted.value("error"), "invalid_request");
     visitor.obtain(&[("id_token_hint", &id_token), ("prompt", "none")]).value("code");
     let logout = visitor.get(&format!("/oidc/logout?id_token_hint={access}"));
-    assert_eq!(logout.status, 400, "{logout:?}");
+    assert!(logout.body.contains("logout-confirm"), "it proves nothing: {logout:?}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Signing out as an application asks for it (OpenID Connect RP-Initiated Logout 1.0).
 
 use remint_protocol::redirect_uri::RedirectUri;
+use remint_server::signing::tend;
 
 use crate::site::{Answer, Site};
-use crate::visitor::{Fields, Visitor, encode, hidden, is_sign_in};
+use crate::visitor::{Fields, Visitor, encode, head, hidden, is_sign_in};
 
 const HOME: &str = "https://app.example/signed-out";
 
@@ -149,4 +150,55 @@ fn a_request_that_is_carried_is_good_for_an_hour_and_can_not_be_made_up() {
     }
     assert!(visitor.cookie("__Host-remint-session").is_some());
     assert!(!is_sign_in(&visitor.authorize(&[])));
+}
+
+/// Lets time pass until the key that signed a token is not published any more.
+fn outlive_the_key(site: &Site, token: &str) {
+    let kid = head(token)["kid"].as_str().unwrap().to_owned();
+    for _ in 0..100 {
+        if !site.get("/oauth2/jwks").ok().body.contains(&kid) {
+            return;
+        }
+        site.wait(10 * 24 * 60 * 60);
+        site.block_on(tend(&site.app)).unwrap();
+    }
+    panic!("the key never goes");
+}
+
+#[test]
+fn a_hint_that_is_older_than_the_keys_counts_as_none() {
+    let site = site();
+    let old = sign_in(&site, &mut site.visitor());
+    outlive_the_key(&site, &old);
+    let mut visitor = site.visitor();
+    sign_in(&site, &mut visitor);
+    let garbage = "x.y.z";
+    for hint in [&*old, garbage] {
+        let page = visitor.get(&format!("/oidc/logout?id_token_hint={hint}")).ok();
+        assert!(page.body.contains("logout-confirm"), "{page:?}");
+        // Where the browser may go, the hint does not say.
+        let fields = [("id_token_hint", hint), ("post_logout_redirect_uri", HOME)];
+        let refused = visitor.get(&format!("/oidc/logout?{}", encode(&fields)));
+        assert_eq!((refused.status, refused.header("location")), (400, None), "{refused:?}");
+        assert!(refused.body.contains("id_token_hint"), "what is wrong: {refused:?}");
+    }
+    let fields =
+        [("id_token_hint", &*old), ("client_id", "web"), ("post_logout_redirect_uri", HOME)];
+    let page = visitor.get(&format!("/oidc/logout?{}", encode(&fields))).ok();
+    let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
+    let done = visitor.post("/oidc/logout", &[("csrf", &*csrf), ("flow", &*flow)]);
+    assert_eq!((done.status, done.header("location")), (303, Some(HOME)), "{done:?}");
+    assert!(is_sign_in(&visitor.authorize(&[])));
+}
+
+#[test]
+fn a_hint_of_another_client_than_the_one_that_asks_is_an_error() {
+    let site = site();
+    site.register_web("other", |_| {});
+    let mut visitor = site.visitor();
+    let hint = sign_in(&site, &mut visitor);
+    let fields = [("id_token_hint", &*hint), ("client_id", "other")];
+    let answer = visitor.get(&format!("/oidc/logout?{}", encode(&fields)));
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(visitor.cookie("__Host-remint-session").is_some());
 }
