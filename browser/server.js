@@ -33,6 +33,13 @@ export async function createUser(username) {
   return username;
 }
 
+/** A public client of an application, with more options. */
+export async function createClient(id, callback, options) {
+  const fixed = ["--public", "--redirect-uri", callback, "--post-logout-redirect-uri", callback];
+  await remint(["client", "create", "--id", id, "--scope", "openid", ...fixed, ...options]);
+  return id;
+}
+
 /** Asks the token endpoint, with the fields of a form. */
 export async function token(fields) {
   const response = await fetch(`${url}/oauth2/token`, {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 import { look } from "./appearance.js";
 import { walk } from "./place.js";
+import { createClient } from "./server.js";
 
 walk("an application that proves nothing has the person asked first", async (place) => {
   const { application } = place;
@@ -77,4 +78,28 @@ walk("a form on a page of the application signs out as well as a link", async (p
   assert.equal(application.answers.at(-1).state, "by form");
   await visitor.open("/account");
   await visitor.at("login-submit");
+});
+
+walk("a page that signs out of applications goes on to the one that asked", async (place) => {
+  const { application } = place;
+  const visitor = await place.arrive();
+  const framed = application.callback.replace("/callback", "/front");
+  const options = ["--frontchannel-logout-uri", framed];
+  const client = await createClient("framed", application.callback, options);
+  const request = application.request({ client_id: client, scope: "openid" });
+  await visitor.open(request.url);
+  await visitor.signIn(place.username);
+  await visitor.press("consent-allow");
+  const { id_token: hint } = await application.redeem(request);
+  const query = new URLSearchParams({
+    id_token_hint: hint,
+    post_logout_redirect_uri: application.callback,
+    state: "by itself",
+  });
+  await visitor.open(`/oidc/logout?${query}`);
+  await visitor.page.waitForURL(`${application.callback}?state=by%20itself`);
+  await visitor.at("callback");
+  const [front, back] = application.answers.slice(-2);
+  assert.ok(front.iss && front.sid, "the frame came first");
+  assert.equal(back.state, "by itself");
 });

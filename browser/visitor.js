@@ -9,9 +9,11 @@ import * as server from "./server.js";
 /** How the browser itself reports a response of 4xx, which `refused` judges. */
 const REFUSAL = /^Failed to load resource: the server responded with a status of 4\d\d /;
 
-/** The server's cookies stay behind when its form is sent to the application. */
+/** The server's cookies stay behind when its form is sent to the application, and "back" passes over a page
+    that went on by itself. */
 function isMeant({ code, details }) {
-  return code === "CookieIssue" && !details.cookieIssueDetails.cookieUrl.startsWith(server.url);
+  if (code === "CookieIssue") return !details.cookieIssueDetails.cookieUrl.startsWith(server.url);
+  return details.genericIssueDetails?.errorType === "NavigationEntryMarkedSkippable";
 }
 
 /** How long anything may take, in milliseconds, on a machine that is busy with other things. */

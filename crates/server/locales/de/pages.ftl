@@ -54,6 +54,7 @@ sign-out-confirm = Abmelden
 sign-out-stay = Um angemeldet zu bleiben, schließen Sie diese Seite.
 signed-out-title = Sie sind abgemeldet
 signed-out-close = Sie können diese Seite schließen.
+signed-out-onward = Diese Seite führt gleich von selbst weiter.
 signed-out-continue = Weiter zu { $name }
 signed-out-frame = Meldet Sie bei einer Anwendung ab
 

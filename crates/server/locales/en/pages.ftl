@@ -54,6 +54,7 @@ sign-out-confirm = Sign out
 sign-out-stay = To stay signed in, close this page.
 signed-out-title = You are signed out
 signed-out-close = You can close this page.
+signed-out-onward = This page goes on by itself in a moment.
 signed-out-continue = Continue to { $name }
 signed-out-frame = Signs you out of an application
 

@@ -55,6 +55,9 @@ pub const FLOW: &str = "flow";
 /// The field that says which button was pressed.
 pub const DECISION: &str = "decision";
 
+/// How long a page is shown that goes on by itself. It begins when all is loaded, its frames as well.
+const ONWARD_AFTER: Duration = Duration::from_secs(3);
+
 /// Whether a page stays within reach of the one that opened it in a window of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opener {
@@ -79,6 +82,11 @@ pub trait Page {
 
     /// When to try again.
     fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Where the browser goes on by itself after [`ONWARD_AFTER`].
+    fn onward(&self) -> Option<&str> {
         None
     }
 
@@ -164,6 +172,12 @@ fn set_headers(headers: &mut HeaderMap, language: Language, page: &dyn Page) {
     headers.insert(header::CONTENT_SECURITY_POLICY, page.policy().header());
     if let Some(wait) = page.retry_after() {
         headers.insert(header::RETRY_AFTER, seconds(wait).into());
+    }
+    // HTML §4.2.5.3, "shared declarative refresh steps": the URL is all that follows, unquoted. One that
+    // is no header value, such as one with a line break, is left to the page's link.
+    let refresh = |url| HeaderValue::try_from(format!("{}; url={url}", seconds(ONWARD_AFTER)));
+    if let Some(Ok(value)) = page.onward().map(refresh) {
+        headers.insert(header::REFRESH, value);
     }
 }
 

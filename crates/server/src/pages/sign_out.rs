@@ -1,6 +1,6 @@
 //! Signing out (OpenID Connect RP-Initiated Logout §2): the question, `POST /oidc/logout` with `csrf`
 //! and `flow`, and the page afterwards, which may tell applications by hidden frames (Front-Channel
-//! Logout §2).
+//! Logout §2) and goes on from there by itself.
 
 use askama::Template;
 
@@ -56,10 +56,10 @@ struct Done<'a> {
     page: &'a SignedOut,
 }
 
-impl Done<'_> {
-    /// A link, unless its scheme runs what stands in it.
+impl SignedOut {
+    /// Where to go, unless its scheme runs what stands in it.
     fn next(&self) -> Option<&Next> {
-        self.page.next.as_ref().filter(|next| Source::of(&next.url).is_some())
+        self.next.as_ref().filter(|next| Source::of(&next.url).is_some())
     }
 }
 
@@ -77,6 +77,13 @@ impl Page for SignedOut {
     fn policy(&self) -> Policy {
         let frames = self.frames.iter().filter_map(Link::source).collect();
         Policy { frames, ..Policy::default() }
+    }
+
+    // WCAG 2.2 §2.2.1 is about time to read or to do something. Here is nothing to do, and the browser goes
+    // where it was going anyway: without frames it would be there already. The link goes there at once.
+    fn onward(&self) -> Option<&str> {
+        let is_loading = !self.frames.is_empty();
+        self.next().filter(|_| is_loading).map(|next| next.url.as_str())
     }
 
     fn html(&self, at: &Frame<'_>) -> askama::Result<String> {

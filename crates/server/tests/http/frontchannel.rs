@@ -66,8 +66,12 @@ fn checklist_77_where_something_is_loaded_the_way_back_is_a_link_and_elsewhere_a
             assert_eq!((answer.status, answer.header("location")), (200, None));
             assert!(answer.body.contains(&format!("id=\"signed-out-continue\" href=\"{back}\"")));
             assert!(answer.body.contains(&framed(&id_token)), "{answer:?}");
+            // Who waits comes there as well, without a script.
+            assert_eq!(answer.header("refresh"), Some(&*format!("3; url={back}")));
+            assert!(answer.body.contains("goes on by itself"), "{answer:?}");
         } else {
             assert_eq!((answer.status, answer.header("location")), (303, Some(&*back)));
+            assert_eq!(answer.header("refresh"), None);
         }
     }
 }
@@ -80,6 +84,8 @@ fn signing_out_on_the_account_page_loads_it_too() {
     let csrf = hidden(&visitor.get("/account"), "csrf");
     let page = visitor.post("/account/sign-out", &[("csrf", &csrf)]).ok();
     assert!(page.body.contains(&framed(&id_token)), "{page:?}");
+    assert_eq!(page.header("refresh"), None, "there is nowhere to go");
+    assert!(page.body.contains("You can close this page"), "{page:?}");
     assert_eq!(visitor.cookie("__Host-remint-session"), None);
 }
 

@@ -12,7 +12,7 @@ use remint_server::pages::consent::Consent;
 use remint_server::pages::form_post::FormPost;
 use remint_server::pages::sign_in::SignIn;
 use remint_server::pages::sign_out::{Next, SignedOut};
-use remint_server::pages::{Language, Page, Pages};
+use remint_server::pages::{Language, Link, Page, Pages};
 
 use crate::site::Site;
 
@@ -132,14 +132,30 @@ fn a_url_that_would_run_never_becomes_a_link_or_the_end_of_a_form() {
         ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "\u{1}javascript:x"]
     {
         let next = Some(Next { url: url.to_owned(), client: "x".to_owned() });
-        let page = SignedOut { next, ..SignedOut::default() };
+        let frames = vec![Link::of("https://app.example/out").unwrap()];
+        let page = SignedOut { next, frames };
         let shown = show(&pages, Language::English, "signed-out", &page);
         assert!(!shown.html.contains("signed-out-continue"), "{url}");
+        assert!(shown.headers.get("refresh").is_none(), "{url}");
         let page = FormPost { redirect_uri: url.to_owned(), ..FormPost::default() };
         let shown = show(&pages, Language::English, "form-post", &page);
         let policy = shown.header("content-security-policy");
         assert!(policy.contains("form-action 'none'; "), "{url}: {policy}");
     }
+}
+
+#[test]
+fn a_page_goes_on_to_no_url_that_would_break_out_of_its_header() {
+    let refresh = |url: &str| {
+        let next = Some(Next { url: url.to_owned(), client: "x".to_owned() });
+        let frames = vec![Link::of("https://app.example/out").unwrap()];
+        let page = SignedOut { next, frames };
+        let shown = show(&pages(""), Language::English, "signed-out", &page);
+        shown.headers.get("refresh").map(|value| value.to_str().unwrap().to_owned())
+    };
+    let url = "https://app.example/after;x=1,2?state='3%0D%0A'";
+    assert_eq!(refresh(url), Some(format!("3; url={url}")));
+    assert_eq!(refresh("https://app.example/\r\nset-cookie: x=y"), None);
 }
 
 #[test]
