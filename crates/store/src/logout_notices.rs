@@ -34,9 +34,22 @@ macro_rules! write_down {
 const WRITE_OF_SESSION: Statement = Statement::new(write_down!("AND f.session_id = ?3 "));
 const WRITE_OF_USER: Statement = Statement::new(write_down!(""));
 
+/// From one client to the next in the index, whatever each has waiting: it costs a few steps for each client,
+/// not for each notice. Both engines take the clients in order, and stop when there are enough.
+const LIST_CLIENTS: Statement = Statement::new(
+    "WITH RECURSIVE waiting (client_id) AS ( \
+     SELECT (SELECT n.client_id FROM logout_notices n WHERE n.client_id > ?1 \
+     ORDER BY n.client_id LIMIT 1) \
+     UNION ALL \
+     SELECT (SELECT n.client_id FROM logout_notices n WHERE n.client_id > waiting.client_id \
+     ORDER BY n.client_id LIMIT 1) FROM waiting WHERE waiting.client_id IS NOT NULL) \
+     SELECT client_id FROM waiting WHERE (SELECT n.due_at FROM logout_notices n \
+     WHERE n.client_id = waiting.client_id ORDER BY n.due_at LIMIT 1) <= ?2 LIMIT ?3",
+);
+
 const LIST_DUE: Statement = Statement::new(
     "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
-     WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
+     WHERE client_id = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3",
 );
 
 /// Guarded by the time at which it was due: of several nodes one takes it.
@@ -58,8 +71,16 @@ const LIST_FRONTCHANNEL: Statement = Statement::new(
 );
 
 #[cfg(test)]
-pub(crate) const HOT: &[&Statement] =
-    &[&WRITE_OF_SESSION, &WRITE_OF_USER, &LIST_DUE, &TAKE, &POSTPONE, &DELETE, &LIST_FRONTCHANNEL];
+pub(crate) const HOT: &[&Statement] = &[
+    &WRITE_OF_SESSION,
+    &WRITE_OF_USER,
+    &LIST_CLIENTS,
+    &LIST_DUE,
+    &TAKE,
+    &POSTPONE,
+    &DELETE,
+    &LIST_FRONTCHANNEL,
+];
 
 /// Goes before what ends a session.
 pub(crate) fn of_browser_session(
@@ -75,16 +96,39 @@ pub(crate) fn of_user(user: UserId, now: Timestamp) -> Write {
 }
 
 impl Store {
-    /// Lists at most `limit` of the notices that are due, those first that have been for longest.
+    /// Lists at most `limit` of the clients that have a notice due, in the order of their ids, from the one
+    /// that comes next after `last`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_clients_to_tell(
+        &self,
+        last: Option<&ClientId>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClientId>, Error> {
+        // Every id comes after the empty one, which is none.
+        let last = last.map_or("", ClientId::as_str);
+        let rows = self.read(&LIST_CLIENTS, &[last.into(), now.into(), limit.into()]).await?;
+        let client = |row| {
+            let mut c = Columns::new("logout_notices", row);
+            c.parse("client_id", |text: String| ClientId::parse(&text))
+        };
+        rows.into_iter().map(client).collect()
+    }
+
+    /// Lists at most `limit` of a client's notices that are due, those first that have been for longest.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn list_due_logout_notices(
         &self,
+        client: &ClientId,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LogoutNotice>, Error> {
-        let rows = self.read(&LIST_DUE, &[now.into(), limit.into()]).await?;
+        let values = [client.as_str().into(), now.into(), limit.into()];
+        let rows = self.read(&LIST_DUE, &values).await?;
         rows.into_iter().map(notice).collect()
     }
 

@@ -59,8 +59,10 @@ fn no_hot_statement_scans_a_table() {
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
-        let scans: Vec<_> =
-            steps.iter().filter(|s| s.starts_with("SCAN") && *s != "SCAN CONSTANT ROW").collect();
+        // The last one is what a statement itself has made, a row at a time.
+        let fine = ["SCAN CONSTANT ROW", "SCAN waiting"];
+        let is_scan = |step: &&String| step.starts_with("SCAN") && !fine.contains(&step.as_str());
+        let scans: Vec<_> = steps.iter().filter(is_scan).collect();
         assert!(scans.is_empty(), "{scans:?} in {}", statement.sql);
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Whatever ends a session writes into the store who is to be told of it. Here every node looks for what is
 //! due, takes it, and sends a logout token: so many at once, of them few to the same client, each within a
-//! time. What fails is tried again after a while, by whichever node is there; what a client refuses is not.
-//! Nothing is lost by a stop or a crash. A client may be told twice, which a logout can stand.
+//! time. Clients have their turns one after another, so that none waits for what another has to hear. What
+//! fails is tried again after a while, by whichever node is there; what a client refuses is not. Nothing is
+//! lost by a stop or a crash. A client may be told twice, which a logout can stand.
 
 mod post;
 
@@ -37,8 +38,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How many attempts are made at once, and how many of them at the same client.
 const AT_ONCE: u32 = 16;
 const AT_ONE_CLIENT: usize = 4;
-/// How much of what is due is looked through at once.
-const PIECE: u32 = 256;
+/// How many clients are looked at for a turn: more than there are slots and clients that can have all the
+/// turns of one, so that no slot stays free while somebody waits.
+const CLIENTS: u32 = 2 * AT_ONCE;
+/// How much of what is due to one client is looked through at once; other nodes take of it as well.
+const PIECE: u32 = 64;
 /// How long a stop waits for what is on its way.
 const STOP: Duration = Duration::from_secs(3);
 
@@ -58,6 +62,10 @@ impl Busy {
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_most(busy: &HashMap<ClientId, usize>, client: &ClientId) -> bool {
+    busy.get(client).is_some_and(|at_once| *at_once >= AT_ONE_CLIENT)
 }
 
 /// The leave to make an attempt, until it is dropped.
@@ -98,9 +106,18 @@ impl Backchannel {
         self.wanted.notify_one();
     }
 
+    /// Whether there is a turn at all.
+    fn has_slots(&self) -> bool {
+        self.slots.available_permits() > 0
+    }
+
+    fn has_turn(&self, client: &ClientId) -> bool {
+        self.has_slots() && !has_most(&self.busy.lock(), client)
+    }
+
     fn turn(&self, client: &ClientId) -> Option<Turn> {
         let mut busy = self.busy.lock();
-        if busy.get(client).is_some_and(|at_once| *at_once >= AT_ONE_CLIENT) {
+        if has_most(&busy, client) {
             return None;
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
@@ -132,6 +149,7 @@ impl App {
 
 /// Tells what is due again and again.
 pub(crate) async fn keep(app: Arc<App>) {
+    let mut last = None;
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -140,25 +158,62 @@ pub(crate) async fn keep(app: Arc<App>) {
             _ = ticks.tick() => {}
         }
         // Readiness tells about a store that does not answer; here it is only asked again.
-        if let Err(error) = begin(&app).await {
+        if let Err(error) = begin(&app, &mut last).await {
             tracing::debug!(%error, "what is due to be told of logouts is not known");
         }
     }
 }
 
-/// Begins what is due and has a turn.
-async fn begin(app: &Arc<App>) -> Result<(), Error> {
+/// Begins what is due and has a turn, from the client on that comes after the last one that had any.
+async fn begin(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
+    // Whoever gives a slot back has this looked at again.
+    if !app.backchannel.has_slots() {
+        return Ok(());
+    }
     let now = app.clock.now();
-    for notice in app.store.list_due_logout_notices(now, PIECE).await? {
-        let Some(turn) = app.backchannel.turn(&notice.client_id) else { continue };
+    for client in next_clients(app, last.as_ref(), now).await? {
+        if app.backchannel.has_turn(&client) {
+            begin_at(app, &client, now).await?;
+            *last = Some(client);
+        }
+    }
+    Ok(())
+}
+
+/// The clients with something due, once round.
+async fn next_clients(
+    app: &App,
+    last: Option<&ClientId>,
+    now: Timestamp,
+) -> Result<Vec<ClientId>, Error> {
+    let mut clients = app.store.list_clients_to_tell(last, now, CLIENTS).await?;
+    if let Some(last) = last.filter(|_| clients.len() < CLIENTS as usize) {
+        let first = app.store.list_clients_to_tell(None, now, CLIENTS).await?;
+        clients.extend(first.into_iter().filter(|client| client <= last));
+    }
+    Ok(clients)
+}
+
+/// Begins what is due to a client, as far as there are turns.
+async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(), Error> {
+    let mut begun = 0;
+    for notice in app.store.list_due_logout_notices(client, now, PIECE).await? {
+        // A client that answers at once would have no end of turns, and the next one none.
+        if begun == AT_ONE_CLIENT {
+            break;
+        }
+        let Some(turn) = app.backchannel.turn(client) else { break };
         let Some(attempted) = notice.attempted(now) else {
             end(app, &notice, Ended::Lost("it took too long")).await?;
+            // There may be more than was looked through.
+            app.backchannel.want();
             continue;
         };
         // Another node may have been faster.
         if app.store.take_logout_notice(notice.due_at, &attempted).await? == Outcome::Conflict {
             continue;
         }
+        begun += 1;
         let app = Arc::clone(app);
         tokio::spawn(async move {
             if let Err(error) = attempt(&app, &attempted, now).await {

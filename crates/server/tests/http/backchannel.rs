@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
-use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::Client;
+use remint_protocol::family::{Family, FamilyId, Origin};
 use remint_protocol::logout_notice::{GIVE_UP_AFTER, PAUSES};
+use remint_server::entropy;
 use remint_server::pages::account;
 use serde_json::{Value, json};
 
@@ -25,6 +27,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 struct Ear {
     heard: Mutex<Vec<String>>,
     answer: Mutex<String>,
+    /// Those that are not answered stay open.
+    held: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
 }
 
@@ -42,12 +46,11 @@ impl Listener {
         let ear = Arc::new(Ear {
             heard: Mutex::default(),
             answer: Mutex::new(answer.to_owned()),
+            held: Mutex::default(),
             is_over: AtomicBool::default(),
         });
         let own = Arc::clone(&ear);
         let thread = std::thread::spawn(move || {
-            // Those that are not answered stay open.
-            let mut held = Vec::new();
             for stream in listener.incoming() {
                 if own.is_over.load(Ordering::SeqCst) {
                     return;
@@ -58,7 +61,7 @@ impl Listener {
                 let answer = own.answer.lock().unwrap().clone();
                 let _ = stream.write_all(answer.as_bytes());
                 if answer.is_empty() {
-                    held.push(stream);
+                    own.held.lock().unwrap().push(stream);
                 }
             }
         });
@@ -80,6 +83,17 @@ impl Listener {
             body.strip_prefix("logout_token=").unwrap().to_owned()
         };
         self.heard().iter().map(token).collect()
+    }
+
+    /// How many were not answered.
+    fn held(&self) -> usize {
+        self.ear.held.lock().unwrap().len()
+    }
+
+    /// Answers the first of those that were not answered.
+    fn answer_the_first(&self, answer: &str) {
+        let mut first = self.ear.held.lock().unwrap().remove(0);
+        first.write_all(answer.as_bytes()).unwrap();
     }
 
     fn answer(&self, answer: &str) {
@@ -151,7 +165,35 @@ fn wait_for(site: &Site, outcome: &str, number: u32) {
 /// How many notices are left, whenever they are due.
 fn left(site: &Site) -> usize {
     let end = remint_protocol::time::Timestamp::from_millis(i64::MAX);
-    site.block_on(site.store.list_due_logout_notices(end, 100)).unwrap().len()
+    let clients = site.block_on(site.store.list_clients_to_tell(None, end, 100)).unwrap();
+    let of = |client| site.block_on(site.store.list_due_logout_notices(client, end, 100)).unwrap();
+    clients.iter().map(|client| of(client).len()).sum()
+}
+
+/// Has `alice` signed in at a client by so many browsers, which takes no time this way.
+fn fill(site: &Site, client: &str, browsers: u32) {
+    let mut visitor = site.visitor();
+    let tokens = obtain(site, &mut visitor, client, "openid a");
+    let claims = claims(tokens["id_token"].as_str().unwrap());
+    let id = BrowserSessionId::from_sid(claims["sid"].as_str().unwrap()).unwrap();
+    let session = site.block_on(site.store.load_browser_session(id)).unwrap().unwrap().session;
+    let mut families = site.families().into_iter().map(|loaded| loaded.family);
+    let family = families.find(|family| family.origin.session == Some(id)).unwrap();
+    for _ in 1..browsers {
+        let id = entropy::browser_session().unwrap();
+        let session = BrowserSession { id, ..session.clone() };
+        let origin = Origin { session: Some(id), ..family.origin.clone() };
+        let family = Family { id: FamilyId(id.0), origin, ..family.clone() };
+        site.block_on(async {
+            site.store.insert_browser_session(&session, None).await.unwrap();
+            site.store.insert_family(&family, None).await.unwrap();
+        });
+    }
+}
+
+/// How many were told before the first of a client.
+fn before(listener: &Listener, client: &str) -> Option<usize> {
+    listener.tokens().iter().position(|token| claims(token)["aud"] == client)
 }
 
 /// A site whose `web` is told at a listener.
@@ -385,6 +427,39 @@ fn a_client_that_says_nothing_is_not_waited_for_and_holds_up_nobody_else() {
     wait_for(&site, "told", 1);
     assert!(silent.heard().len() <= 4, "few at once to one client");
     assert_eq!(left(&site), 6);
+}
+
+#[test]
+fn a_client_with_very_much_to_hear_hides_no_other() {
+    let (site, listener) = (Site::with(LOCAL), Listener::new(OK));
+    register(&site, "busy", listener.url());
+    register(&site, "web", listener.url());
+    fill(&site, "busy", 400);
+    fill(&site, "web", 1);
+    site.wait(1);
+    site.block_on(site.store.end_user_sessions(site.user("alice").id, site.now())).unwrap();
+    eventually(|| before(&listener, "web").is_some());
+    let before = before(&listener, "web").unwrap();
+    assert!(before < 50, "{before} were told first");
+}
+
+#[test]
+fn clients_have_their_turns_one_after_another() {
+    let site = Site::with(&format!("{LOCAL} logout.timeout=10s"));
+    let listener = Listener::new("");
+    // They have all the slots between them, and want more.
+    for busy in ["a", "b", "c", "d"] {
+        register(&site, busy, listener.url());
+        fill(&site, busy, 6);
+    }
+    register(&site, "web", listener.url());
+    fill(&site, "web", 1);
+    site.wait(1);
+    site.block_on(site.store.end_user_sessions(site.user("alice").id, site.now())).unwrap();
+    eventually(|| listener.held() == 16);
+    listener.answer_the_first(OK);
+    eventually(|| listener.heard().len() > 16);
+    assert_eq!(before(&listener, "web"), Some(16));
 }
 
 #[test]

@@ -68,8 +68,19 @@ async fn fill(store: &Store) {
     }
 }
 
+/// All that is due, client by client.
+async fn notices(store: &Store, secs: i64) -> Vec<LogoutNotice> {
+    let mut all = Vec::new();
+    for client in store.list_clients_to_tell(None, at(secs), 100).await.unwrap() {
+        let due = store.list_due_logout_notices(&client, at(secs), 100).await.unwrap();
+        assert!(!due.is_empty(), "{client} has nothing");
+        all.extend(due);
+    }
+    all
+}
+
 async fn due(store: &Store, secs: i64) -> Vec<(String, BrowserSessionId)> {
-    let all = store.list_due_logout_notices(at(secs), 100).await.unwrap();
+    let all = notices(store, secs).await;
     let mut all: Vec<_> =
         all.into_iter().map(|n| (n.client_id.as_str().to_owned(), n.session)).collect();
     all.sort();
@@ -90,10 +101,8 @@ fn the_end_of_a_session_concerns_each_client_that_got_tokens_in_it_once() {
         store.end_browser_session((USER, SESSION), at(1)).await.unwrap();
         assert_eq!(due(&store, 0).await, [], "not before it ended");
         assert_eq!(due(&store, 1).await, named(&[("a", SESSION), ("b", SESSION)]));
-        let first = store.list_due_logout_notices(at(1), 1).await.unwrap().remove(0);
-        let written = LogoutNotice { client_id: first.client_id.clone(), ..notice() };
-        assert_eq!(first, written);
-        for notice in store.list_due_logout_notices(at(1), 9).await.unwrap() {
+        assert_eq!(notices(&store, 1).await[0], notice());
+        for notice in notices(&store, 1).await {
             store.delete_logout_notice(&notice).await.unwrap();
         }
         store.end_browser_session((USER, SESSION), at(2)).await.unwrap();
@@ -118,7 +127,7 @@ fn what_ends_all_sessions_of_a_user_concerns_the_clients_of_all_of_them() {
             }
             let expected = [("a", SESSION), ("b", SESSION), ("c", OTHER_SESSION)];
             assert_eq!(due(&store, 1).await, named(&expected));
-            for notice in store.list_due_logout_notices(at(1), 9).await.unwrap() {
+            for notice in notices(&store, 1).await {
                 store.delete_logout_notice(&notice).await.unwrap();
             }
             store.end_user_sessions(USER, at(2)).await.unwrap();
@@ -150,13 +159,49 @@ fn of_those_who_take_a_notice_at_once_one_has_it_until_it_is_due_again() {
         let taken = [take().await.unwrap(), take().await.unwrap()];
         assert_eq!(taken, [Outcome::Done, Outcome::Conflict]);
         assert_eq!(due(&store, 19).await, named(&[("b", SESSION)]));
-        let all = store.list_due_logout_notices(at(20), 9).await.unwrap();
-        assert_eq!(all.last(), Some(&attempted), "the oldest is first");
+        assert_eq!(notices(&store, 20).await[0], attempted);
         // Only what is due is put off.
         store.postpone_logout_notices(&client("b").id, at(5), at(40)).await.unwrap();
         store.postpone_logout_notices(&client("a").id, at(5), at(40)).await.unwrap();
         assert_eq!(due(&store, 39).await, named(&[("a", SESSION)]));
         assert_eq!(due(&store, 40).await.len(), 2);
+    });
+}
+
+#[test]
+fn clients_that_are_to_be_told_come_in_order_however_much_each_has_to_hear() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        register(&store).await;
+        let mut number = 0;
+        for (id, sessions) in [("a", 1), ("b", 40), ("b2", 1), ("c", 2), ("d", 1)] {
+            let client = listening(&store, id).await;
+            for _ in 0..sessions {
+                number += 1;
+                let session = BrowserSessionId(bytes(number));
+                begin(&store, session, USER).await;
+                give(&store, number, &client, Some(session)).await;
+                let end = if id == "c" { 3 } else { i64::from(number) % 2 + 1 };
+                store.end_browser_session((USER, session), at(end)).await.unwrap();
+            }
+        }
+        let list = async |last: Option<&str>, secs, limit| {
+            let last = last.map(|id| client(id).id);
+            let all = store.list_clients_to_tell(last.as_ref(), at(secs), limit).await.unwrap();
+            all.iter().map(|client| client.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(list(None, 3, 9).await, ["a", "b", "b2", "c", "d"]);
+        assert_eq!(list(None, 2, 9).await, ["a", "b", "b2", "d"], "what is not due is passed over");
+        assert_eq!(list(None, 3, 2).await, ["a", "b"]);
+        assert_eq!(list(Some("b"), 3, 2).await, ["b2", "c"]);
+        assert_eq!(list(Some("bb"), 3, 9).await, ["c", "d"], "after one that has none");
+        assert_eq!(list(Some("d"), 3, 9).await, [""; 0]);
+        let b = client("b").id;
+        let all = store.list_due_logout_notices(&b, at(2), 30).await.unwrap();
+        assert_eq!(all.len(), 30);
+        assert!(all.iter().all(|notice| notice.client_id == b));
+        assert!(all.is_sorted_by_key(|notice| notice.due_at), "the oldest is first");
+        assert_eq!(store.list_due_logout_notices(&b, at(1), 30).await.unwrap().len(), 20);
     });
 }
 
