@@ -11,7 +11,7 @@ use remint_protocol::user::{UserId, UserStanding};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::{Error, Store, browser_sessions, guesses};
+use crate::{Error, Store, browser_sessions, consents, guesses, users};
 
 /// The epoch is of the same moment as the row.
 macro_rules! columns {
@@ -42,8 +42,8 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
      JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
 ));
 
-/// Guarded by when the user proved who they are, not by when the row is made: a code that waited while the
-/// password was changed begins nothing.
+/// Guarded by when the user proved who they are and when they authorized it, not by when the row is made: a
+/// code that waited while the password was changed or access was ended begins nothing.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
@@ -53,6 +53,7 @@ const INSERT: Statement = Statement::new(
      WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?7) \
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
      AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND not_before >= ?22) \
      ON CONFLICT (id) DO NOTHING",
 );
 
@@ -167,8 +168,8 @@ impl Store {
         self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
     }
 
-    /// Begins a family, unless there is one of its id, or its user, its client or its browser's session was
-    /// disabled, deleted or ended meanwhile. `trust`
+    /// Begins a family that is authorized now, unless there is one of its id, or its user, its client, its
+    /// browser's session or what the user allows the client was disabled, deleted or ended meanwhile. `trust`
     /// is the bucket of the account and source that just proved a password.
     ///
     /// # Errors
@@ -178,33 +179,21 @@ impl Store {
         family: &Family,
         trust: Option<(guesses::Key, Timestamp)>,
     ) -> Result<Outcome, Error> {
-        let values = vec![
-            family.id.0.into(),
-            family.secret_hash.0.into(),
-            family.client_id.as_str().into(),
-            family.user_id.0.into(),
-            family.scope.as_str().into(),
-            family.resources.as_str().into(),
-            family.auth_time.into(),
-            family.created_at.into(),
-            family.max_expires_at.into(),
-            family.generation.into(),
-            family.grace_floor.into(),
-            family.epoch.into(),
-            family.kid.into(),
-            family.rotated_at.into(),
-            family.expires_at.into(),
-            family.confirmed.into(),
-            family.origin.acr.as_str().into(),
-            family.origin.amr.as_str().into(),
-            family.origin.session.map(|session| session.0).into(),
-            family.origin.offline.into(),
-            family.origin.claims.as_str().into(),
-        ];
-        let held = family.origin.session.map(browser_sessions::hold);
-        let mut batch: Batch = held.into_iter().chain([Write::one(&INSERT, values)]).collect();
+        let mut batch = begin(family, family.created_at);
         batch.extend(trust.map(|(bucket, until)| guesses::trust(bucket, until)));
         self.commit(batch).await
+    }
+
+    /// Begins a family that was authorized when its code was issued: what ended since has ended it too.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn redeem_code(
+        &self,
+        family: &Family,
+        issued_at: Timestamp,
+    ) -> Result<Outcome, Error> {
+        self.commit(begin(family, issued_at)).await
     }
 
     /// Moves a family to its next generation, if it still has the one that was decided upon and is
@@ -259,19 +248,6 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![id.0.into(), now.into(), reason.code().into(), generation.into()];
         self.commit(vec![Write::one(&REVOKE_SEEN, values)]).await
-    }
-
-    /// Ends all that a user has at a client.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn revoke_families_at(
-        &self,
-        (user, client): (UserId, &ClientId),
-        reason: RevokeReason,
-        now: Timestamp,
-    ) -> Result<Outcome, Error> {
-        self.commit(vec![revoke_at_client((user, client), reason, now)]).await
     }
 
     /// Lists at most `limit` families after `after`.
@@ -334,6 +310,38 @@ impl Store {
         let values = vec![start(after), to.0.into(), before.into()];
         self.commit(vec![Write::any(&DELETE_EXPIRED, values)]).await
     }
+}
+
+/// What begins a family. Whoever ends its browser's session or its application's access at the same moment is
+/// waited for, or waits and finds it.
+fn begin(family: &Family, authorized_at: Timestamp) -> Batch {
+    let values = vec![
+        family.id.0.into(),
+        family.secret_hash.0.into(),
+        family.client_id.as_str().into(),
+        family.user_id.0.into(),
+        family.scope.as_str().into(),
+        family.resources.as_str().into(),
+        family.auth_time.into(),
+        family.created_at.into(),
+        family.max_expires_at.into(),
+        family.generation.into(),
+        family.grace_floor.into(),
+        family.epoch.into(),
+        family.kid.into(),
+        family.rotated_at.into(),
+        family.expires_at.into(),
+        family.confirmed.into(),
+        family.origin.acr.as_str().into(),
+        family.origin.amr.as_str().into(),
+        family.origin.session.map(|session| session.0).into(),
+        family.origin.offline.into(),
+        family.origin.claims.as_str().into(),
+        authorized_at.into(),
+        consents::key(family.user_id, &family.client_id),
+    ];
+    let held = family.origin.session.map(browser_sessions::hold);
+    held.into_iter().chain([users::hold(family.user_id), Write::one(&INSERT, values)]).collect()
 }
 
 pub(crate) fn revoke_at_client(

@@ -42,6 +42,7 @@ migrations! {
     4 "authorization_code" "0004_authorization_code.sql"
     5 "secrets" "0005_secrets.sql"
     6 "logout_notices" "0006_logout_notices.sql"
+    7 "ended_consents" "0007_ended_consents.sql"
 }
 
 /// The newest version that is known here.

@@ -169,11 +169,55 @@ fn whichever_comes_first_a_sign_out_and_a_code_leave_no_session() {
     }
 }
 
+/// Nobody was asked about a first-party client: there is no consent that could be missing.
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_code_leave_no_session() {
+    for first_party in [false, true] {
+        let site = Site::new();
+        site.register_web("web", |client| client.authorize.first_party = first_party);
+        let mut visitor = site.visitor();
+        for _ in 0..30 {
+            // Codes that were issued at the moment of the end before are dead with those before them.
+            site.wait(1);
+            let code = visitor.code(&[]);
+            let csrf = hidden(&visitor.get("/account"), "csrf");
+            at_once(2, |at| match at {
+                0 => visitor
+                    .clone()
+                    .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+                _ => site.redeem(&code),
+            });
+            assert!(site.families().iter().all(|l| l.family.revoked.is_some()));
+            site.redeem(&code).expect(400, "invalid_grant");
+        }
+    }
+}
+
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_token_from_the_browser_leave_no_session() {
+    let site = super::site();
+    let mut visitor = site.visitor();
+    for _ in 0..100 {
+        site.wait(1);
+        visitor.code(&[("scope", "a")]);
+        let csrf = hidden(&visitor.get("/account"), "csrf");
+        at_once(2, |at| match at {
+            0 => visitor
+                .clone()
+                .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+            _ => visitor.clone().authorize(&[("scope", "a"), ("response_type", "token")]),
+        });
+        assert!(site.families().iter().all(|l| l.family.revoked.is_some()));
+    }
+    assert!(!site.families().is_empty(), "hardly ever was the token first");
+}
+
 #[test]
 fn whichever_comes_first_the_end_of_an_application_and_a_refresh_leave_no_session() {
     let site = super::site();
     let mut visitor = known(&site);
     for _ in 0..20 {
+        site.wait(1);
         let tokens = site.redeem(&visitor.code(&[])).ok();
         let csrf = hidden(&visitor.get("/account"), "csrf");
         let refresh = tokens.text("refresh_token");
