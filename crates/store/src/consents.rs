@@ -34,11 +34,18 @@ const FIND_BY_USER: Statement =
 const FIND_BY_CLIENT: Statement =
     Statement::new("SELECT id FROM consents WHERE client_id = ?1 LIMIT 1");
 
-const SAVE: Statement = Statement::new(
+/// Where nothing was seen that is allowed, and nothing is.
+const GIVE: Statement = Statement::new(
     "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
      ON CONFLICT (id) DO UPDATE SET scope = excluded.scope, resources = excluded.resources, \
-     given_at = excluded.given_at",
+     given_at = excluded.given_at WHERE consents.given_at = 0",
+);
+/// Guarded by all that was seen, and added to: what was taken back meanwhile does not come back.
+const CHANGE: Statement = Statement::new(
+    "UPDATE consents SET scope = ?2, resources = ?3, given_at = ?4 \
+     WHERE id = ?1 AND scope = ?5 AND resources = ?6 AND given_at = ?7 \
+     AND EXISTS (SELECT 1 FROM users WHERE id = user_id)",
 );
 
 /// A row is made for those alone who are registered: the client's id may come from a form. A clock that went
@@ -64,7 +71,8 @@ pub(crate) const HOT: &[&Statement] = &[
     &LOAD,
     &FIND_BY_USER,
     &FIND_BY_CLIENT,
-    &SAVE,
+    &GIVE,
+    &CHANGE,
     &END,
     &DELETE_SOME_OF_USER,
     &DELETE_SOME_OF_CLIENT,
@@ -115,20 +123,29 @@ impl Store {
         self.read(&LIST_BY_CLIENT, &values).await?.into_iter().map(consent).collect()
     }
 
-    /// Remembers what a user allowed a client, in place of what was remembered before.
+    /// Remembers what a user allowed a client, in place of what was `seen` before, unless that has changed.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn save_consent(&self, given: &Consent) -> Result<Outcome, Error> {
-        let values = vec![
-            key(given.user_id, &given.client_id),
-            given.user_id.0.into(),
-            given.client_id.as_str().into(),
-            given.scope.as_str().into(),
-            given.resources.as_str().into(),
-            given.given_at.into(),
-        ];
-        self.commit(vec![Write::one(&SAVE, values)]).await
+    pub async fn save_consent(
+        &self,
+        given: &Consent,
+        seen: Option<&Consent>,
+    ) -> Result<Outcome, Error> {
+        let id = key(given.user_id, &given.client_id);
+        let content = |of: &Consent| {
+            [of.scope.as_str().into(), of.resources.as_str().into(), of.given_at.into()]
+        };
+        let (statement, mut values) = match seen {
+            Some(_) => (&CHANGE, vec![id]),
+            None => {
+                let pair = [given.user_id.0.into(), given.client_id.as_str().into()];
+                (&GIVE, [id].into_iter().chain(pair).collect())
+            }
+        };
+        values.extend(content(given));
+        values.extend(seen.into_iter().flat_map(content));
+        self.commit(vec![Write::one(statement, values)]).await
     }
 
     /// Takes back what a user allowed a client, and ends all that the client has of them, whether they were

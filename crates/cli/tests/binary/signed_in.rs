@@ -102,7 +102,7 @@ impl Pages {
                 resources: Resources::default(),
                 given_at: self.now,
             };
-            assert_eq!(self.store.save_consent(&given).await.unwrap(), Outcome::Done);
+            assert_eq!(self.store.save_consent(&given, None).await.unwrap(), Outcome::Done);
         });
     }
 }

@@ -16,7 +16,8 @@ use crate::samples::{
 const BOB: UserId = UserId([8; 16]);
 
 async fn save(store: &Store, given: &Consent) {
-    assert_eq!(store.save_consent(given).await.unwrap(), Outcome::Done);
+    let seen = store.load_consent(given.user_id, &given.client_id).await.unwrap();
+    assert_eq!(store.save_consent(given, seen.as_ref()).await.unwrap(), Outcome::Done);
 }
 
 async fn end(store: &Store, client: &Client, now: Timestamp) {

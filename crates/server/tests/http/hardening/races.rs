@@ -2,6 +2,7 @@
 
 use std::sync::{Barrier, Mutex};
 
+use remint_protocol::client::ClientId;
 use remint_protocol::family::RevokeReason;
 
 use super::{SESSION, at_consent, known};
@@ -166,6 +167,30 @@ fn whichever_comes_first_a_sign_out_and_a_code_leave_no_session() {
         assert_eq!(answers[0].status, 303);
         assert!(site.families().iter().all(|l| l.family.revoked.is_some()));
         assert!(is_sign_in(&visitor.authorize(&[])));
+    }
+}
+
+/// What was allowed before is taken back: a page that adds to it does not bring it back.
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_consent_bring_nothing_back() {
+    let site = super::site();
+    let mut visitor = known(&site);
+    let (user, web) = (site.user("alice").id, ClientId::parse("web").unwrap());
+    for _ in 0..100 {
+        site.wait(1);
+        visitor.obtain(&[("scope", "openid a")]);
+        let page = visitor.authorize(&[("scope", "openid b")]);
+        let csrf = hidden(&page, "csrf");
+        at_once(2, |at| match at {
+            0 => visitor
+                .clone()
+                .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+            _ => visitor.clone().decide(&page, "allow"),
+        });
+        let left = site.block_on(site.store.load_consent(user, &web)).unwrap();
+        assert!(left.is_none_or(|left| !left.scope.contains("a")));
+        site.block_on(site.store.revoke_consent((user, &web), RevokeReason::User, site.now()))
+            .unwrap();
     }
 }
 

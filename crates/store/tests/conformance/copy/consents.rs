@@ -20,7 +20,9 @@ impl Then {
     async fn happen(self, end: &End, of: &Consent) {
         let outcome = match self {
             Given(secs) => {
-                end.store.save_consent(&Consent { given_at: at(secs), ..of.clone() }).await
+                let seen = end.store.load_consent(of.user_id, &of.client_id).await.unwrap();
+                let given = Consent { given_at: at(secs), ..of.clone() };
+                end.store.save_consent(&given, seen.as_ref()).await
             }
             TakenBack(secs) => {
                 let pair = (of.user_id, &of.client_id);
