@@ -211,7 +211,7 @@ async fn renew(
         let found = app.store.load_browser_session(session.id).await?;
         match found.map(|visitor| visitor.session) {
             Some(now) if now.ended_at.is_none() && now.secret_hash != seen => {
-                seen = now.secret_hash
+                seen = now.secret_hash;
             }
             // The session is over, or the user can not sign in any more.
             _ => break,
