@@ -35,6 +35,11 @@ macro_rules! select {
     };
 }
 
+// Below the macros, which it uses.
+mod listing;
+
+pub use listing::{Filter, Page};
+
 const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(concat!(
     "SELECT ",
     columns!(),
@@ -100,12 +105,6 @@ const REVOKE_OF_BROWSER_SESSION: Statement = Statement::new(
      AND offline = 0 AND revoked_at IS NULL",
 );
 
-const LIST: Statement = Statement::new(select!("WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"));
-const LIST_BY_USER: Statement =
-    Statement::new(select!("WHERE f.user_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
-const LIST_BY_CLIENT: Statement =
-    Statement::new(select!("WHERE f.client_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
-
 /// In pieces, so that the writer is not busy with one deletion while requests wait.
 const DELETE_SOME_OF_USER: Statement = Statement::new(
     "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE user_id = ?1 LIMIT 500)",
@@ -131,33 +130,14 @@ pub(crate) const HOT: &[&Statement] = &[
     &REVOKE_SEEN,
     &REVOKE_OF_USER_AT_CLIENT,
     &REVOKE_OF_BROWSER_SESSION,
-    &LIST,
-    &LIST_BY_USER,
-    &LIST_BY_CLIENT,
+    &listing::LIST,
+    &listing::LIST_BY_USER,
+    &listing::LIST_BY_CLIENT,
+    &listing::LIST_LIVE,
     &DELETE_SOME_OF_USER,
     &DELETE_SOME_OF_CLIENT,
     &DELETE_EXPIRED,
 ];
-
-/// Which families to list.
-#[derive(Clone, Copy, Debug)]
-pub enum Filter<'a> {
-    /// Every one.
-    All,
-    /// Those of a client.
-    Client(&'a ClientId),
-    /// Those of a user.
-    User(UserId),
-}
-
-/// A bounded piece of a listing, in the order of the ids.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The families.
-    pub families: Vec<Loaded>,
-    /// Where the next piece starts; `None` after the last one.
-    pub next: Option<FamilyId>,
-}
 
 impl Store {
     /// Loads a family and the standing of its user: one primary-key read.
@@ -248,30 +228,6 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![id.0.into(), now.into(), reason.code().into(), generation.into()];
         self.commit(vec![Write::one(&REVOKE_SEEN, values)]).await
-    }
-
-    /// Lists at most `limit` families after `after`.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn list_families(
-        &self,
-        filter: Filter<'_>,
-        after: Option<FamilyId>,
-        limit: u32,
-    ) -> Result<Page, Error> {
-        let (statement, by): (_, Option<Value>) = match filter {
-            Filter::All => (&LIST, None),
-            Filter::Client(id) => (&LIST_BY_CLIENT, Some(id.as_str().into())),
-            Filter::User(id) => (&LIST_BY_USER, Some(id.0.into())),
-        };
-        let mut values = vec![start(after), limit.into()];
-        values.extend(by);
-        let rows = self.read(statement, &values).await?;
-        let families = rows.into_iter().map(loaded).collect::<Result<Vec<_>, _>>()?;
-        let is_full = u32::try_from(families.len()).is_ok_and(|found| found == limit);
-        let next = families.last().filter(|_| is_full).map(|last| last.family.id);
-        Ok(Page { families, next })
     }
 
     /// Removes all families of a user who is no more.
