@@ -48,7 +48,8 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
 ));
 
 /// Guarded by when the user proved who they are and when they authorized it, not by when the row is made: a
-/// code that waited while the password was changed or access was ended begins nothing.
+/// code that waited while the password was changed or access was ended begins nothing. What was authorized at
+/// a browser needs consent still, but at a first-party client: that tells more than clocks do.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
@@ -59,6 +60,8 @@ const INSERT: Statement = Statement::new(
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?22) \
      AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND not_before >= ?22) \
+     AND (?19 IS NULL OR EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND given_at > 0) \
+     OR EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND first_party = 1)) \
      ON CONFLICT (id) DO NOTHING",
 );
 
