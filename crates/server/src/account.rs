@@ -12,7 +12,7 @@ use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::form::Form;
 use remint_protocol::reject::Code;
 use remint_protocol::time::Timestamp;
-use remint_store::{Filter, Outcome};
+use remint_store::{Outcome, Visitor};
 
 use crate::App;
 use crate::authorize::see_other;
@@ -89,14 +89,13 @@ impl<'a> Visit<'a> {
     }
 
     async fn sessions(&self, person: &Person) -> Result<Vec<Session>, Failure> {
-        let own = person.session.user_id;
-        let user = self.app.store.load_user(own).await?;
-        let not_before = user.map_or(self.now, |user| user.not_before);
-        let idle = self.app.config.sessions.idle_lifetime;
-        let standing = Some(remint_protocol::user::UserStanding { enabled: true, not_before });
-        let all = self.app.store.list_browser_sessions(own, None, SHOWN).await?;
-        let mut alive: Vec<_> =
-            all.into_iter().filter(|s| s.is_alive(standing, idle, self.now)).collect();
+        let (own, idle) = (person.session.user_id, self.app.config.sessions.idle_lifetime);
+        let all = self.app.store.list_live_browser_sessions(own, (self.now, idle), SHOWN).await?;
+        let is_alive = |visitor: &Visitor| {
+            let standing = visitor.user.as_ref().map(|(_, standing)| *standing);
+            visitor.session.is_alive(standing, idle, self.now)
+        };
+        let mut alive: Vec<_> = all.into_iter().filter(is_alive).map(|v| v.session).collect();
         alive.sort_by_key(|s| (s.id != person.session.id, std::cmp::Reverse(s.seen_at)));
         let shown = alive.into_iter().map(|s| Session {
             id: s.id.sid(),
@@ -112,7 +111,7 @@ impl<'a> Visit<'a> {
     /// What has access: the living families and the consents, put together by client.
     async fn applications(&self, person: &Person) -> Result<Vec<Application>, Failure> {
         let (store, user) = (&self.app.store, person.session.user_id);
-        let page = store.list_families(Filter::User(user), None, SHOWN).await?;
+        let families = store.list_live_families(user, self.now, SHOWN).await?;
         let consents = store.list_consents(user, "", SHOWN).await?;
         let mut all: Vec<Application> = Vec::new();
         for consent in consents {
@@ -124,7 +123,7 @@ impl<'a> Visit<'a> {
                 last_used_at: None,
             });
         }
-        for loaded in page.families {
+        for loaded in families {
             self.add(&mut all, &loaded).await?;
         }
         for application in &mut all {

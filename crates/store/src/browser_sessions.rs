@@ -1,5 +1,7 @@
 //! The sessions of browsers: one row for each, whose secret is drawn anew at every sign-in.
 
+use std::time::Duration;
+
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
@@ -24,6 +26,12 @@ macro_rules! select {
 const LOAD: Statement = Statement::new(select!("WHERE s.id = ?1"));
 const LIST_BY_USER: Statement =
     Statement::new(select!("WHERE s.user_id = ?1 AND s.id > ?2 ORDER BY s.id LIMIT ?3"));
+
+/// As `BrowserSession::is_alive`, or what is over would take the places of what is not.
+const LIST_LIVE: Statement = Statement::new(select!(
+    "WHERE s.user_id = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3 \
+     AND u.disabled_at IS NULL AND s.auth_time > u.not_before ORDER BY s.seen_at DESC LIMIT ?4"
+));
 
 const INSERT: Statement = Statement::new(
     "INSERT INTO browser_sessions (id, user_id, created_at, secret_hash, auth_time, expires_at, amr, \
@@ -72,6 +80,7 @@ const FIND_EXPIRED: Statement =
 pub(crate) const HOT: &[&Statement] = &[
     &LOAD,
     &LIST_BY_USER,
+    &LIST_LIVE,
     &INSERT,
     &RENEW,
     &SEE,
@@ -123,6 +132,21 @@ impl Store {
         let values = [user.0.into(), crate::row::Value::Blob(after), limit.into()];
         let rows = self.read(&LIST_BY_USER, &values).await?;
         rows.into_iter().map(|row| visitor(row).map(|visitor| visitor.session)).collect()
+    }
+
+    /// Lists at most `limit` sessions of a user that are alive and were used within `idle`, those first that
+    /// were used last.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_live_browser_sessions(
+        &self,
+        user: UserId,
+        (now, idle): (Timestamp, Duration),
+        limit: u32,
+    ) -> Result<Vec<Visitor>, Error> {
+        let values = [user.0.into(), now.into(), now.before(idle).into(), limit.into()];
+        self.read(&LIST_LIVE, &values).await?.into_iter().map(visitor).collect()
     }
 
     /// Begins a session, unless its user was disabled, deleted or signed out everywhere meanwhile, or what

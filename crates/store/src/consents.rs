@@ -1,4 +1,8 @@
 //! What people allowed to clients: one row for each pair.
+//!
+//! Taking it back leaves the row, empty, with the time: a code that was issued up to then begins nothing, not
+//! even after the same is allowed again. Where nobody was asked, as for a first-party client, it leaves such
+//! a row as well.
 
 use remint_protocol::client::ClientId;
 use remint_protocol::consent::Consent;
@@ -10,7 +14,7 @@ use remint_protocol::user::UserId;
 
 use crate::batch::{Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::{Error, Store, families};
+use crate::{Error, Store, families, users};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -18,21 +22,41 @@ macro_rules! select {
     };
 }
 
-const LOAD: Statement = Statement::new(select!("WHERE id = ?1"));
-const LIST_BY_USER: Statement =
-    Statement::new(select!("WHERE user_id = ?1 AND client_id > ?2 ORDER BY client_id LIMIT ?3"));
-const LIST_BY_CLIENT: Statement =
-    Statement::new(select!("WHERE client_id = ?1 AND id > ?2 ORDER BY client_id, id LIMIT ?3"));
+const LOAD: Statement = Statement::new(select!("WHERE id = ?1 AND given_at > 0"));
+const LIST_BY_USER: Statement = Statement::new(select!(
+    "WHERE user_id = ?1 AND client_id > ?2 AND given_at > 0 ORDER BY client_id LIMIT ?3"
+));
+const LIST_BY_CLIENT: Statement = Statement::new(select!(
+    "WHERE client_id = ?1 AND id > ?2 AND given_at > 0 ORDER BY client_id, id LIMIT ?3"
+));
+const FIND_BY_USER: Statement =
+    Statement::new("SELECT id FROM consents WHERE user_id = ?1 LIMIT 1");
 const FIND_BY_CLIENT: Statement =
     Statement::new("SELECT id FROM consents WHERE client_id = ?1 LIMIT 1");
 
-const SAVE: Statement = Statement::new(
+/// Where nothing was seen that is allowed, and nothing is.
+const GIVE: Statement = Statement::new(
     "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
      ON CONFLICT (id) DO UPDATE SET scope = excluded.scope, resources = excluded.resources, \
-     given_at = excluded.given_at",
+     given_at = excluded.given_at WHERE consents.given_at = 0",
 );
-const DELETE: Statement = Statement::new("DELETE FROM consents WHERE id = ?1");
+/// Guarded by all that was seen, and added to: what was taken back meanwhile does not come back.
+const CHANGE: Statement = Statement::new(
+    "UPDATE consents SET scope = ?2, resources = ?3, given_at = ?4 \
+     WHERE id = ?1 AND scope = ?5 AND resources = ?6 AND given_at = ?7 \
+     AND EXISTS (SELECT 1 FROM users WHERE id = user_id)",
+);
+
+/// A row is made for those alone who are registered: the client's id may come from a form. A clock that went
+/// backwards must not bring codes back.
+const END: Statement = Statement::new(
+    "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at, not_before) \
+     SELECT ?1, ?2, ?3, '', '', 0, ?4 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
+     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3) \
+     ON CONFLICT (id) DO UPDATE SET scope = '', resources = '', given_at = 0, not_before = \
+     CASE WHEN consents.not_before < ?4 THEN ?4 ELSE consents.not_before END",
+);
 
 /// In pieces, so that the writer is not busy with one deletion while requests wait.
 const DELETE_SOME_OF_USER: Statement = Statement::new(
@@ -43,8 +67,16 @@ const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
 );
 
 #[cfg(test)]
-pub(crate) const HOT: &[&Statement] =
-    &[&LOAD, &FIND_BY_CLIENT, &SAVE, &DELETE, &DELETE_SOME_OF_USER, &DELETE_SOME_OF_CLIENT];
+pub(crate) const HOT: &[&Statement] = &[
+    &LOAD,
+    &FIND_BY_USER,
+    &FIND_BY_CLIENT,
+    &GIVE,
+    &CHANGE,
+    &END,
+    &DELETE_SOME_OF_USER,
+    &DELETE_SOME_OF_CLIENT,
+];
 /// The first reads one person's rows and sorts them: they are few. The second is for operators.
 #[cfg(test)]
 pub(crate) const COLD: &[&Statement] = &[&LIST_BY_USER, &LIST_BY_CLIENT];
@@ -91,23 +123,33 @@ impl Store {
         self.read(&LIST_BY_CLIENT, &values).await?.into_iter().map(consent).collect()
     }
 
-    /// Remembers what a user allowed a client, in place of what was remembered before.
+    /// Remembers what a user allowed a client, in place of what was `seen` before, unless that has changed.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn save_consent(&self, given: &Consent) -> Result<Outcome, Error> {
-        let values = vec![
-            key(given.user_id, &given.client_id),
-            given.user_id.0.into(),
-            given.client_id.as_str().into(),
-            given.scope.as_str().into(),
-            given.resources.as_str().into(),
-            given.given_at.into(),
-        ];
-        self.commit(vec![Write::one(&SAVE, values)]).await
+    pub async fn save_consent(
+        &self,
+        given: &Consent,
+        seen: Option<&Consent>,
+    ) -> Result<Outcome, Error> {
+        let id = key(given.user_id, &given.client_id);
+        let content = |of: &Consent| {
+            [of.scope.as_str().into(), of.resources.as_str().into(), of.given_at.into()]
+        };
+        let (statement, mut values) = match seen {
+            Some(_) => (&CHANGE, vec![id]),
+            None => {
+                let pair = [given.user_id.0.into(), given.client_id.as_str().into()];
+                (&GIVE, [id].into_iter().chain(pair).collect())
+            }
+        };
+        values.extend(content(given));
+        values.extend(seen.into_iter().flat_map(content));
+        self.commit(vec![Write::one(statement, values)]).await
     }
 
-    /// Takes back what a user allowed a client, and ends all that the client has of them.
+    /// Takes back what a user allowed a client, and ends all that the client has of them, whether they were
+    /// asked for it or not: its sessions, and the codes that were issued up to now.
     ///
     /// # Errors
     /// [`Error`].
@@ -117,14 +159,17 @@ impl Store {
         reason: RevokeReason,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let delete = Write::any(&DELETE, vec![key(user, client)]);
-        self.commit(vec![delete, families::revoke_at_client((user, client), reason, now)]).await
+        let values = vec![key(user, client), user.0.into(), client.as_str().into(), now.into()];
+        let revoke = families::revoke_at_client((user, client), reason, now);
+        // Held first, so that what a code begins at this moment is there to be revoked, or is refused.
+        self.commit(vec![users::hold(user), Write::any(&END, values), revoke]).await
     }
 
     /// Removes all that a user who is no more allowed.
     pub(crate) async fn delete_consents_of_user(&self, user: UserId) -> Result<(), Error> {
-        while !self.list_consents(user, "", 1).await?.is_empty() {
-            self.commit(vec![Write::any(&DELETE_SOME_OF_USER, vec![user.0.into()])]).await?;
+        let id = Value::from(user.0);
+        while self.read_one(&FIND_BY_USER, std::slice::from_ref(&id)).await?.is_some() {
+            self.commit(vec![Write::any(&DELETE_SOME_OF_USER, vec![id.clone()])]).await?;
         }
         Ok(())
     }
@@ -140,7 +185,7 @@ impl Store {
 }
 
 /// The key of the pair. The user's id has a fixed length, so no two pairs have the same bytes.
-fn key(user: UserId, client: &ClientId) -> Value {
+pub(crate) fn key(user: UserId, client: &ClientId) -> Value {
     let mut bytes = user.0.to_vec();
     bytes.extend_from_slice(client.as_str().as_bytes());
     Value::Blob(bytes)

@@ -12,7 +12,7 @@ use remint_protocol::user::{UserId, UserStanding};
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
 use crate::users::Proven;
-use crate::{Error, Store, browser_sessions};
+use crate::{Error, Store, browser_sessions, consents, users};
 
 /// The epoch is of the same moment as the row.
 macro_rules! columns {
@@ -36,6 +36,11 @@ macro_rules! select {
     };
 }
 
+// Below the macros, which it uses.
+mod listing;
+
+pub use listing::{Filter, Page};
+
 const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(concat!(
     "SELECT ",
     columns!(),
@@ -43,8 +48,9 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
      JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
 ));
 
-/// Guarded by when the user proved who they are, not by when the row is made: a code that waited while the
-/// password was changed begins nothing.
+/// Guarded by when the user proved who they are and when they authorized it, not by when the row is made: a
+/// code that waited while the password was changed or access was ended begins nothing. What was authorized at
+/// a browser needs consent still, but at a first-party client: that tells more than clocks do.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
@@ -52,8 +58,11 @@ const INSERT: Statement = Statement::new(
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?17, ?18, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?19, ?20, \
      ?21 \
      WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?7) \
-     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?8) \
+     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?22) \
      AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND not_before >= ?22) \
+     AND (?19 IS NULL OR EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND given_at > 0) \
+     OR EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND first_party = 1)) \
      ON CONFLICT (id) DO NOTHING",
 );
 
@@ -100,12 +109,6 @@ const REVOKE_OF_BROWSER_SESSION: Statement = Statement::new(
      AND offline = 0 AND revoked_at IS NULL",
 );
 
-const LIST: Statement = Statement::new(select!("WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"));
-const LIST_BY_USER: Statement =
-    Statement::new(select!("WHERE f.user_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
-const LIST_BY_CLIENT: Statement =
-    Statement::new(select!("WHERE f.client_id = ?3 AND f.id > ?1 ORDER BY f.id LIMIT ?2"));
-
 /// In pieces, so that the writer is not busy with one deletion while requests wait.
 const DELETE_SOME_OF_USER: Statement = Statement::new(
     "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE user_id = ?1 LIMIT 500)",
@@ -131,33 +134,14 @@ pub(crate) const HOT: &[&Statement] = &[
     &REVOKE_SEEN,
     &REVOKE_OF_USER_AT_CLIENT,
     &REVOKE_OF_BROWSER_SESSION,
-    &LIST,
-    &LIST_BY_USER,
-    &LIST_BY_CLIENT,
+    &listing::LIST,
+    &listing::LIST_BY_USER,
+    &listing::LIST_BY_CLIENT,
+    &listing::LIST_LIVE,
     &DELETE_SOME_OF_USER,
     &DELETE_SOME_OF_CLIENT,
     &DELETE_EXPIRED,
 ];
-
-/// Which families to list.
-#[derive(Clone, Copy, Debug)]
-pub enum Filter<'a> {
-    /// Every one.
-    All,
-    /// Those of a client.
-    Client(&'a ClientId),
-    /// Those of a user.
-    User(UserId),
-}
-
-/// A bounded piece of a listing, in the order of the ids.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The families.
-    pub families: Vec<Loaded>,
-    /// Where the next piece starts; `None` after the last one.
-    pub next: Option<FamilyId>,
-}
 
 impl Store {
     /// Loads a family and the standing of its user: one primary-key read.
@@ -168,8 +152,8 @@ impl Store {
         self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
     }
 
-    /// Begins a family, unless there is one of its id, or its user, its client or its browser's session was
-    /// disabled, deleted or ended meanwhile, or what
+    /// Begins a family that is authorized now, unless there is one of its id, or its user, its client, its
+    /// browser's session or what the user allows the client was disabled, deleted or ended meanwhile, or what
     /// was proven holds no more.
     ///
     /// # Errors
@@ -179,34 +163,21 @@ impl Store {
         family: &Family,
         proven: Option<Proven>,
     ) -> Result<Outcome, Error> {
-        let values = vec![
-            family.id.0.into(),
-            family.secret_hash.0.into(),
-            family.client_id.as_str().into(),
-            family.user_id.0.into(),
-            family.scope.as_str().into(),
-            family.resources.as_str().into(),
-            family.auth_time.into(),
-            family.created_at.into(),
-            family.max_expires_at.into(),
-            family.generation.into(),
-            family.grace_floor.into(),
-            family.epoch.into(),
-            family.kid.into(),
-            family.rotated_at.into(),
-            family.expires_at.into(),
-            family.confirmed.into(),
-            family.origin.acr.as_str().into(),
-            family.origin.amr.as_str().into(),
-            family.origin.session.map(|session| session.0).into(),
-            family.origin.offline.into(),
-            family.origin.claims.as_str().into(),
-        ];
-        let held = family.origin.session.map(browser_sessions::hold);
-        let held = proven.as_ref().map(Proven::holds).into_iter().chain(held);
-        let mut batch: Batch = held.chain([Write::one(&INSERT, values)]).collect();
-        batch.extend(proven.map(Proven::is_trusted));
-        self.commit(batch).await
+        let holds = proven.as_ref().map(Proven::holds);
+        let begun = holds.into_iter().chain(begin(family, family.created_at));
+        self.commit(begun.chain(proven.map(Proven::is_trusted)).collect()).await
+    }
+
+    /// Begins a family that was authorized when its code was issued: what ended since has ended it too.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn redeem_code(
+        &self,
+        family: &Family,
+        issued_at: Timestamp,
+    ) -> Result<Outcome, Error> {
+        self.commit(begin(family, issued_at)).await
     }
 
     /// Moves a family to its next generation, if it still has the one that was decided upon and is
@@ -263,43 +234,6 @@ impl Store {
         self.commit(vec![Write::one(&REVOKE_SEEN, values)]).await
     }
 
-    /// Ends all that a user has at a client.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn revoke_families_at(
-        &self,
-        (user, client): (UserId, &ClientId),
-        reason: RevokeReason,
-        now: Timestamp,
-    ) -> Result<Outcome, Error> {
-        self.commit(vec![revoke_at_client((user, client), reason, now)]).await
-    }
-
-    /// Lists at most `limit` families after `after`.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn list_families(
-        &self,
-        filter: Filter<'_>,
-        after: Option<FamilyId>,
-        limit: u32,
-    ) -> Result<Page, Error> {
-        let (statement, by): (_, Option<Value>) = match filter {
-            Filter::All => (&LIST, None),
-            Filter::Client(id) => (&LIST_BY_CLIENT, Some(id.as_str().into())),
-            Filter::User(id) => (&LIST_BY_USER, Some(id.0.into())),
-        };
-        let mut values = vec![start(after), limit.into()];
-        values.extend(by);
-        let rows = self.read(statement, &values).await?;
-        let families = rows.into_iter().map(loaded).collect::<Result<Vec<_>, _>>()?;
-        let is_full = u32::try_from(families.len()).is_ok_and(|found| found == limit);
-        let next = families.last().filter(|_| is_full).map(|last| last.family.id);
-        Ok(Page { families, next })
-    }
-
     /// Removes all families of a user who is no more.
     pub(crate) async fn delete_families_of_user(&self, id: UserId) -> Result<(), Error> {
         self.delete_families(Filter::User(id), &DELETE_SOME_OF_USER, id.0.into()).await
@@ -336,6 +270,39 @@ impl Store {
         let values = vec![start(after), to.0.into(), before.into()];
         self.commit(vec![Write::any(&DELETE_EXPIRED, values)]).await
     }
+}
+
+/// What begins a family. The user is held first, as by all that hold several. Whoever ends its browser's session or its application's access at the same moment is
+/// waited for, or waits and finds it.
+fn begin(family: &Family, authorized_at: Timestamp) -> Batch {
+    let values = vec![
+        family.id.0.into(),
+        family.secret_hash.0.into(),
+        family.client_id.as_str().into(),
+        family.user_id.0.into(),
+        family.scope.as_str().into(),
+        family.resources.as_str().into(),
+        family.auth_time.into(),
+        family.created_at.into(),
+        family.max_expires_at.into(),
+        family.generation.into(),
+        family.grace_floor.into(),
+        family.epoch.into(),
+        family.kid.into(),
+        family.rotated_at.into(),
+        family.expires_at.into(),
+        family.confirmed.into(),
+        family.origin.acr.as_str().into(),
+        family.origin.amr.as_str().into(),
+        family.origin.session.map(|session| session.0).into(),
+        family.origin.offline.into(),
+        family.origin.claims.as_str().into(),
+        authorized_at.into(),
+        consents::key(family.user_id, &family.client_id),
+    ];
+    let held = family.origin.session.map(browser_sessions::hold);
+    let first = [users::hold(family.user_id)].into_iter();
+    first.chain(held).chain([Write::one(&INSERT, values)]).collect()
 }
 
 pub(crate) fn revoke_at_client(

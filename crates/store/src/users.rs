@@ -61,6 +61,10 @@ const SET_PROFILE: Statement =
     Statement::new("UPDATE users SET profile = ?2, updated_at = ?3 WHERE id = ?1 AND profile = ?4");
 const DELETE: Statement = Statement::new("DELETE FROM users WHERE id = ?1");
 
+/// Changes nothing, but waits for others who hold the user, and lets them wait: PostgreSQL would let what
+/// they do happen at once, and neither would see the other.
+const HOLD: Statement = Statement::new("UPDATE users SET not_before = not_before WHERE id = ?1");
+
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] = &[
     &LOAD,
@@ -77,6 +81,7 @@ pub(crate) const HOT: &[&Statement] = &[
     &END_SESSIONS,
     &SET_PROFILE,
     &DELETE,
+    &HOLD,
 ];
 
 /// A user as stored.
@@ -288,6 +293,11 @@ impl Store {
         }
         Ok(outcome)
     }
+}
+
+/// Before what must not happen while something that the user has is ended.
+pub(crate) fn hold(id: UserId) -> Write {
+    Write::any(&HOLD, vec![id.0.into()])
 }
 
 fn user(row: Row) -> Result<User, Error> {

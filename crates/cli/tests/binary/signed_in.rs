@@ -71,7 +71,11 @@ impl Pages {
     fn authorize(&self, client: &str, number: u8, session: BrowserSessionId, scope: &str) {
         let scope = Scope::parse(scope).unwrap();
         self.runtime.block_on(async {
-            let client = self.store.find_client(client).await.unwrap().unwrap();
+            let mut client = self.store.find_client(client).await.unwrap().unwrap();
+            // What it gets must not depend on a consent here.
+            client.authorize.first_party = true;
+            let updated = self.store.update_client(&client, client.updated_at).await.unwrap();
+            assert_eq!(updated, Outcome::Done);
             let beginning = Beginning {
                 user_id: self.alice,
                 resources: Resources::default(),
@@ -102,7 +106,7 @@ impl Pages {
                 resources: Resources::default(),
                 given_at: self.now,
             };
-            assert_eq!(self.store.save_consent(&given).await.unwrap(), Outcome::Done);
+            assert_eq!(self.store.save_consent(&given, None).await.unwrap(), Outcome::Done);
         });
     }
 }

@@ -124,11 +124,11 @@ impl Authorization {
         })
     }
 
-    /// Adds what was allowed to what was allowed before.
+    /// Adds what was allowed to what was allowed before, unless that changes at this moment.
     async fn remember(&self, app: &App, person: &Person) -> Result<Outcome, Failure> {
         let (user_id, client) = (person.session.user_id, self.client());
-        let before = app.store.load_consent(user_id, &client.id).await?;
-        let before = before.filter(|before| before.given_at >= client.created_at);
+        let seen = app.store.load_consent(user_id, &client.id).await?;
+        let before = seen.as_ref().filter(|before| before.given_at >= client.created_at);
         let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
         if let Some(before) = before {
             scope = Scope::union(&scope, &before.scope);
@@ -136,6 +136,6 @@ impl Authorization {
         }
         let given =
             Given { user_id, client_id: client.id.clone(), scope, resources, given_at: self.now };
-        Ok(app.store.save_consent(&given).await?)
+        Ok(app.store.save_consent(&given, seen.as_ref()).await?)
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
     let response = redeemed.mint(seal, access, &family).await?;
-    match app.store.insert_family(&family, None).await? {
+    match app.store.redeem_code(&family, code.issued_at).await? {
         Outcome::Done => {
             redeemed.tell("session.started", None);
             Ok(response)

@@ -1,5 +1,8 @@
 //! The account page, as far as a browser is not needed to see it (`browser/` has the rest).
 
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::family::{Family, FamilyId, RevokeReason};
+
 use crate::site::{PASSWORD, Site};
 use crate::visitor::{hidden, is_sign_in};
 
@@ -20,4 +23,43 @@ fn where_forms_lead_a_look_leads_back_to_the_account_page() {
         assert_eq!(answer.header("location"), Some("/account"), "{form}");
         assert!(!is_sign_in(&visitor.follow(answer)), "nobody was signed out by {form}");
     }
+}
+
+/// So many, and all before what is alive in the order of the ids.
+const OVER: u8 = 230;
+
+fn first_ids() -> impl Iterator<Item = [u8; 16]> {
+    (1..=OVER).map(|number| {
+        let mut id = [0; 16];
+        id[15] = number;
+        id
+    })
+}
+
+#[test]
+fn what_is_over_does_not_take_the_place_of_sessions_and_applications_that_are_alive() {
+    let site = Site::new();
+    site.tokens();
+    let mut visitor = site.visitor();
+    let page = visitor.get("/login");
+    visitor.sign_in(&page, "alice", PASSWORD);
+    let alice = site.user("alice").id;
+    let session =
+        site.block_on(site.store.list_browser_sessions(alice, None, 1)).unwrap().remove(0);
+    let family = site.families().remove(0).family;
+    for id in first_ids() {
+        let (ended, revoked) = (BrowserSessionId(id), FamilyId(id));
+        let session = BrowserSession { id: ended, ..session.clone() };
+        let family = Family { id: revoked, ..family.clone() };
+        site.block_on(async {
+            site.store.insert_browser_session(&session, None).await.unwrap();
+            site.store.insert_family(&family, None).await.unwrap();
+            site.store.end_browser_session((alice, ended), site.now()).await.unwrap();
+            site.store.revoke_family(revoked, RevokeReason::User, site.now()).await.unwrap();
+        });
+    }
+    let page = visitor.get("/account").ok().body;
+    assert!(page.contains(&format!("value=\"{}\"", session.id.sid())), "{page}");
+    assert!(page.contains("name=\"application\" value=\"demo\""), "{page}");
+    assert_eq!(page.matches("name=\"session\"").count(), 1);
 }

@@ -199,8 +199,12 @@ pub(super) static TABLES: [Table; 10] = [
         if "browser_sessions.ended_at IS NULL" { ended_at }
     },
     table! {
-        consents id Bytes (user_id client_id) ("?1, ?2, ?3, ?4, ?5, ?6")
-        if "excluded.given_at > consents.given_at" { scope resources given_at }
+        // One that was taken back was given at 0; when, is in `not_before`.
+        consents id Bytes (user_id client_id) ("?1, ?2, ?3, ?4, ?5, ?6, ?7")
+        if "(excluded.given_at > consents.given_at AND excluded.given_at > consents.not_before) OR \
+            (excluded.given_at = 0 AND excluded.not_before >= consents.given_at)"
+        { scope resources given_at }
+        if "excluded.not_before > consents.not_before" { not_before }
     },
     table! {
         revoked_access_tokens jti Bytes () ("?1, ?2")

@@ -113,6 +113,14 @@ impl Place {
         }
     }
 
+    /// Deletes all consents past the store.
+    pub(crate) fn forget_consents(&self) {
+        match self.backend {
+            Backend::Sqlite => self.connect().execute_batch("DELETE FROM consents").unwrap(),
+            Backend::Postgres => drop(self.database().execute("DELETE FROM consents")),
+        }
+    }
+
     fn dump_server(&self, of: &str) -> Dump {
         let sql = format!("SELECT * FROM {of} ORDER BY 1");
         let dump = async {

@@ -1,7 +1,7 @@
-//! The rows that codes begin, when several present one code at the same moment: what the token endpoint does
-//! in the store, on each engine.
+//! The rows that codes begin, when several present one code at the same moment or its client was ended since:
+//! what the token endpoint does in the store, on each engine.
 
-use remint_protocol::family::RevokeReason;
+use remint_protocol::family::{Family, RevokeReason};
 use remint_store::Outcome;
 
 use crate::backend::on_every_backend;
@@ -47,5 +47,21 @@ fn checklist_48_of_several_who_begin_the_family_of_one_code_one_does_and_the_oth
             }
         }
         assert_eq!(place.dump("families").len(), ROUNDS as usize);
+    });
+}
+
+/// The family is younger than the end, its code is not.
+#[test]
+fn checklist_89_a_code_that_was_issued_before_its_clients_sessions_were_ended_begins_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let shop = register(&store).await;
+        store.end_client_sessions(&shop.id, at(50)).await.unwrap();
+        let late = Family { created_at: at(100), rotated_at: at(100), ..family(1, &shop, USER) };
+        for issued_at in [at(49), at(50)] {
+            assert_eq!(store.redeem_code(&late, issued_at).await.unwrap(), Outcome::Conflict);
+        }
+        assert_eq!(place.dump("families").len(), 0);
+        assert_eq!(store.redeem_code(&late, at(51)).await.unwrap(), Outcome::Done);
     });
 }

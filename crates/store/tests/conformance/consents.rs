@@ -16,7 +16,8 @@ use crate::samples::{
 const BOB: UserId = UserId([8; 16]);
 
 async fn save(store: &Store, given: &Consent) {
-    assert_eq!(store.save_consent(given).await.unwrap(), Outcome::Done);
+    let seen = store.load_consent(given.user_id, &given.client_id).await.unwrap();
+    assert_eq!(store.save_consent(given, seen.as_ref()).await.unwrap(), Outcome::Done);
 }
 
 async fn find(store: &Store, of: &Consent) -> Option<Consent> {
@@ -80,9 +81,42 @@ fn nobody_who_was_deleted_allows_anything() {
         let store = place.open().await;
         let [shop, _] = furnish(&store).await;
         store.delete_user(USER).await.unwrap();
-        let late = store.save_consent(&consent(USER, &shop)).await.unwrap();
+        let late = store.save_consent(&consent(USER, &shop), None).await.unwrap();
         assert_eq!(late, Outcome::Conflict);
         assert_eq!(place.dump("consents").len(), 0);
+    });
+}
+
+/// Two pages that were answered at once, or one while access was ended.
+#[test]
+fn a_consent_is_saved_over_the_one_that_was_seen_and_over_no_other() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let [shop, _] = furnish(&store).await;
+        let first = consent(USER, &shop);
+        let wider = Consent { scope: scope("read write"), given_at: at(5), ..first.clone() };
+        let also = Consent { resources: resources("https://b.example"), ..first.clone() };
+        save(&store, &first).await;
+        let refused = async |given, seen| {
+            let before = place.dump("consents");
+            assert_eq!(store.save_consent(given, seen).await.unwrap(), Outcome::Conflict);
+            assert_eq!(place.dump("consents"), before);
+        };
+        refused(&wider, None).await;
+        // Of the same moment, and yet another one.
+        refused(&wider, Some(&also)).await;
+        refused(&also, Some(&wider)).await;
+        save(&store, &wider).await;
+        refused(&also, Some(&first)).await;
+        let pair = (USER, &shop.id);
+        store.revoke_consent(pair, RevokeReason::User, at(20)).await.unwrap();
+        refused(&also, Some(&wider)).await;
+        assert_eq!(find(&store, &first).await, None);
+        let again = Consent { given_at: at(30), ..first.clone() };
+        assert_eq!(store.save_consent(&again, None).await.unwrap(), Outcome::Done);
+        store.delete_user(USER).await.unwrap();
+        refused(&wider, Some(&again)).await;
+        refused(&wider, None).await;
     });
 }
 

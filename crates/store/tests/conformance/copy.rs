@@ -1,9 +1,10 @@
 //! Copying a store into another one, between all engines.
 //!
-//! `ends` opens both and reads them past the store, `whole` copies everything, `merging` copies again
-//! after either side moved on, `meanwhile` copies while the source does, `refusals` are of targets that
+//! `ends` opens both and reads them past the store, `whole` copies everything, `merging` and `consents` copy
+//! again after either side moved on, `meanwhile` copies while the source does, `refusals` are of targets that
 //! hold something else.
 
+mod consents;
 mod ends;
 mod meanwhile;
 mod merging;

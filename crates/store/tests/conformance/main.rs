@@ -23,6 +23,8 @@ mod copy;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod ended_consents;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod faults;

@@ -41,8 +41,9 @@ pub(crate) fn secret(byte: u8) -> StoredSecret {
     StoredSecret { kid: byte, hash: SecretHash([byte; 32]) }
 }
 
+/// One that nobody is asked for consent to.
 pub(crate) fn client(id: &str) -> Client {
-    Client {
+    let mut client = Client {
         name: format!("The {id} of Zoë"),
         secret: Some(secret(1)),
         grants: GrantType::ALL.to_vec(),
@@ -50,7 +51,9 @@ pub(crate) fn client(id: &str) -> Client {
         resources: resources("https://a.example https://b.example"),
         not_before: Timestamp::default(),
         ..Client::new(ClientId::parse(id).unwrap(), at(-1_000))
-    }
+    };
+    client.authorize.first_party = true;
+    client
 }
 
 /// A key of its generation, under the root key 1.

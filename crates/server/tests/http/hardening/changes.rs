@@ -71,6 +71,31 @@ fn checklist_89_a_client_whose_tokens_were_ended_does_not_begin_anew_with_an_old
 }
 
 #[test]
+fn checklist_26_ending_access_ends_the_codes_of_an_application_for_good() {
+    for first_party in [false, true] {
+        let site = Site::new();
+        site.register_web("web", |client| client.authorize.first_party = first_party);
+        let mut visitor = site.visitor();
+        let [first, second] = [0, 1].map(|_| visitor.code(&[]));
+        site.wait(1);
+        let csrf = hidden(&visitor.get("/account"), "csrf");
+        visitor.post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]);
+        site.redeem(&first).expect(400, "invalid_grant");
+        assert!(!visitor.get("/account").body.contains("The Shop"));
+        site.wait(1);
+        let page = visitor.authorize(&[]);
+        assert_eq!(came(&page) == Came::Consent, !first_party, "{page:?}");
+        let third = visitor.code(&[]);
+        site.redeem(&second).expect(400, "invalid_grant");
+        assert!(
+            site.families().is_empty(),
+            "what is allowed now is not allowed to a code of before"
+        );
+        site.redeem(&third).ok();
+    }
+}
+
+#[test]
 fn checklist_46_a_password_change_ends_codes_and_open_pages_of_all_browsers_but_its_own() {
     let site = site();
     let mut own = known(&site);

@@ -2,6 +2,7 @@
 
 use std::sync::{Barrier, Mutex};
 
+use remint_protocol::client::ClientId;
 use remint_protocol::family::RevokeReason;
 
 use super::{SESSION, at_consent, known};
@@ -169,11 +170,79 @@ fn whichever_comes_first_a_sign_out_and_a_code_leave_no_session() {
     }
 }
 
+/// What was allowed before is taken back: a page that adds to it does not bring it back.
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_consent_bring_nothing_back() {
+    let site = super::site();
+    let mut visitor = known(&site);
+    let (user, web) = (site.user("alice").id, ClientId::parse("web").unwrap());
+    for _ in 0..100 {
+        site.wait(1);
+        visitor.obtain(&[("scope", "openid a")]);
+        let page = visitor.authorize(&[("scope", "openid b")]);
+        let csrf = hidden(&page, "csrf");
+        at_once(2, |at| match at {
+            0 => visitor
+                .clone()
+                .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+            _ => visitor.clone().decide(&page, "allow"),
+        });
+        let left = site.block_on(site.store.load_consent(user, &web)).unwrap();
+        assert!(left.is_none_or(|left| !left.scope.contains("a")));
+        site.block_on(site.store.revoke_consent((user, &web), RevokeReason::User, site.now()))
+            .unwrap();
+    }
+}
+
+/// Nobody was asked about a first-party client: there is no consent that could be missing.
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_code_leave_no_session() {
+    for first_party in [false, true] {
+        let site = Site::new();
+        site.register_web("web", |client| client.authorize.first_party = first_party);
+        let mut visitor = site.visitor();
+        for _ in 0..30 {
+            // Codes that were issued at the moment of the end before are dead with those before them.
+            site.wait(1);
+            let code = visitor.code(&[]);
+            let csrf = hidden(&visitor.get("/account"), "csrf");
+            at_once(2, |at| match at {
+                0 => visitor
+                    .clone()
+                    .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+                _ => site.redeem(&code),
+            });
+            assert!(site.families().iter().all(|l| l.family.revoked.is_some()));
+            site.redeem(&code).expect(400, "invalid_grant");
+        }
+    }
+}
+
+#[test]
+fn whichever_comes_first_the_end_of_an_application_and_a_token_from_the_browser_leave_no_session() {
+    let site = super::site();
+    let mut visitor = site.visitor();
+    for _ in 0..100 {
+        site.wait(1);
+        visitor.code(&[("scope", "a")]);
+        let csrf = hidden(&visitor.get("/account"), "csrf");
+        at_once(2, |at| match at {
+            0 => visitor
+                .clone()
+                .post("/account/applications/end", &[("csrf", &csrf), ("application", "web")]),
+            _ => visitor.clone().authorize(&[("scope", "a"), ("response_type", "token")]),
+        });
+        assert!(site.families().iter().all(|l| l.family.revoked.is_some()));
+    }
+    assert!(!site.families().is_empty(), "hardly ever was the token first");
+}
+
 #[test]
 fn whichever_comes_first_the_end_of_an_application_and_a_refresh_leave_no_session() {
     let site = super::site();
     let mut visitor = known(&site);
     for _ in 0..20 {
+        site.wait(1);
         let tokens = site.redeem(&visitor.code(&[])).ok();
         let csrf = hidden(&visitor.get("/account"), "csrf");
         let refresh = tokens.text("refresh_token");

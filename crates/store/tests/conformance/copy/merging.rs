@@ -61,7 +61,8 @@ fn written(copied: &[Copied]) -> Vec<(&str, u64)> {
 }
 
 async fn save(end: &End, given: &Consent) {
-    assert_eq!(end.store.save_consent(given).await.unwrap(), Outcome::Done);
+    let seen = end.store.load_consent(given.user_id, &given.client_id).await.unwrap();
+    assert_eq!(end.store.save_consent(given, seen.as_ref()).await.unwrap(), Outcome::Done);
 }
 
 /// A browser as the sign-in at second `secs` leaves it.
