@@ -85,7 +85,7 @@ pub trait Page {
         None
     }
 
-    /// Where the browser goes on by itself after [`ONWARD_AFTER`].
+    /// Where the browser goes on by itself after a few seconds.
     fn onward(&self) -> Option<&str> {
         None
     }
