@@ -38,6 +38,8 @@ use writer::{Job, Writer};
 
 /// The most batches that may wait; further ones are refused at once.
 const QUEUE_MAX: usize = 16_384;
+/// In bytes: a leaf has at least four rows of up to 488 bytes, or longer ones continue elsewhere.
+const PAGE_SIZE: u32 = 2_048;
 /// How long to wait for another process, such as a command line, that is writing.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a snapshot is kept at most when nothing is committed here.
@@ -57,6 +59,9 @@ impl Sqlite {
     pub(crate) fn open(file: &Path) -> Result<Self, OpenError> {
         let engine = |reason| OpenError::Engine { file: file.to_owned(), reason };
         let mut db = connect(file, false).map_err(engine)?;
+        // A refresh writes the page that its row is in, twice: to the log, and to the database later. Only a
+        // database that is made now takes the size. Rows of half as many bytes would not fit into less.
+        db.pragma_update(None, "page_size", PAGE_SIZE).map_err(engine)?;
         // First of all, so that a database which is refused is left as it was.
         migrate_file(&mut db)
             .map_err(|reason| OpenError::Migrate { file: file.to_owned(), reason })?;
@@ -214,6 +219,23 @@ impl ToSql for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_database_has_pages_of_2_kib_and_one_that_is_there_keeps_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+        let db = connect(&old, false).unwrap();
+        db.execute_batch("VACUUM").unwrap();
+        drop(db);
+        for (file, expected) in [(new, 2_048), (old, 4_096)] {
+            for _ in 0..2 {
+                Sqlite::open(&file).unwrap().close();
+                let db = connect(&file, true).unwrap();
+                let size: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+                assert_eq!(size, expected, "{}", file.display());
+            }
+        }
+    }
 
     /// No test can cut the power, so this one looks at what decides what is left then.
     #[test]
