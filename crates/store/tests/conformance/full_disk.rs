@@ -51,8 +51,8 @@ fn a_disk_that_takes_no_more_child() {
         let store = place.open().await;
         let shop = register(&store).await;
         let mut families = sign_in(&store, &shop, 20).await;
-        // A commit is a header of 24 bytes and a page of 4096: before it, in it, one byte short.
-        for room in [0, 1, 24, 2_000, 4_119] {
+        // A commit is a header of 24 bytes and a page of 2048: before it, in it, one byte short.
+        for room in [0, 1, 24, 1_000, 2_071] {
             limit_files(Some(log_length(&place) + room));
             for family in &families {
                 let answer = store.rotate(&rotation(family.id, family.generation)).await;
