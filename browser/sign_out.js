@@ -6,6 +6,20 @@ import { look } from "./appearance.js";
 import { walk } from "./place.js";
 import { createClient } from "./server.js";
 
+/** Signs in for the application, which sends the visitor to sign out, with the ID token that it got. */
+async function signInAndOut({ application, username }, visitor, request, state) {
+  await visitor.open(request.url);
+  await visitor.signIn(username);
+  await visitor.press("consent-allow");
+  const { id_token: hint } = await application.redeem(request);
+  const query = new URLSearchParams({
+    id_token_hint: hint,
+    post_logout_redirect_uri: application.callback,
+    state,
+  });
+  await visitor.open(`/oidc/logout?${query}`);
+}
+
 walk("an application that proves nothing has the person asked first", async (place) => {
   const { application } = place;
   const visitor = await place.arrive();
@@ -44,16 +58,7 @@ walk("an application with the ID token of the session is not held up", async (pl
   const { application } = place;
   const visitor = await place.arrive();
   const request = application.request();
-  await visitor.open(request.url);
-  await visitor.signIn(place.username);
-  await visitor.press("consent-allow");
-  const { id_token: hint } = await application.redeem(request);
-  const query = new URLSearchParams({
-    id_token_hint: hint,
-    post_logout_redirect_uri: application.callback,
-    state: "quick",
-  });
-  await visitor.open(`/oidc/logout?${query}`);
+  await signInAndOut(place, visitor, request, "quick");
   await visitor.at("callback");
   assert.equal(application.answers.at(-1).state, "quick");
   await visitor.open("/account");
@@ -87,16 +92,7 @@ walk("a page that signs out of applications goes on to the one that asked", asyn
   const options = ["--frontchannel-logout-uri", framed];
   const client = await createClient("framed", application.callback, options);
   const request = application.request({ client_id: client, scope: "openid" });
-  await visitor.open(request.url);
-  await visitor.signIn(place.username);
-  await visitor.press("consent-allow");
-  const { id_token: hint } = await application.redeem(request);
-  const query = new URLSearchParams({
-    id_token_hint: hint,
-    post_logout_redirect_uri: application.callback,
-    state: "by itself",
-  });
-  await visitor.open(`/oidc/logout?${query}`);
+  await signInAndOut(place, visitor, request, "by itself");
   await visitor.page.waitForURL(`${application.callback}?state=by%20itself`);
   await visitor.at("callback");
   const [front, back] = application.answers.slice(-2);

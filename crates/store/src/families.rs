@@ -272,8 +272,9 @@ impl Store {
     }
 }
 
-/// What begins a family. The user is held first, as by all that hold several. Whoever ends its browser's session or its application's access at the same moment is
-/// waited for, or waits and finds it.
+/// What begins a family. Whoever ends its browser's session or its application's access at the same moment is
+/// waited for, or waits and finds it. The user is held before the session, as by a sign-in: in another order
+/// the two could wait for each other.
 fn begin(family: &Family, authorized_at: Timestamp) -> Batch {
     let values = vec![
         family.id.0.into(),

@@ -202,3 +202,30 @@ fn a_hint_of_another_client_than_the_one_that_asks_is_an_error() {
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(visitor.cookie("__Host-remint-session").is_some());
 }
+
+#[test]
+fn a_logout_that_is_no_single_form_changes_nothing() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let hint = sign_in(&site, &mut visitor);
+    let fields = encode(&[("id_token_hint", &*hint), ("post_logout_redirect_uri", HOME)]);
+    let form = "application/x-www-form-urlencoded";
+    let twice = format!("{fields}&{fields}");
+    let flow_twice = "flow=a&flow=b".to_owned();
+    for (kind, body) in [
+        ("application/json", &fields),
+        ("text/plain", &fields),
+        (form, &twice),
+        (form, &flow_twice),
+    ] {
+        let kind = format!("Content-Type: {kind}\r\n");
+        let answer = visitor.send("POST", "/oidc/logout", &kind, body);
+        let refused = (answer.header("location"), answer.body.contains("<html"));
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+        assert_eq!(refused, (None, true), "{answer:?}");
+    }
+    for query in [&twice, &flow_twice] {
+        assert_eq!(visitor.get(&format!("/oidc/logout?{query}")).status, 400);
+    }
+    assert_eq!(visitor.get("/account").status, 200, "still signed in");
+}

@@ -139,6 +139,40 @@ fn of_two_proofs_for_one_session_at_once_both_count_and_the_last_cookie_works() 
 }
 
 #[test]
+fn of_two_password_changes_at_once_one_counts_and_nothing_of_before_is_left() {
+    let site = super::site();
+    let mut visitor = known(&site);
+    let tokens = site.redeem(&visitor.code(&[])).ok();
+    let csrf = hidden(&visitor.get("/account"), "csrf");
+    let new = ["through the looking glass", "down the rabbit hole"];
+    site.wait(1);
+    let both = at_once(2, |at| {
+        let mut window = visitor.clone();
+        let fields = [
+            ("csrf", &*csrf),
+            ("current_password", PASSWORD),
+            ("new_password", new[at]),
+            ("repeated_password", new[at]),
+        ];
+        let answer = window.post("/account/password", &fields);
+        (answer, window)
+    });
+    let done =
+        |(answer, _): &&(Answer, _)| answer.header("location") == Some("/account?done=password");
+    assert_eq!(both.iter().filter(done).count(), 1, "{:?}", [&both[0].0, &both[1].0]);
+    for (at, (answer, window)) in both.iter().enumerate() {
+        let counts = answer.header("location") == Some("/account?done=password");
+        let alive = window.clone().get("/account").status == 200;
+        assert_eq!(alive, counts, "the session that the change began, and no other");
+        let mut anew = site.visitor();
+        let page = anew.authorize(&[]);
+        assert_eq!(!is_sign_in(&anew.sign_in(&page, "alice", new[at])), counts);
+    }
+    let refresh = tokens.text("refresh_token");
+    site.refresh_as(As::Client("web"), &refresh, &[]).expect(400, "invalid_grant");
+}
+
+#[test]
 fn a_consent_that_is_posted_twice_at_once_gives_codes_and_is_remembered_once() {
     let site = super::site();
     let (visitor, page) = at_consent(&site, &[]);
