@@ -11,14 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::client::ClientId;
-use crate::family::{Family, FamilyId};
+use crate::family::Family;
 use crate::id_token::{Audience, SubjectId};
 use crate::keyring::{Keyring, Kind};
 use crate::resource::Resources;
 use crate::scope::Scope;
-use crate::time::Timestamp;
-use crate::token::{self, AccessToken, Jti, Reader, Subject, Unopened};
-use crate::user::UserId;
+use crate::token::{self, AccessToken, Jti, Reader, Unopened};
 
 /// The `typ` of an access token (RFC 9068 §2.1). An ID token has another, so that neither is taken for
 /// the other.
@@ -103,17 +101,7 @@ impl JwtAccessToken {
     fn read(&self, reader: &mut Reader<'_>) -> Option<AccessToken> {
         let jti = URL_SAFE_NO_PAD.decode(&self.jti).ok()?;
         let has_resources = reader.flag()?;
-        let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
-        let expires_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
-        let subject = if reader.flag()? {
-            Subject::User {
-                user_id: UserId(reader.array()?),
-                family: FamilyId(reader.array()?),
-                generation: u32::from_be_bytes(reader.array()?),
-            }
-        } else {
-            Subject::Client
-        };
+        let (issued_at, expires_at, subject) = reader.times_and_subject()?;
         let resources = match &self.aud {
             _ if !has_resources => Resources::default(),
             Audience::One(one) => Resources::from_stored(one.clone()),
@@ -142,21 +130,10 @@ fn audience(resources: &Resources, iss: &str) -> Audience {
     }
 }
 
-/// Times are here to the millisecond, because sessions end to the millisecond.
 fn seal(keys: &Keyring, token: &AccessToken, jti: &str) -> Option<String> {
     let mut content = Vec::with_capacity(54);
     content.push(u8::from(!token.resources.is_empty()));
-    content.extend_from_slice(&token.issued_at.as_millis().to_be_bytes());
-    content.extend_from_slice(&token.expires_at.as_millis().to_be_bytes());
-    match token.subject {
-        Subject::Client => content.push(0),
-        Subject::User { user_id, family, generation } => {
-            content.push(1);
-            content.extend_from_slice(&user_id.0);
-            content.extend_from_slice(&family.0);
-            content.extend_from_slice(&generation.to_be_bytes());
-        }
-    }
+    token::push_times_and_subject(&mut content, token);
     let context = context(jti, token.client_id.as_str());
     let sealed = token::seal(keys, keys.active(), Kind::Reference, &context, &content)?;
     Some(URL_SAFE_NO_PAD.encode(sealed))
@@ -174,9 +151,12 @@ fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Origin;
+    use crate::family::{FamilyId, Origin};
     use crate::keyring::tests::keyring;
     use crate::secret::FamilySecret;
+    use crate::time::Timestamp;
+    use crate::token::Subject;
+    use crate::user::UserId;
     use serde_json::{Value, json};
 
     const ISSUER: &str = "https://id.example";

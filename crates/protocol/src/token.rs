@@ -144,6 +144,18 @@ pub fn open_refresh(
 pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
     let mut content = Vec::with_capacity(160);
     content.extend_from_slice(&token.jti.0);
+    push_times_and_subject(&mut content, token);
+    for text in [token.client_id.as_str(), token.scope.as_str(), token.resources.as_str()] {
+        push_text(&mut content, text)?;
+    }
+    let sealed = seal(keys, keys.active(), Kind::Access, "", &content)?;
+    // What is too long to be opened is no token.
+    Some(encode(ACCESS_PREFIX, &sealed)).filter(|text| text.len() <= MAX_LEN)
+}
+
+/// What both formats of an access token seal. Times are here to the millisecond, because sessions end to the
+/// millisecond.
+pub(crate) fn push_times_and_subject(content: &mut Vec<u8>, token: &AccessToken) {
     content.extend_from_slice(&token.issued_at.as_millis().to_be_bytes());
     content.extend_from_slice(&token.expires_at.as_millis().to_be_bytes());
     match token.subject {
@@ -155,12 +167,6 @@ pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
             content.extend_from_slice(&generation.to_be_bytes());
         }
     }
-    for text in [token.client_id.as_str(), token.scope.as_str(), token.resources.as_str()] {
-        push_text(&mut content, text)?;
-    }
-    let sealed = seal(keys, keys.active(), Kind::Access, "", &content)?;
-    // What is too long to be opened is no token.
-    Some(encode(ACCESS_PREFIX, &sealed)).filter(|text| text.len() <= MAX_LEN)
 }
 
 /// Opens an access token, whichever client it was issued to.
@@ -177,17 +183,7 @@ pub fn open_access(keys: &Keyring, text: &str) -> Result<AccessToken, Unopened> 
 
 fn read_access(reader: &mut Reader<'_>) -> Option<AccessToken> {
     let jti = Jti(reader.array()?);
-    let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
-    let expires_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
-    let subject = match reader.array()? {
-        [0] => Subject::Client,
-        [1] => Subject::User {
-            user_id: UserId(reader.array()?),
-            family: FamilyId(reader.array()?),
-            generation: u32::from_be_bytes(reader.array()?),
-        },
-        _ => return None,
-    };
+    let (issued_at, expires_at, subject) = reader.times_and_subject()?;
     Some(AccessToken {
         jti,
         client_id: ClientId::parse(reader.text()?)?,
@@ -309,6 +305,22 @@ impl<'a> Reader<'a> {
         let (head, tail) = self.0.split_first_chunk()?;
         self.0 = tail;
         Some(*head)
+    }
+
+    /// What [`push_times_and_subject`] wrote.
+    pub(crate) fn times_and_subject(&mut self) -> Option<(Timestamp, Timestamp, Subject)> {
+        let issued_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
+        let expires_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
+        let subject = if self.flag()? {
+            Subject::User {
+                user_id: UserId(self.array()?),
+                family: FamilyId(self.array()?),
+                generation: u32::from_be_bytes(self.array()?),
+            }
+        } else {
+            Subject::Client
+        };
+        Some((issued_at, expires_at, subject))
     }
 
     pub(crate) fn flag(&mut self) -> Option<bool> {
