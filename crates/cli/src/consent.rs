@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use remint_protocol::client::ClientId;
 use remint_protocol::consent::Consent as Given;
-use remint_protocol::family::RevokeReason;
+use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::user::UserId;
 use remint_store::Store;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::client;
 use crate::install::{Common, Installation, block_on, now};
 use crate::output::time;
+use crate::session::ended::{revoked, were_live};
 use crate::user;
 
 /// How many are read at once.
@@ -167,15 +168,16 @@ async fn print(store: &Store, all: &[Given]) -> anyhow::Result<Vec<Printed>> {
 impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
-        let count = block_on(self.revoke(&at.store))?;
+        let (count, ended) = block_on(self.revoke(&at.store))?;
         let consents =
             if count == 1 { "1 consent is".into() } else { format!("{count} consents are") };
-        self.common
-            .output
-            .done(&format!("{consents} taken back, and the sessions under them ended"))
+        self.common.output.done(&format!(
+            "{consents} taken back, and the sessions under them ended: {}",
+            were_live(ended)
+        ))
     }
 
-    async fn revoke(&self, store: &Store) -> anyhow::Result<usize> {
+    async fn revoke(&self, store: &Store) -> anyhow::Result<(usize, usize)> {
         let named = self.which.resolve(store).await?;
         let all = named.list(store).await?;
         let pairs = all.iter().map(|given| (given.user_id, &given.client_id));
@@ -184,9 +186,14 @@ impl Revoke {
             Named::Pair(user, client) if all.is_empty() => Some((*user, client)),
             Named::Pair(..) | Named::User(_) | Named::Client(_) => None,
         };
+        let mut ended = 0;
         for pair in pairs.chain(unasked) {
-            store.revoke_consent(pair, RevokeReason::Operator, now()).await?;
+            let end = (now(), RevokeReason::Operator);
+            store.revoke_consent(pair, end.1, end.0).await?;
+            let (user, client) = pair;
+            let is_of_client = |loaded: &Loaded| loaded.family.client_id == *client;
+            ended += revoked(store, user, is_of_client, end).await?;
         }
-        Ok(all.len())
+        Ok((all.len(), ended))
     }
 }

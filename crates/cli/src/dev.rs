@@ -201,7 +201,13 @@ async fn seed_session(
     let fresh = entropy::family()?;
     let seal = Seal { kid: keys.active(), epoch: store.epoch().await? };
     let policy = config.policy().of(&client);
-    let (family, _) = begin(&client, (user_id, now()), extent, &fresh, (&policy, seal, now()));
+    let (family, _) = begin(
+        &client,
+        (user_id, store.ends().await?, now()),
+        extent,
+        &fresh,
+        (&policy, seal, now()),
+    );
     store.insert_family(&family, None).await?;
     let token = RefreshToken {
         kid: seal.kid,

@@ -178,7 +178,7 @@ async fn serve(
         let ended = async move { drop(stopped.wait_for(|is| *is).await) };
         tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
     }
-    announce(&url, seeded.as_deref(), Clock::System.now().since(started))?;
+    announce(&url, seeded.as_deref(), Clock::System.now().distance(started))?;
     let stopping = async move {
         first.recv(1).await;
         tracing::info!("stopping: running requests may finish; a second signal ends them");

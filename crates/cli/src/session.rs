@@ -1,6 +1,7 @@
 //! `remint session`.
 
 mod browsers;
+pub(crate) mod ended;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
@@ -118,31 +119,24 @@ struct Names<'a> {
     store: &'a Store,
     keys: &'a Keyring,
     users: HashMap<UserId, String>,
-    clients: HashMap<String, Timestamp>,
 }
 
 impl Names<'_> {
     async fn print(&mut self, loaded: &Loaded, at: Timestamp) -> anyhow::Result<Printed> {
         let family = &loaded.family;
         let client = family.client_id.as_str();
-        if !self.clients.contains_key(client) {
-            let found = self.store.find_client(client).await?;
-            let ended = found.map_or(Timestamp::from_millis(i64::MAX), |c| c.not_before);
-            self.clients.insert(client.to_owned(), ended);
-        }
         if !self.users.contains_key(&family.user_id) {
             let found = self.store.load_user(family.user_id).await?;
             let name =
                 found.map_or_else(|| family.user_id.subject(), |u| u.username.as_str().to_owned());
             self.users.insert(family.user_id, name);
         }
-        let client_ended = self.clients.get(client).copied().unwrap_or_default();
         Ok(Printed {
             session: token::seal_session(self.keys, family.id).unwrap_or_default(),
             user: self.users.get(&family.user_id).cloned().unwrap_or_default(),
             client: client.to_owned(),
             scope: family.scope.to_string(),
-            state: state(loaded, client_ended, at),
+            state: state(loaded, at),
             browser: family.origin.session.map(BrowserSessionId::sid),
             offline: family.origin.offline,
             generation: family.generation,
@@ -154,11 +148,11 @@ impl Names<'_> {
     }
 }
 
-fn state(loaded: &Loaded, client_ended: Timestamp, at: Timestamp) -> String {
+fn state(loaded: &Loaded, at: Timestamp) -> String {
     match loaded.family.revoked {
         Some((_, reason)) => format!("revoked ({})", reason.as_str()),
         None if !loaded.is_user_standing() => "ended (user)".into(),
-        None if loaded.family.created_at <= client_ended => "ended (client)".into(),
+        None if !loaded.is_client_standing() => "ended (client)".into(),
         None if loaded.family.is_expired(at) => "expired".into(),
         None => "live".into(),
     }
@@ -194,12 +188,7 @@ impl List {
             (None, Some(client)) => Filter::Client(&client.id),
             (None, None) => Filter::All,
         };
-        let mut names = Names {
-            store: &at.store,
-            keys: &at.keys,
-            users: HashMap::new(),
-            clients: HashMap::new(),
-        };
+        let mut names = Names { store: &at.store, keys: &at.keys, users: HashMap::new() };
         let mut printed = Vec::new();
         let mut after = None;
         loop {
@@ -231,15 +220,18 @@ impl Revoke {
     async fn revoke(&self, at: &Installation) -> anyhow::Result<String> {
         let (store, now) = (&at.store, now());
         if let Some(name) = &self.which.user {
-            store.end_user_sessions(user::find(store, name).await?.id, now).await?;
-            return Ok(format!("all sessions of {name} ended"));
+            let id = user::find(store, name).await?.id;
+            let end = async || Ok(store.end_user_sessions(id, now).await.map(drop)?);
+            let count = ended::of_user(store, id, now, end).await?;
+            return Ok(format!("all sessions of {name} ended: {}", ended::were_live(count)));
         }
         if let Some(id) = &self.which.client {
             let Some(client) = store.find_client(id).await? else {
                 bail!("there is no client {id}")
             };
-            store.end_client_sessions(&client.id, now).await?;
-            return Ok(format!("all sessions of the client {id} ended"));
+            let count = ended::of_clients(store, Some(&client.id), now).await?;
+            let live = ended::were_live(count);
+            return Ok(format!("all sessions of the client {id} ended: {live}"));
         }
         if let Some(text) = &self.which.session {
             let id = token::open_session(&at.keys, text).map_err(|_| {
@@ -254,7 +246,7 @@ impl Revoke {
         if let Some(sid) = &self.which.browser {
             return browsers::end(store, sid, now).await;
         }
-        store.end_all_sessions(now).await?;
-        Ok("all sessions ended".into())
+        let count = ended::of_clients(store, None, now).await?;
+        Ok(format!("all sessions ended: {}", ended::were_live(count)))
     }
 }

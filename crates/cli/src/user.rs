@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::install::{Common, Installation, block_on, now};
 use crate::output::time;
 use crate::secret;
+use crate::session::ended::{self, were_live};
 use profile::ProfileFlags;
 
 /// Create and change users.
@@ -254,10 +255,12 @@ impl SetPassword {
         let at = Installation::open(&self.common.location)?;
         let user = block_on(find(&at.store, &self.username))?;
         let hash = Passwords::new(&at.config.passwords)?.hash(&password(self.password_stdin)?)?;
-        let changed = async { Ok(at.store.set_password(user.id, &hash, now()).await?) };
-        still_there(block_on(changed)?, &self.username)?;
-        self.common
-            .output
-            .done(&format!("user {} has a new password; their sessions ended", self.username))
+        let (store, now) = (&at.store, now());
+        let set =
+            async || still_there(store.set_password(user.id, &hash, now).await?, &self.username);
+        let live = were_live(block_on(ended::of_user(store, user.id, now, set))?);
+        let done =
+            format!("user {} has a new password; their sessions ended: {live}", self.username);
+        self.common.output.done(&done)
     }
 }

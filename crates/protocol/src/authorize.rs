@@ -13,7 +13,6 @@ use crate::client::Client;
 use crate::consent::{self, Consent};
 use crate::form::Form;
 use crate::id_token::SubjectId;
-use crate::interaction::Proof;
 use crate::pkce::Challenge;
 use crate::policy::Pkce;
 use crate::redirect_uri::RedirectUri;
@@ -279,8 +278,8 @@ pub struct Known<'a> {
     pub subject: Option<&'a SubjectId>,
     /// What they consented to before.
     pub consent: Option<&'a Consent>,
-    /// The sign-in that was made for this very request.
-    pub proof: Option<Proof>,
+    /// Whether the session's last sign-in was made for this very request.
+    pub is_proven: bool,
 }
 
 /// Decides what is to be done next.
@@ -290,7 +289,7 @@ pub fn decide(
     known: Known<'_>,
     now: Timestamp,
 ) -> Step {
-    let session = known.session.filter(|session| is_fresh(request, session, known.proof, now));
+    let session = known.session.filter(|session| is_fresh(request, session, known.is_proven, now));
     if session.is_none() {
         return page(request, Step::SignIn, Why::LoginRequired);
     }
@@ -318,18 +317,13 @@ fn page(request: &Request, step: Step, instead: Why) -> Step {
 }
 
 /// Whether the person has proven who they are as recently as the request wishes.
-fn is_fresh(
-    request: &Request,
-    session: &BrowserSession,
-    proof: Option<Proof>,
-    now: Timestamp,
-) -> bool {
+fn is_fresh(request: &Request, session: &BrowserSession, is_proven: bool, now: Timestamp) -> bool {
     // Made for this very request: nothing fresher can be asked for, whatever `max_age` says.
-    if proof == Some(Proof::of(session)) {
+    if is_proven {
         return true;
     }
     let is_forced = request.prompt.login || request.prompt.select_account;
-    !is_forced && request.max_age.is_none_or(|max| now.since(session.auth_time) <= max)
+    !is_forced && request.max_age.is_none_or(|max| now.distance(session.auth_time) <= max)
 }
 
 #[cfg(test)]
@@ -477,13 +471,12 @@ mod tests {
             given_at: SINCE,
         });
         let target = target(CALLBACK, &client).unwrap();
-        let proof = session.as_ref().filter(|_| seconds_ago == Some(0)).map(Proof::of);
         let subject = SubjectId::parse(SUBJECT).unwrap();
         let known = Known {
             session: session.as_ref(),
             subject: session.is_some().then_some(&subject),
             consent: consent.as_ref(),
-            proof,
+            is_proven: seconds_ago == Some(0),
         };
         decide((&request, &target), &client, known, SINCE.after(Duration::from_secs(after)))
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::ends::Ends;
 use crate::secret::SecretHash;
 use crate::time::Timestamp;
 use crate::user::{UserId, UserStanding};
@@ -47,6 +48,8 @@ pub struct BrowserSession {
     pub user_id: UserId,
     /// When they last proved who they are.
     pub auth_time: Timestamp,
+    /// How many ends the store had counted then, read together with the password's hash.
+    pub proven: Ends,
     /// When the session ends at the latest.
     pub expires_at: Timestamp,
     /// How they did (RFC 8176), separated by spaces.
@@ -71,20 +74,21 @@ impl BrowserSession {
     /// Whether the session still speaks for its user, who may leave it unused for `idle`.
     pub fn is_alive(&self, user: Option<UserStanding>, idle: Duration, now: Timestamp) -> bool {
         self.ended_at.is_none()
-            && user.is_some_and(|user| user.enabled && self.auth_time > user.not_before)
-            && now.since(self.seen_at) < idle
+            && user.is_some_and(|user| user.accepts(self.proven, self.auth_time))
+            && now.distance(self.seen_at) < idle
             && now < self.expires_at
     }
 
     /// Whether its use is worth writing down.
     pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
-        now.since(self.seen_at) >= SEEN_EVERY
+        now.distance(self.seen_at) >= SEEN_EVERY
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::ends::LastEnd;
 
     pub(crate) fn session(auth_time: Timestamp) -> BrowserSession {
         BrowserSession {
@@ -92,6 +96,7 @@ pub(crate) mod tests {
             secret_hash: SecretHash([2; 32]),
             user_id: UserId([3; 16]),
             auth_time,
+            proven: Ends::new(1),
             expires_at: auth_time.after(Duration::from_mins(10)),
             amr: "pwd".into(),
             created_at: auth_time,
@@ -108,7 +113,7 @@ pub(crate) mod tests {
     fn a_session_ends_by_idling_by_age_by_signing_out_and_with_its_user() {
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         let session = session(at(1000));
-        let user = UserStanding { enabled: true, not_before: at(0) };
+        let user = UserStanding { enabled: true, ended: LastEnd::default() };
         let alive = |session: &BrowserSession, user, now| session.is_alive(user, IDLE, at(now));
         assert!(alive(&session, Some(user), 1059));
         assert!(!alive(&session, Some(user), 1060), "idle");
@@ -118,7 +123,8 @@ pub(crate) mod tests {
         assert!(!alive(&ended, Some(user), 1002));
         assert!(!alive(&session, None, 1002), "deleted");
         assert!(!alive(&session, Some(UserStanding { enabled: false, ..user }), 1002));
-        let everywhere = UserStanding { not_before: at(1000), ..user };
+        let ended = LastEnd { number: Ends::new(2), at: at(900) };
+        let everywhere = UserStanding { ended, ..user };
         assert!(!alive(&session, Some(everywhere), 1002), "signed out everywhere");
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::ends::LastEnd;
 use crate::policy::{Overrides, Pkce, RefreshTokens};
 use crate::redirect_uri::{self, RedirectUri};
 use crate::relying_party::{self, RelyingPartyError};
@@ -232,8 +233,8 @@ pub struct Client {
     pub overrides: Overrides,
     /// Whether it may do anything at all.
     pub enabled: bool,
-    /// Families that are not younger than this are over.
-    pub not_before: Timestamp,
+    /// The last time that all its sessions were ended.
+    pub ended: LastEnd,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -261,7 +262,7 @@ impl Client {
             relying_party: RelyingParty::default(),
             overrides: Overrides::default(),
             enabled: true,
-            not_before: at.before(Duration::from_millis(1)),
+            ended: LastEnd::uncounted(at.before(Duration::from_millis(1))),
             created_at: at,
             updated_at: at,
         }

@@ -3,6 +3,7 @@
 //! Refuses public clients and scopes about a person. Never gives a refresh token (RFC 6749 §4.4.3).
 
 use crate::client::{Client, GrantType};
+use crate::ends::Ends;
 use crate::policy::Policy;
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
@@ -10,7 +11,7 @@ use crate::scope::{Scope, USER_SCOPES};
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, Subject};
 
-/// Grants an access token to an authenticated client.
+/// Grants an access token to an authenticated client, which was read when `born` ends were counted.
 ///
 /// # Errors
 /// `unauthorized_client`, `invalid_scope`, `invalid_target`.
@@ -19,7 +20,7 @@ pub fn grant(
     scope: Option<&Scope>,
     resources: Option<&Resources>,
     policy: &Policy,
-    (jti, now): (Jti, Timestamp),
+    (jti, born, now): (Jti, Ends, Timestamp),
 ) -> Result<AccessToken, Reject> {
     if client.is_public() {
         return Err(Why::GrantNeedsConfidentialClient.into());
@@ -33,7 +34,10 @@ pub fn grant(
     Ok(AccessToken {
         jti,
         client_id: client.id.clone(),
-        subject: Subject::Client,
+        // A client whose sessions were never ended has nothing to tell apart.
+        subject: Subject::Client {
+            born: if client.ended.number.is_counted() { born } else { Ends::UNCOUNTED },
+        },
         scope: Scope::grant(scope, &client.scope.without_user_scopes())?,
         resources: Resources::grant(resources, &client.resources)?,
         issued_at: now,
@@ -48,7 +52,7 @@ mod tests {
 
     fn why(client: &Client, scope: &str) -> Result<String, Why> {
         let scope = (!scope.is_empty()).then(|| Scope::parse(scope).unwrap());
-        let at = (Jti([0; 16]), Timestamp::from_millis(5_000));
+        let at = (Jti([0; 16]), Ends::new(4), Timestamp::from_millis(5_000));
         grant(client, scope.as_ref(), None, &Policy::default(), at)
             .map(|token| token.scope.to_string())
             .map_err(|r| r.why)

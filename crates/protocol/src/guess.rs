@@ -101,7 +101,7 @@ impl Limit {
     /// How long the next guess must wait; `None` when it may be made now.
     pub fn wait(self, guesses: &Guesses, now: Timestamp) -> Option<Duration> {
         let over = guesses.failures.checked_sub(self.free)?;
-        let since = now.since(guesses.last_at);
+        let since = now.left(guesses.last_at);
         // A last guess far in the future was made under a clock that was wrong.
         if since >= FORGET_AFTER || guesses.last_at > now.after(self.max_wait) {
             return None;
@@ -115,7 +115,7 @@ impl Guesses {
     /// The bucket after one more wrong guess.
     #[must_use]
     pub fn failed(self, now: Timestamp) -> Self {
-        let counts = now.since(self.last_at) < FORGET_AFTER;
+        let counts = now.left(self.last_at) < FORGET_AFTER;
         let failures = if counts { self.failures.saturating_add(1) } else { 1 };
         Self { failures, last_at: now, ..self }
     }

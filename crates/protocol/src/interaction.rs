@@ -1,13 +1,17 @@
 //! An authorization request that waits for a person to sign in or to consent.
 //!
 //! The server keeps nothing of it: the request travels with the pages, sealed. Once the person has signed
-//! in for it, that is sealed in as well, because it tells a proof of identity made for this request
-//! (`prompt=login`, `max_age=0`) from another one, and must not be made up. Everything else is judged anew
-//! at every step, as if the request had just arrived.
+//! in for it, a tag goes along, because it tells a proof of identity made for this request
+//! (`prompt=login`, `max_age=0`) from another one. The tag is made with the hash of the browser session's
+//! secret, which is drawn anew at every sign-in and is in the store alone: whoever has nothing but the key
+//! file can seal a request, but cannot make up that somebody signed in for it. Everything else is judged
+//! anew at every step, as if the request had just arrived.
 
 use std::time::Duration;
 
-use crate::browser_session::{BrowserSession, BrowserSessionId};
+use subtle::ConstantTimeEq as _;
+
+use crate::browser_session::BrowserSession;
 use crate::keyring::{Keyring, Kind};
 use crate::time::Timestamp;
 use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
@@ -32,21 +36,34 @@ pub struct Interaction {
     pub proof: Option<Proof>,
 }
 
-/// One sign-in: the session of the browser, and when its person proved who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proof {
-    /// The session.
-    pub session: BrowserSessionId,
-    /// The moment.
-    pub auth_time: Timestamp,
-}
+/// Tells that the sign-in which a browser session had last was made for one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof([u8; Self::LEN]);
 
 impl Proof {
-    /// The last one that a session has.
-    pub const fn of(session: &BrowserSession) -> Self {
-        Self { session: session.id, auth_time: session.auth_time }
+    /// As long as what nodes of the version before read here: the session's id and a time, which then fit no
+    /// session.
+    const LEN: usize = 24;
+
+    /// Of the last sign-in of a session, for a request that first came at `since`.
+    pub fn of(session: &BrowserSession, request: &str, since: Timestamp) -> Self {
+        let mut content = since.as_millis().to_be_bytes().to_vec();
+        content.extend_from_slice(&session.id.0);
+        content.extend_from_slice(request.as_bytes());
+        let tag = session.secret_hash.tag("interaction", &content);
+        let mut proof = [0; Self::LEN];
+        proof.copy_from_slice(tag.split_at(Self::LEN).0);
+        Self(proof)
     }
 }
+
+impl PartialEq for Proof {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Proof {}
 
 impl Interaction {
     /// Seals it. `None` where the request is too long.
@@ -56,10 +73,7 @@ impl Interaction {
         }
         let mut content = self.since.as_millis().to_be_bytes().to_vec();
         content.push(self.proof.is_some().into());
-        let (session, auth_time) =
-            self.proof.map_or(([0; 16], 0), |p| (p.session.0, p.auth_time.as_millis()));
-        content.extend_from_slice(&session);
-        content.extend_from_slice(&auth_time.to_be_bytes());
+        content.extend_from_slice(&self.proof.map_or([0; Proof::LEN], |proof| proof.0));
         push_text(&mut content, &self.request)?;
         let sealed = seal(keys, keys.active(), Kind::Interaction, "", &content)?;
         Some(encode(INTERACTION_PREFIX, &sealed))
@@ -76,12 +90,11 @@ impl Interaction {
         let opened = (|| {
             let since = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
             let has_proof = reader.flag()?;
-            let session = BrowserSessionId(reader.array()?);
-            let auth_time = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
-            let proof = has_proof.then_some(Proof { session, auth_time });
+            let proof = Proof(reader.array()?);
+            let proof = has_proof.then_some(proof);
             Some(Self { since, proof, request: reader.text()?.to_owned() })
         })();
-        let is_young = |i: &Self| now < i.since.after(LIFETIME);
+        let is_young = |i: &Self| now.distance(i.since) < LIFETIME;
         opened.filter(|i| reader.is_empty() && is_young(i)).ok_or(Unopened::Garbage)
     }
 }
@@ -89,7 +102,9 @@ impl Interaction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::browser_session::tests::session;
     use crate::keyring::tests::keyring;
+    use crate::secret::SecretHash;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
 
@@ -102,12 +117,26 @@ mod tests {
         let open = |keys: &Keyring, after| Interaction::open(keys, &text, NOW.after(after));
         assert_eq!(open(&keys, Duration::from_mins(59)), Ok(waiting.clone()));
         assert_eq!(open(&keys, LIFETIME), Err(Unopened::Garbage));
-        let proof = Some(Proof { session: BrowserSessionId([7; 16]), auth_time: NOW });
+        let proof = Some(Proof::of(&session(NOW), &waiting.request, NOW));
         let proven = Interaction { proof, ..waiting.clone() };
         let sealed = proven.seal(&keys).unwrap();
         assert_eq!(Interaction::open(&keys, &sealed, NOW), Ok(proven));
         assert!(open(&keyring(&[2], 2), Duration::ZERO).is_err());
+        let made_ahead = Interaction::open(&keys, &text, NOW.before(LIFETIME));
+        assert_eq!(made_ahead, Err(Unopened::Garbage), "by a clock that was ahead");
         let long = Interaction { request: "x".repeat(MAX_REQUEST + 1), ..waiting };
         assert_eq!(long.seal(&keys), None);
+    }
+
+    #[test]
+    fn a_proof_is_of_one_sign_in_and_one_request() {
+        let session = session(NOW);
+        let proof = Proof::of(&session, "a", NOW);
+        assert_eq!(proof, Proof::of(&session, "a", NOW));
+        assert_ne!(proof, Proof::of(&session, "b", NOW));
+        assert_ne!(proof, Proof::of(&session, "a", NOW.after(Duration::from_millis(1))));
+        // Everything of a session but its secret's hash is shown somewhere.
+        let again = BrowserSession { secret_hash: SecretHash([9; 32]), ..session };
+        assert_ne!(proof, Proof::of(&again, "a", NOW));
     }
 }

@@ -58,15 +58,15 @@ pub fn access_token(
     }
     let owner = state.owner.filter(|owner| owner.enabled)?;
     let subject = match token.subject {
-        Subject::Client if token.issued_at > owner.not_before => None,
-        Subject::Client => return None,
+        Subject::Client { born } if owner.ended.spares(born, token.issued_at) => None,
+        Subject::Client { .. } => return None,
         Subject::User { user_id, generation, .. } => {
             let loaded = state.family?;
             let is_superseded = state.owner_policy.revoke_access_token_on_refresh
                 && generation < loaded.family.generation;
             let is_alive = loaded.family.revoked.is_none()
                 && loaded.is_user_standing()
-                && loaded.family.created_at > owner.not_before
+                && loaded.is_client_standing()
                 && loaded.family.client_id == token.client_id;
             if is_superseded || !is_alive {
                 return None;
@@ -93,7 +93,7 @@ pub fn refresh_token(
     loaded: Option<&Loaded>,
     now: Timestamp,
 ) -> Option<Active> {
-    let loaded = loaded.filter(|l| l.is_alive(caller.not_before, now))?;
+    let loaded = loaded.filter(|l| l.is_alive(now))?;
     let family = &loaded.family;
     let is_newest = family.client_id == caller.id
         && family.secret_hash == token.secret.hash()
@@ -113,6 +113,7 @@ pub fn refresh_token(
 mod tests {
     use super::*;
     use crate::client::tests::client;
+    use crate::ends::{Ends, LastEnd};
     use crate::family::{Family, FamilyId, Origin, RevokeReason};
     use crate::secret::FamilySecret;
     use crate::user::UserStanding;
@@ -152,6 +153,8 @@ mod tests {
                 resources: resources("https://a https://b"),
                 auth_time: at(-500),
                 origin: Origin::default(),
+                born: Ends::new(4),
+                proven: Ends::new(3),
                 created_at: at(-500),
                 max_expires_at: at(86_400 * 365),
                 generation: 5,
@@ -163,7 +166,8 @@ mod tests {
                 confirmed: false,
                 revoked: None,
             };
-            let user = Some(UserStanding { enabled: true, not_before: at(-1_000) });
+            let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
+            let client = Some(LastEnd::default());
             let access = AccessToken {
                 jti: Jti([4; 16]),
                 client_id: owner.id.clone(),
@@ -179,7 +183,7 @@ mod tests {
                 caller: owner.clone(),
                 owner: Some(owner),
                 policy: Policy::default(),
-                loaded: Some(Loaded { family, user, epoch: 1 }),
+                loaded: Some(Loaded { family, user, client, epoch: 1 }),
                 access,
                 refresh,
                 is_denied: false,
@@ -264,17 +268,15 @@ mod tests {
 
     #[test]
     fn checklist_68_nothing_outlives_its_family() {
-        let ends: [fn(&mut Case); 7] = [
+        let ends: [fn(&mut Case); 8] = [
             |c| c.loaded = None,
             |c| c.family().revoked = Some((at(-1), RevokeReason::Reuse)),
             |c| c.loaded.as_mut().unwrap().user = None,
             |c| c.user().enabled = false,
-            |c| c.user().not_before = at(-500),
+            |c| c.user().ended.number = Ends::new(4),
             |c| c.family().client_id = client("other").id,
-            |c| {
-                c.owner().not_before = at(-500);
-                c.caller.not_before = at(-500);
-            },
+            |c| c.loaded.as_mut().unwrap().client = None,
+            |c| c.loaded.as_mut().unwrap().client.as_mut().unwrap().number = Ends::new(5),
         ];
         for end in ends {
             let case = Case::with(end);
@@ -324,13 +326,19 @@ mod tests {
     #[test]
     fn a_clients_own_access_token_has_no_family_and_ends_with_all_of_its_tokens() {
         let mut case = Case::with(|c| {
-            c.access.subject = Subject::Client;
+            c.access.subject = Subject::Client { born: Ends::new(4) };
             c.loaded = None;
         });
         assert_eq!(case.see_access().unwrap().subject, None);
-        case.owner().not_before = at(-50);
+        case.owner().ended = LastEnd { number: Ends::new(5), at: at(-51) };
         assert_eq!(case.see_access(), None);
-        case.owner().not_before = at(-51);
+        case.owner().ended = LastEnd { number: Ends::new(4), at: at(90_000) };
+        assert!(case.see_access().is_some(), "by a clock that was a day ahead");
+        case.access.subject = Subject::Client { born: Ends::UNCOUNTED };
+        assert_eq!(case.see_access(), None, "issued before the client's first end that is counted");
+        case.owner().ended = LastEnd::uncounted(at(-50));
+        assert_eq!(case.see_access(), None);
+        case.owner().ended = LastEnd::uncounted(at(-51));
         assert!(case.see_access().is_some());
     }
 

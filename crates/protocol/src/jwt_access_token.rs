@@ -151,6 +151,7 @@ fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ends::Ends;
     use crate::family::{FamilyId, Origin};
     use crate::keyring::tests::keyring;
     use crate::secret::FamilySecret;
@@ -188,6 +189,8 @@ mod tests {
             resources: Resources::default(),
             auth_time: start,
             origin: Origin { acr: "strong".into(), amr: "pwd otp".into(), ..Origin::default() },
+            born: Ends::new(1),
+            proven: Ends::new(1),
             created_at: start,
             max_expires_at: end,
             generation: 3,
@@ -219,10 +222,11 @@ mod tests {
         assert_eq!(said, expected);
     }
 
+    const OF_CLIENT: Subject = Subject::Client { born: Ends::UNCOUNTED };
+
     #[test]
     fn what_has_no_person_and_no_scope_says_nothing_of_either() {
-        let of_client =
-            AccessToken { subject: Subject::Client, scope: Scope::default(), ..token(&[]) };
+        let of_client = AccessToken { subject: OF_CLIENT, scope: Scope::default(), ..token(&[]) };
         let said = serde_json::to_value(issue(&of_client, None)).unwrap();
         for absent in ["scope", "auth_time", "acr", "amr"] {
             assert_eq!(said.get(absent), None, "{absent}");
@@ -236,8 +240,10 @@ mod tests {
         let all: [&[&str]; 4] = [&[], &[ISSUER], &["https://a"], &["https://a", "https://b"]];
         for resources in all {
             let of_user = token(resources);
-            let of_client = AccessToken { subject: Subject::Client, ..of_user.clone() };
-            for token in [of_user, of_client] {
+            let of_client = AccessToken { subject: OF_CLIENT, ..of_user.clone() };
+            let born = Subject::Client { born: Ends::new(7) };
+            let counted = AccessToken { subject: born, ..of_user.clone() };
+            for token in [of_user, of_client, counted] {
                 assert_eq!(issue(&token, None).open(&keys), Ok(token));
             }
         }

@@ -47,7 +47,7 @@ pub struct LogoutNotice {
 impl LogoutNotice {
     /// The notice as it is while an attempt is made at `now`; `None` where it is to be given up.
     pub fn attempted(&self, now: Timestamp) -> Option<Self> {
-        if now.since(self.created_at) >= GIVE_UP_AFTER {
+        if now.distance(self.created_at) >= GIVE_UP_AFTER {
             return None;
         }
         let pause = PAUSES.get(usize::try_from(self.attempts).ok()?)?;
@@ -105,7 +105,7 @@ mod tests {
         let mut notice = notice();
         let mut times = Vec::new();
         while let Some(attempted) = notice.attempted(notice.due_at) {
-            times.push(notice.due_at.since(notice.created_at).as_secs());
+            times.push(notice.due_at.distance(notice.created_at).as_secs());
             assert_eq!(attempted.is_last_attempt(), times.len() == PAUSES.len());
             notice = attempted;
         }

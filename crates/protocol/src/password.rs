@@ -6,6 +6,7 @@
 
 use crate::authorize::ACR_PASSWORD;
 use crate::client::{Client, GrantType};
+use crate::ends::Ends;
 use crate::family::{Beginning, Family, Fresh, Origin};
 use crate::form::Form;
 use crate::policy::Policy;
@@ -53,10 +54,11 @@ pub fn extent(
     })
 }
 
-/// The family that begins when `user_id` has proven their password at `auth_time`, and its first access token.
+/// The family that begins when `user_id` has proven their password at `auth_time`, when `proven` ends were
+/// counted, and its first access token.
 pub fn begin(
     client: &Client,
-    (user_id, auth_time): (UserId, Timestamp),
+    (user_id, proven, auth_time): (UserId, Ends, Timestamp),
     extent: Extent,
     fresh: &Fresh,
     (policy, seal, now): (&Policy, Seal, Timestamp),
@@ -66,6 +68,9 @@ pub fn begin(
         scope: extent.scope,
         resources: extent.resources,
         auth_time,
+        // It is authorized by the request that begins it.
+        born: Ends::UNCOUNTED,
+        proven,
         origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
     };
     beginning.begin(client, fresh, (policy, seal, now))
@@ -94,7 +99,7 @@ mod tests {
     fn begun(client: &Client, policy: &Policy) -> (Family, Access) {
         let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
         let extent = extent(client, Some(&Scope::parse("b a").unwrap()), None).unwrap();
-        begin(client, (UserId([3; 16]), NOW), extent, &fresh, (policy, SEAL, NOW))
+        begin(client, (UserId([3; 16]), Ends::new(2), NOW), extent, &fresh, (policy, SEAL, NOW))
     }
 
     #[test]
@@ -149,6 +154,8 @@ mod tests {
             resources: shop().resources,
             auth_time: NOW,
             origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
+            born: Ends::UNCOUNTED,
+            proven: Ends::new(2),
             created_at: NOW,
             max_expires_at: NOW.after(day * 365),
             generation: 0,

@@ -251,6 +251,10 @@ impl Table<'_> {
         }
         if presented > family.generation {
             return Ok(match self.request.token.epoch.cmp(&loaded.epoch) {
+                // No token of the family is older than the family, whatever was lost since.
+                Ordering::Less if self.request.token.epoch < family.born.epoch() => {
+                    revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
+                }
                 Ordering::Less => self.rotate(Row::LostCommit, loaded, access),
                 Ordering::Equal => {
                     revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
@@ -288,7 +292,7 @@ impl Table<'_> {
             Why::RefreshRevoked
         } else if !loaded.is_user_standing() {
             Why::RefreshUserEnded
-        } else if family.created_at <= self.client.not_before {
+        } else if !loaded.is_client_standing() {
             Why::RefreshClientEnded
         } else if !family.is_expired(self.now) {
             return Ok(());
@@ -363,7 +367,7 @@ impl Table<'_> {
 
     fn is_within(&self, grace: Duration, family: &Family) -> bool {
         // Strictly less, so that a grace period of 0 is none at all.
-        self.now.since(family.rotated_at) < grace
+        self.now.distance(family.rotated_at) < grace
     }
 
     fn access(
@@ -385,6 +389,7 @@ impl Table<'_> {
 mod tests {
     use super::*;
     use crate::client::tests::client;
+    use crate::ends::{Ends, LastEnd};
     use crate::family::Origin;
     use crate::reject::Code;
     use crate::secret::FamilySecret;
@@ -436,6 +441,8 @@ mod tests {
             resources: resources("https://a https://b"),
             auth_time: at(-500),
             origin: Origin::default(),
+            born: Ends::new((6 << 32) + 2),
+            proven: Ends::new((6 << 32) + 1),
             created_at: at(-500),
             max_expires_at: at(365 * 86_400),
             generation: 5,
@@ -447,12 +454,13 @@ mod tests {
             confirmed: false,
             revoked: None,
         };
-        let user = Some(UserStanding { enabled: true, not_before: at(-1_000) });
+        let user = Some(UserStanding { enabled: true, ended: LastEnd::uncounted(at(-1_000)) });
+        let client = Some(LastEnd::uncounted(at(-1_000)));
         Case {
             token: RefreshToken { kid: 1, epoch: 7, family: family.id, secret, generation },
             scope: None,
             resources: None,
-            loaded: Some(Loaded { family, user, epoch: 7 }),
+            loaded: Some(Loaded { family, user, client, epoch: 7 }),
             client: demo,
             policy: Policy { grace_period: GRACE, ..Policy::default() },
             seal: Seal { kid: 1, epoch: 7 },
@@ -471,6 +479,16 @@ mod tests {
 
         fn user(&mut self) -> &mut UserStanding {
             self.loaded().user.as_mut().unwrap()
+        }
+
+        fn ended(&mut self) -> &mut LastEnd {
+            self.loaded().client.as_mut().unwrap()
+        }
+
+        /// From before ends were counted.
+        fn uncounted(&mut self) -> &mut Self {
+            (self.family().born, self.family().proven) = (Ends::UNCOUNTED, Ends::UNCOUNTED);
+            self
         }
 
         fn decide(&self) -> Decision {
@@ -632,8 +650,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_backwards_neither_ends_grace_nor_makes_one() {
-        assert_eq!(with(presented(4), |c| c.now = at(-100)).decide().row(), Row::Retry);
+    fn a_clock_that_went_backwards_neither_ends_grace_nor_stretches_it() {
+        assert_eq!(with(presented(4), |c| c.now = at(-59)).decide().row(), Row::Retry);
+        assert_eq!(with(presented(4), |c| c.now = at(-60)).revoked(), REUSED);
         let strict = with(presented(4), |c| {
             c.policy.grace_period = Duration::ZERO;
             c.now = at(-100);
@@ -708,13 +727,16 @@ mod tests {
     #[test]
     fn checklist_61_a_family_that_is_over_gives_nothing_and_stays_as_it_is() {
         type End = fn(&mut Case);
-        let over: [(End, Why); 9] = [
+        let over: [(End, Why); 12] = [
             (|c| c.loaded = None, Why::RefreshUnknown),
             (|c| c.family().revoked = Some((at(1), RevokeReason::Client)), Why::RefreshRevoked),
             (|c| c.loaded().user = None, Why::RefreshUserEnded),
             (|c| c.user().enabled = false, Why::RefreshUserEnded),
-            (|c| c.user().not_before = at(-500), Why::RefreshUserEnded),
-            (|c| c.client.not_before = at(-500), Why::RefreshClientEnded),
+            (|c| c.user().ended.number = Ends::new((6 << 32) + 2), Why::RefreshUserEnded),
+            (|c| c.ended().number = Ends::new((6 << 32) + 3), Why::RefreshClientEnded),
+            (|c| c.loaded().client = None, Why::RefreshClientEnded),
+            (|c| c.uncounted().user().ended.at = at(-500), Why::RefreshUserEnded),
+            (|c| c.uncounted().ended().at = at(-500), Why::RefreshClientEnded),
             (|c| c.now = at(86_400), Why::RefreshExpired),
             (|c| c.now = at(90_000), Why::RefreshExpired),
             (|c| c.family().max_expires_at = at(10), Why::RefreshExpired),
@@ -736,8 +758,13 @@ mod tests {
     #[test]
     fn what_began_after_the_end_of_all_sessions_lives() {
         let case = with(presented(5), |c| {
-            c.user().not_before = just_before(at(-500));
-            c.client.not_before = just_before(at(-500));
+            c.user().ended = LastEnd { number: Ends::new((6 << 32) + 1), at: at(90_000) };
+            *c.ended() = LastEnd { number: Ends::new((6 << 32) + 2), at: at(90_000) };
+        });
+        assert_eq!(case.decide().row(), Row::Current, "by a clock that was a day ahead");
+        let case = with(presented(5), |c| {
+            c.uncounted().user().ended.at = just_before(at(-500));
+            c.uncounted().ended().at = just_before(at(-500));
         });
         assert_eq!(case.decide().row(), Row::Current);
     }

@@ -40,7 +40,7 @@ pub fn refresh_token(
 /// What revoking an access token does.
 pub fn access_token(caller: &Client, token: &AccessToken, now: Timestamp) -> Option<Revocation> {
     let family = match token.subject {
-        Subject::Client => None,
+        Subject::Client { .. } => None,
         Subject::User { family, .. } => Some(family),
     };
     // RFC 7009 §2.1: the token must have been issued to the client that asks.
@@ -55,6 +55,7 @@ pub fn access_token(caller: &Client, token: &AccessToken, now: Timestamp) -> Opt
 mod tests {
     use super::*;
     use crate::client::tests::client;
+    use crate::ends::Ends;
     use crate::resource::Resources;
     use crate::scope::Scope;
 
@@ -63,7 +64,7 @@ mod tests {
         let token = AccessToken {
             jti: Jti([1; 16]),
             client_id: client("demo").id,
-            subject: Subject::Client,
+            subject: Subject::Client { born: Ends::UNCOUNTED },
             scope: Scope::default(),
             resources: Resources::default(),
             issued_at: Timestamp::from_millis(0),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -38,6 +39,20 @@ impl fmt::Debug for FamilySecret {
 #[derive(Clone, Copy, Eq)]
 pub struct SecretHash(pub [u8; 32]);
 
+impl SecretHash {
+    /// A tag over `content` that cannot be made without this hash, which is in the store alone: a seal is made
+    /// with the key file, and does not show that the store ever knew of what it holds. Tags of different
+    /// purposes have nothing in common.
+    pub fn tag(&self, purpose: &str, content: &[u8]) -> [u8; 32] {
+        // A key of any length will do.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        mac.update(purpose.as_bytes());
+        mac.update(&[0]);
+        mac.update(content);
+        mac.finalize().into_bytes().into()
+    }
+}
+
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -53,6 +68,16 @@ impl fmt::Debug for SecretHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_of_its_hash_its_purpose_and_its_content() {
+        let tag = |hash: u8, purpose, content: &[u8]| SecretHash([hash; 32]).tag(purpose, content);
+        let all = [tag(1, "a", b"bc"), tag(2, "a", b"bc"), tag(1, "b", b"bc"), tag(1, "ab", b"c")];
+        for (i, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(i + 1).all(|other| other != one));
+        }
+        assert_eq!(all.first(), Some(&tag(1, "a", b"bc")));
+    }
 
     #[test]
     fn debug_output_shows_no_secret() {

@@ -37,10 +37,16 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis))
     }
 
-    /// How much later this is than `earlier`. A clock that went backwards counts as no time at all,
-    /// because the clock of a promoted node may be behind the one that wrote the row.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    /// How far apart this and `other` are, whichever comes first. The two may be of different clocks, or of
+    /// one that was set: what a clock that is behind calls "no time at all" must not last for as long as the
+    /// clocks differ.
+    pub fn distance(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
+    /// How long until this, seen from `now`; nothing where it is over.
+    pub fn left(self, now: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }
 }
 
@@ -55,11 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_went_backwards_counts_as_no_time() {
+    fn a_difference_is_a_distance_and_what_is_over_has_nothing_left() {
         let early = Timestamp::from_millis(1_000);
         let late = Timestamp::from_millis(5_000);
-        assert_eq!(early.since(late), Duration::ZERO);
-        assert_eq!(late.since(early), Duration::from_secs(4));
+        assert_eq!(early.distance(late), Duration::from_secs(4));
+        assert_eq!(late.distance(early), Duration::from_secs(4));
+        assert_eq!((late.left(early), early.left(late)), (Duration::from_secs(4), Duration::ZERO));
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        assert_eq!(first.distance(last), Duration::from_millis(u64::MAX));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::client::ClientId;
+use crate::ends::Ends;
 use crate::family::FamilyId;
 use crate::keyring::{Keyring, Kind};
 use crate::resource::Resources;
@@ -63,7 +64,10 @@ pub struct Jti(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// For the client itself (RFC 6749 §4.4).
-    Client,
+    Client {
+        /// How many ends the store had counted when the client was read.
+        born: Ends,
+    },
     /// For a user, within a family that it dies with.
     User {
         /// The user.
@@ -159,7 +163,11 @@ pub(crate) fn push_times_and_subject(content: &mut Vec<u8>, token: &AccessToken)
     content.extend_from_slice(&token.issued_at.as_millis().to_be_bytes());
     content.extend_from_slice(&token.expires_at.as_millis().to_be_bytes());
     match token.subject {
-        Subject::Client => content.push(0),
+        Subject::Client { born } if born.is_counted() => {
+            content.push(2);
+            content.extend_from_slice(&born.number().to_be_bytes());
+        }
+        Subject::Client { .. } => content.push(0),
         Subject::User { user_id, family, generation } => {
             content.push(1);
             content.extend_from_slice(&user_id.0);
@@ -311,14 +319,15 @@ impl<'a> Reader<'a> {
     pub(crate) fn times_and_subject(&mut self) -> Option<(Timestamp, Timestamp, Subject)> {
         let issued_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
         let expires_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
-        let subject = if self.flag()? {
-            Subject::User {
+        let subject = match self.array()? {
+            [0] => Subject::Client { born: Ends::UNCOUNTED },
+            [1] => Subject::User {
                 user_id: UserId(self.array()?),
                 family: FamilyId(self.array()?),
                 generation: u32::from_be_bytes(self.array()?),
-            }
-        } else {
-            Subject::Client
+            },
+            [2] => Subject::Client { born: Ends::new(i64::from_be_bytes(self.array()?)) },
+            _ => return None,
         };
         Some((issued_at, expires_at, subject))
     }
@@ -486,7 +495,8 @@ mod tests {
         #[test]
         fn access_tokens_read_back(user in any::<Option<[u8; 16]>>(), generation in any::<u32>(), issued in any::<i64>(), jti in any::<[u8; 16]>()) {
             let keys = keyring(&[1], 1);
-            let subject = user.map_or(Subject::Client, |id| Subject::User {
+            let client = Subject::Client { born: Ends::new(i64::from(generation)) };
+            let subject = user.map_or(client, |id| Subject::User {
                 user_id: UserId(id), family: FamilyId(id), generation,
             });
             let token = AccessToken { subject, jti: Jti(jti), issued_at: Timestamp::from_millis(issued), ..access() };

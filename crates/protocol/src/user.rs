@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::ends::{Ends, LastEnd};
 use crate::time::Timestamp;
 
 /// A user's identity: 128 random bits, never used again. A user who is deleted and created anew
@@ -62,14 +63,16 @@ impl Username {
 pub struct UserStanding {
     /// Disabled users get no tokens.
     pub enabled: bool,
-    /// Whatever was begun with a proof that is not younger than this is over: "sign out everywhere".
-    pub not_before: Timestamp,
+    /// The last time that everything they had was ended: by a new password, or "sign out everywhere".
+    pub ended: LastEnd,
 }
 
-/// When a proof that is given `now` counts as given: after everything that ended with `not_before`, which
-/// another node's clock may have told.
-pub fn proven_at(now: Timestamp, not_before: Timestamp) -> Timestamp {
-    now.max(not_before.after(std::time::Duration::from_millis(1)))
+impl UserStanding {
+    /// Whether a proof of identity still counts: the user proved who they are when `seen` ends were counted,
+    /// at `auth_time`.
+    pub fn accepts(self, seen: Ends, auth_time: Timestamp) -> bool {
+        self.enabled && self.ended.spares(seen, auth_time)
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl App {
         let sub = match token.subject {
             Subject::User { user_id, .. } => self.subject(client, user_id).await?,
             // RFC 9068 §2.2: where there is no user, the client.
-            Subject::Client => SubjectId::parse(client.id.as_str()).ok_or(TOO_LONG)?,
+            Subject::Client { .. } => SubjectId::parse(client.id.as_str()).ok_or(TOO_LONG)?,
         };
         let issuer = self.config.server.issuer.as_str();
         let claims = JwtAccessToken::issue(&self.keys(), token, (issuer, sub), family);

@@ -124,7 +124,7 @@ impl<'a> Visit<'a> {
             });
         }
         for loaded in families {
-            self.add(&mut all, &loaded).await?;
+            self.add(&mut all, &loaded);
         }
         for application in &mut all {
             let client = self.app.clients.find(&application.id, store, &self.app.policy).await?;
@@ -135,13 +135,11 @@ impl<'a> Visit<'a> {
         Ok(all)
     }
 
-    async fn add(&self, all: &mut Vec<Application>, loaded: &Loaded) -> Result<(), Failure> {
-        let (app, family) = (self.app, &loaded.family);
+    fn add(&self, all: &mut Vec<Application>, loaded: &Loaded) {
+        let family = &loaded.family;
         let id = family.client_id.as_str();
-        let client = app.clients.find(id, &app.store, &app.policy).await?;
-        let Some(client) = client else { return Ok(()) };
-        if !loaded.is_alive(client.client.not_before, self.now) {
-            return Ok(());
+        if !loaded.is_alive(self.now) {
+            return;
         }
         let used = Some(family.rotated_at);
         match all.iter_mut().find(|application| application.id == id) {
@@ -157,7 +155,6 @@ impl<'a> Visit<'a> {
                 last_used_at: used,
             }),
         }
-        Ok(())
     }
 }
 

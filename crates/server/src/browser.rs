@@ -14,10 +14,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::ends::Ends;
 use remint_protocol::form::Form;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
-use remint_protocol::user::{Username, proven_at};
+use remint_protocol::user::Username;
 use remint_store::{Outcome, Proven, User};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -41,6 +42,8 @@ type Secret = Zeroizing<[u8; 32]>;
 pub(crate) struct Person {
     pub(crate) session: BrowserSession,
     pub(crate) username: Username,
+    /// How many ends the store had counted when this was read: what they authorize now is of that moment.
+    pub(crate) ends: Ends,
 }
 
 /// A browser, as its request shows it.
@@ -127,7 +130,8 @@ impl Browser {
             id,
             secret_hash: hash(&secret),
             user_id: user.id,
-            auth_time: proven_at(now, user.not_before),
+            auth_time: now,
+            proven: user.ends,
             expires_at: now.after(app.config.sessions.absolute_lifetime),
             amr: "pwd".into(),
             created_at: same.map_or(now, |person| person.session.created_at),
@@ -154,7 +158,7 @@ impl Browser {
             *byte = *from;
         }
         self.cookies.push(cookie(SESSION, URL_SAFE_NO_PAD.encode(*value)));
-        self.person = Some(Person { session, username: user.username });
+        self.person = Some(Person { session, username: user.username, ends: user.ends });
         Ok(outcome)
     }
 
@@ -226,6 +230,7 @@ async fn load(
     now: Timestamp,
 ) -> Result<Option<Person>, Failure> {
     let Some(visitor) = app.store.load_browser_session(id).await? else { return Ok(None) };
+    let ends = visitor.ends;
     let (username, standing) = visitor.user.unzip();
     let session = visitor.session;
     let is_right = session.secret_hash == hash(secret);
@@ -236,7 +241,7 @@ async fn load(
     if session.is_to_be_seen(now) {
         app.store.see_browser_session(id, now).await?;
     }
-    Ok(username.map(|username| Person { session, username }))
+    Ok(username.map(|username| Person { session, username, ends }))
 }
 
 pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use remint_protocol::client::Client;
 use remint_protocol::client_auth;
+use remint_protocol::ends::Ends;
 use remint_protocol::guess::{Bucket, BucketKey, Guesses};
 use remint_protocol::policy::Policy;
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
-use remint_store::{Error, Store};
+use remint_store::{Error, FoundClient, Store};
 
 use crate::App;
 use crate::body::Received;
@@ -26,6 +27,8 @@ use crate::source::source;
 pub(crate) struct Registered {
     pub(crate) client: Client,
     pub(crate) policy: Policy,
+    /// How many ends the store had counted when the client was read.
+    pub(crate) ends: Ends,
 }
 
 /// Who sends a request, proven.
@@ -68,8 +71,8 @@ impl Clients {
             return Ok(cached);
         }
         let found = store.find_client_with_revision(id).await?;
-        let Some((client, revision)) = found else { return Ok(None) };
-        let registered = Arc::new(Registered { policy: server.of(&client), client });
+        let Some(FoundClient { client, revision, ends }) = found else { return Ok(None) };
+        let registered = Arc::new(Registered { policy: server.of(&client), client, ends });
         let mut cache = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         // Not what was read before a change that has been seen: two reads can be of different
         // moments, and the later one need not show the later moment.

@@ -100,7 +100,7 @@ async fn unready(app: &App) -> Result<Option<Unready>, Error> {
 
 /// The database's clock was read at some moment between two of ours.
 fn clock_differs(theirs: Timestamp, asked: Timestamp, answered: Timestamp) -> Option<Unready> {
-    let (ahead, behind) = (asked.since(theirs), theirs.since(answered));
+    let (ahead, behind) = (asked.left(theirs), theirs.left(answered));
     let (ahead, by) = if ahead > behind { (true, ahead) } else { (false, behind) };
     (by > CLOCKS_DIFFER).then_some(Unready::Clock { ahead, by })
 }

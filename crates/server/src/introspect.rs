@@ -60,7 +60,7 @@ async fn access_token(
     let Some(token) = app.open_access_token(text).await? else { return Ok(None) };
     let owner = app.clients.find(token.client_id.as_str(), &app.store, &app.policy).await?;
     let family = match token.subject {
-        Subject::Client => None,
+        Subject::Client { .. } => None,
         Subject::User { family, .. } => app.store.load_family(family).await?,
     };
     let state = AccessState {

@@ -67,7 +67,7 @@ impl Login<'_> {
     pub(crate) fn proven(&self, user: &User) -> Proven {
         let pair = Bucket::AccountFrom(self.username, self.source).key();
         let trust = (pair, self.now.after(TRUST_FOR));
-        Proven { user: user.id, not_before: user.not_before, trust }
+        Proven { user: user.id, ends: user.ends, trust }
     }
 
     /// Refuses a guess that must wait; gives what the buckets hold.

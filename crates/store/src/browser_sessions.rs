@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId, SEEN_EVERY};
+use remint_protocol::code::SessionStanding;
+use remint_protocol::ends::Ends;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding, Username};
@@ -10,13 +12,15 @@ use remint_protocol::user::{UserId, UserStanding, Username};
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row};
 use crate::users::Proven;
-use crate::{Error, Store, families, logout_notices};
+use crate::{Error, Store, families, logout_notices, users};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT s.id, s.user_id, s.created_at, s.secret_hash, s.auth_time, s.expires_at, s.amr, \
-             s.user_agent, s.source, s.seen_at, s.ended_at, u.not_before, u.disabled_at, u.username \
+             s.user_agent, s.source, s.seen_at, s.ended_at, s.proven, \
+             u.not_before, u.ended, u.disabled_at, u.username, \
+             (SELECT value FROM meta WHERE name = 'ends') \
              FROM browser_sessions s LEFT JOIN users u ON u.id = s.user_id ",
             $rest
         )
@@ -30,28 +34,31 @@ const LIST_BY_USER: Statement =
 /// As `BrowserSession::is_alive`, or what is over would take the places of what is not.
 const LIST_LIVE: Statement = Statement::new(select!(
     "WHERE s.user_id = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3 \
-     AND u.disabled_at IS NULL AND s.auth_time > u.not_before ORDER BY s.seen_at DESC LIMIT ?4"
+     AND u.disabled_at IS NULL AND s.proven >= u.ended \
+     AND (s.proven > 0 OR s.auth_time > u.not_before) ORDER BY s.seen_at DESC LIMIT ?4"
 ));
 
 const INSERT: Statement = Statement::new(
     "INSERT INTO browser_sessions (id, user_id, created_at, secret_hash, auth_time, expires_at, amr, \
-     user_agent, source, seen_at) \
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
-     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2 AND disabled_at IS NULL AND not_before < ?5) \
+     user_agent, source, seen_at, proven) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2 AND disabled_at IS NULL AND ended <= ?11) \
      ON CONFLICT (id) DO NOTHING",
 );
 
 /// Guarded by the secret that was presented: of two sign-ins at once one wins.
 const RENEW: Statement = Statement::new(
     "UPDATE browser_sessions SET secret_hash = ?3, auth_time = ?4, expires_at = ?5, amr = ?6, \
-     user_agent = ?7, source = ?8, seen_at = ?9 WHERE id = ?1 AND secret_hash = ?2 \
+     user_agent = ?7, source = ?8, seen_at = ?9, proven = ?10 WHERE id = ?1 AND secret_hash = ?2 \
      AND ended_at IS NULL \
-     AND EXISTS (SELECT 1 FROM users WHERE id = user_id AND disabled_at IS NULL AND not_before < ?4)",
+     AND EXISTS (SELECT 1 FROM users WHERE id = user_id AND disabled_at IS NULL AND ended <= ?10)",
 );
 
-/// What a failover loses of it only makes a session idle a minute sooner.
+/// What a failover loses of it only makes a session idle a minute sooner. It moves on, and back only
+/// from where a clock that was wrong has put it.
 const SEE: Statement = Statement::new(
-    "UPDATE browser_sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2 AND ended_at IS NULL",
+    "UPDATE browser_sessions SET seen_at = ?2 WHERE id = ?1 AND ended_at IS NULL \
+     AND (seen_at < ?2 OR seen_at > ?3)",
 )
 .healing();
 
@@ -98,6 +105,8 @@ pub struct Visitor {
     pub session: BrowserSession,
     /// The user today.
     pub user: Option<(Username, UserStanding)>,
+    /// How many ends the store had counted when this was read.
+    pub ends: Ends,
 }
 
 /// What begins with a password that was proven, if one was.
@@ -170,6 +179,7 @@ impl Store {
             session.user_agent.as_str().into(),
             session.source.as_str().into(),
             session.seen_at.into(),
+            session.proven.into(),
         ];
         self.commit(begun(proven, Write::one(&INSERT, values))).await
     }
@@ -195,6 +205,7 @@ impl Store {
             session.user_agent.as_str().into(),
             session.source.as_str().into(),
             session.seen_at.into(),
+            session.proven.into(),
         ];
         self.commit(begun(proven, Write::one(&RENEW, values))).await
     }
@@ -208,7 +219,8 @@ impl Store {
         id: BrowserSessionId,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        self.commit(vec![Write::any(&SEE, vec![id.0.into(), now.into()])]).await
+        let values = vec![id.0.into(), now.into(), now.after(SEEN_EVERY).into()];
+        self.commit(vec![Write::any(&SEE, values)]).await
     }
 
     /// Ends a session of a user, and with it the families that do not outlive it. Clients that want to be told
@@ -254,6 +266,19 @@ pub(crate) fn hold(id: BrowserSessionId) -> Write {
     Write::any(&HOLD, vec![id.0.into()])
 }
 
+/// What a code asks of a session; `None` where there is none.
+pub(crate) fn standing(c: &mut Columns) -> Result<Option<SessionStanding>, Error> {
+    let user: Option<[u8; 16]> = c.take("user_id")?;
+    let hash: Option<[u8; 32]> = c.take("secret_hash")?;
+    let proven: Option<Ends> = c.take("proven")?;
+    let is_ended = c.take::<Option<Timestamp>>("ended_at")?.is_some();
+    let all = user.zip(hash).zip(proven);
+    Ok(all.map(|((user, hash), proven)| {
+        let (user_id, secret_hash) = (UserId(user), SecretHash(hash));
+        SessionStanding { user_id, secret_hash, proven, is_ended }
+    }))
+}
+
 fn visitor(row: Row) -> Result<Visitor, Error> {
     let mut c = Columns::new("browser_sessions", row);
     let session = BrowserSession {
@@ -268,16 +293,17 @@ fn visitor(row: Row) -> Result<Visitor, Error> {
         source: c.take("source")?,
         seen_at: c.take("seen_at")?,
         ended_at: c.take("ended_at")?,
+        proven: c.take("proven")?,
     };
-    let not_before: Option<Timestamp> = c.take("not_before")?;
+    let ended = users::last_end(&mut c)?;
     let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
     let name: Option<String> = c.take("username")?;
-    let user = match not_before.zip(name) {
+    let user = match ended.zip(name) {
         None => None,
-        Some((not_before, name)) => {
+        Some((ended, name)) => {
             let name = Username::parse(&name).ok_or_else(|| c.corrupt("username"))?;
-            Some((name, UserStanding { enabled: disabled_at.is_none(), not_before }))
+            Some((name, UserStanding { enabled: disabled_at.is_none(), ended }))
         }
     };
-    Ok(Visitor { session, user })
+    Ok(Visitor { session, user, ends: c.take("ends")? })
 }

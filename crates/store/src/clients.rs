@@ -5,6 +5,7 @@ use std::time::Duration;
 use remint_protocol::client::{
     AuthMethod, Authorize, Client, ClientId, GrantType, Links, RelyingParty, StoredSecret,
 };
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, Pkce, RefreshTokens};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
@@ -14,7 +15,7 @@ use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};
-use crate::meta::raise_revision;
+use crate::meta::{raise_ends, raise_revision};
 use crate::row::{Columns, Row, Value};
 use crate::{Error, Store};
 
@@ -28,7 +29,7 @@ macro_rules! columns {
          repeat_redirect_uri, first_party, refresh_tokens, default_max_age, id_token_alg, \
          pairwise_sector, jwt_access_tokens, post_logout_redirect_uris, \
          backchannel_logout_uri, frontchannel_logout_uri, web_origins, client_uri, \
-         policy_uri, tos_uri"
+         policy_uri, tos_uri, ended"
     };
 }
 
@@ -39,20 +40,23 @@ macro_rules! select {
 }
 
 const FIND: Statement = Statement::new(select!("WHERE id = ?1"));
-/// The client and the revision in one statement, and so of one moment.
+/// The client and the counters in one statement, and so of one moment.
 const FIND_WITH_REVISION: Statement = Statement::new(concat!(
-    "SELECT (SELECT value FROM meta WHERE name = 'revision'), ",
+    "SELECT (SELECT value FROM meta WHERE name = 'revision'), \
+     (SELECT value FROM meta WHERE name = 'ends'), ",
     columns!(),
     " FROM clients WHERE id = ?1"
 ));
 const LIST: Statement = Statement::new(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"));
 
+/// What was issued to another client that had the id before ends with the number of this moment.
 const INSERT: Statement = Statement::new(concat!(
     "INSERT INTO clients (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
      ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, \
-     ?37, ?38, ?39, ?40, ?41, ?42, ?43) ON CONFLICT (id) DO NOTHING",
+     ?37, ?38, ?39, ?40, ?41, ?42, ?43, (SELECT value FROM meta WHERE name = 'ends')) \
+     ON CONFLICT (id) DO NOTHING",
 ));
 
 /// Guarded by the time of the last change, so that two operators do not overwrite each other. Ended
@@ -82,10 +86,22 @@ const LIST_WEB_ORIGINS: Statement = Statement::new(
      WHERE m.name = 'revision' ORDER BY c.id LIMIT ?1",
 );
 
+/// The number of this end, and for nodes of the version before, which know no numbers, its time.
+macro_rules! end {
+    ($now:literal) => {
+        concat!(
+            "ended = (SELECT value FROM meta WHERE name = 'ends'), not_before = CASE WHEN not_before < ",
+            $now,
+            " THEN ",
+            $now,
+            " ELSE not_before END"
+        )
+    };
+}
+
 const END_SESSIONS: Statement =
-    Statement::new("UPDATE clients SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
-const END_ALL_SESSIONS: Statement =
-    Statement::new("UPDATE clients SET not_before = ?1 WHERE not_before < ?1");
+    Statement::new(concat!("UPDATE clients SET ", end!("?2"), " WHERE id = ?1"));
+const END_ALL_SESSIONS: Statement = Statement::new(concat!("UPDATE clients SET ", end!("?1")));
 const DELETE: Statement = Statement::new("DELETE FROM clients WHERE id = ?1");
 
 #[cfg(test)]
@@ -104,23 +120,21 @@ impl Store {
         self.read_one(&FIND, &[id.as_str().into()]).await?.map(client).transpose()
     }
 
-    /// Finds a client, and says at which revision: a cache that has seen another one must not keep it.
+    /// Finds a client, and says of which moment: a cache that has seen another revision must not keep it.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn find_client_with_revision(
-        &self,
-        id: &str,
-    ) -> Result<Option<(Client, i64)>, Error> {
+    pub async fn find_client_with_revision(&self, id: &str) -> Result<Option<FoundClient>, Error> {
         // What is no id is not looked up: PostgreSQL's text knows no NUL.
         let Some(id) = ClientId::parse(id) else { return Ok(None) };
         let id = Value::from(id.as_str());
         let Some(mut row) = self.read_one(&FIND_WITH_REVISION, &[id]).await? else {
             return Ok(None);
         };
-        let rest = row.split_off(1);
-        let revision = Columns::new("meta", row).take("revision")?;
-        Ok(Some((client(rest)?, revision)))
+        let rest = row.split_off(2);
+        let mut c = Columns::new("meta", row);
+        let (revision, ends) = (c.take("revision")?, c.take("ends")?);
+        Ok(Some(FoundClient { client: client(rest)?, revision, ends }))
     }
 
     /// Lists at most `limit` clients after an id, in the order of their ids.
@@ -150,12 +164,16 @@ impl Store {
         Ok((all, revision))
     }
 
-    /// Registers a client; `Conflict` when the id is taken.
+    /// Registers a client; `Conflict` when the id is taken. What users allowed another client that had the id
+    /// before is not allowed to this one.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn create_client(&self, client: &Client) -> Result<Outcome, Error> {
-        self.commit(vec![Write::one(&INSERT, values(client)), raise_revision()]).await
+        if self.find_client(client.id.as_str()).await?.is_none() {
+            self.delete_consents_of_client(&client.id).await?;
+        }
+        self.commit(vec![raise_ends(), Write::one(&INSERT, values(client)), raise_revision()]).await
     }
 
     /// Replaces a client's registration, if nobody changed it since `seen_at`.
@@ -172,7 +190,7 @@ impl Store {
         self.commit(vec![Write::one(&UPDATE, values), raise_revision()]).await
     }
 
-    /// Ends all sessions of a client that began up to now.
+    /// Ends all sessions that a client has.
     ///
     /// # Errors
     /// [`Error`].
@@ -182,15 +200,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let end = Write::any(&END_SESSIONS, vec![id.as_str().into(), now.into()]);
-        self.commit(vec![end, raise_revision()]).await
+        self.commit(vec![raise_ends(), end, raise_revision()]).await
     }
 
-    /// Ends all sessions that began up to now.
+    /// Ends all sessions of every client.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn end_all_sessions(&self, now: Timestamp) -> Result<Outcome, Error> {
-        self.commit(vec![Write::any(&END_ALL_SESSIONS, vec![now.into()]), raise_revision()]).await
+        let end = Write::any(&END_ALL_SESSIONS, vec![now.into()]);
+        self.commit(vec![raise_ends(), end, raise_revision()]).await
     }
 
     /// Deletes a client, which ends all its sessions at once, and then their rows.
@@ -206,6 +225,17 @@ impl Store {
         }
         Ok(outcome)
     }
+}
+
+/// A client, and the moment that it was read at.
+#[derive(Clone, Debug)]
+pub struct FoundClient {
+    /// The client.
+    pub client: Client,
+    /// The revision then.
+    pub revision: i64,
+    /// How many ends were counted then.
+    pub ends: Ends,
 }
 
 /// The columns in the order of `INSERT`.
@@ -235,7 +265,7 @@ fn values(client: &Client) -> Vec<Value> {
         own.on_reuse.map(OnReuse::as_str).into(),
         own.revoke_access_token_on_refresh.into(),
         disabled_at.into(),
-        client.not_before.into(),
+        client.ended.at.into(),
         client.created_at.into(),
         client.updated_at.into(),
     ];
@@ -276,7 +306,7 @@ fn relying_party_values(party: &RelyingParty) -> [Value; 10] {
 
 fn client(row: Row) -> Result<Client, Error> {
     let mut c = Columns::new("clients", row);
-    Ok(Client {
+    let mut client = Client {
         id: c.parse("id", |text: String| ClientId::parse(&text))?,
         name: c.take("name")?,
         auth_methods: c.parse("auth_methods", |text: String| each(&text, AuthMethod::parse))?,
@@ -288,12 +318,14 @@ fn client(row: Row) -> Result<Client, Error> {
         serves: Resources::from_stored(c.take("serves")?),
         overrides: overrides(&mut c)?,
         enabled: c.take::<Option<Timestamp>>("disabled_at")?.is_none(),
-        not_before: c.take("not_before")?,
+        ended: LastEnd::uncounted(c.take("not_before")?),
         created_at: c.take("created_at")?,
         updated_at: c.take("updated_at")?,
         authorize: authorize(&mut c)?,
         relying_party: relying_party(&mut c)?,
-    })
+    };
+    client.ended.number = c.take("ended")?;
+    Ok(client)
 }
 
 fn authorize(c: &mut Columns) -> Result<Authorize, Error> {

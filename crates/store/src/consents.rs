@@ -6,6 +6,7 @@
 
 use remint_protocol::client::ClientId;
 use remint_protocol::consent::Consent;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::RevokeReason;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -13,6 +14,7 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 
 use crate::batch::{Outcome, Statement, Write};
+use crate::meta::raise_ends;
 use crate::row::{Columns, Row, Value};
 use crate::{Error, Store, families, users};
 
@@ -51,11 +53,12 @@ const CHANGE: Statement = Statement::new(
 /// A row is made for those alone who are registered: the client's id may come from a form. A clock that went
 /// backwards must not bring codes back.
 const END: Statement = Statement::new(
-    "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at, not_before) \
-     SELECT ?1, ?2, ?3, '', '', 0, ?4 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
+    "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at, not_before, ended) \
+     SELECT ?1, ?2, ?3, '', '', 0, ?4, (SELECT value FROM meta WHERE name = 'ends') WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
      AND EXISTS (SELECT 1 FROM clients WHERE id = ?3) \
      ON CONFLICT (id) DO UPDATE SET scope = '', resources = '', given_at = 0, not_before = \
-     CASE WHEN consents.not_before < ?4 THEN ?4 ELSE consents.not_before END",
+     CASE WHEN consents.not_before < ?4 THEN ?4 ELSE consents.not_before END, \
+     ended = excluded.ended",
 );
 
 /// In pieces, so that the writer is not busy with one deletion while requests wait.
@@ -162,7 +165,7 @@ impl Store {
         let values = vec![key(user, client), user.0.into(), client.as_str().into(), now.into()];
         let revoke = families::revoke_at_client((user, client), reason, now);
         // Held first, so that what a code begins at this moment is there to be revoked, or is refused.
-        self.commit(vec![users::hold(user), Write::any(&END, values), revoke]).await
+        self.commit(vec![users::hold(user), raise_ends(), Write::any(&END, values), revoke]).await
     }
 
     /// Removes all that a user who is no more allowed.
@@ -189,6 +192,26 @@ pub(crate) fn key(user: UserId, client: &ClientId) -> Value {
     let mut bytes = user.0.to_vec();
     bytes.extend_from_slice(client.as_str().as_bytes());
     Value::Blob(bytes)
+}
+
+/// What a code asks of the pair: what is allowed, and the last time that all was ended.
+pub(crate) fn standing(
+    c: &mut Columns,
+    (user_id, client_id): (UserId, &ClientId),
+) -> Result<(Option<Consent>, Ends), Error> {
+    let scope: Option<String> = c.take("scope")?;
+    let resources: Option<String> = c.take("resources")?;
+    let given_at: Option<Timestamp> = c.take("given_at")?;
+    let ended: Option<Ends> = c.take("ended")?;
+    let all = scope.zip(resources).zip(given_at.filter(|at| *at > Timestamp::default()));
+    let consent = all.map(|((scope, resources), given_at)| Consent {
+        user_id,
+        client_id: client_id.clone(),
+        scope: Scope::from_stored(scope),
+        resources: Resources::from_stored(resources),
+        given_at,
+    });
+    Ok((consent, ended.unwrap_or_default()))
 }
 
 fn consent(row: Row) -> Result<Consent, Error> {

@@ -35,6 +35,8 @@ const RAISE_MARK: Statement = Statement::new(
 );
 const RAISE_COUNTER: Statement =
     Statement::new("UPDATE meta SET value = ?2 WHERE name = ?1 AND value < ?2");
+/// Within a transaction: the numbers of ends in what it writes are those of the source.
+const SET_COPYING: Statement = Statement::new("UPDATE meta SET value = ?1 WHERE name = 'copying'");
 const FORGET_KEYS: Statement = Statement::new("DELETE FROM keys");
 const FORGET_SIGNING_KEYS: Statement = Statement::new("DELETE FROM signing_keys");
 const FORGET_SECRETS: Statement = Statement::new("DELETE FROM secrets");
@@ -344,7 +346,9 @@ impl<'a> Copy<'a> {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut batch = Vec::with_capacity(rows.len() + 2);
+        let mut batch = Vec::with_capacity(rows.len() + 4);
+        let copying = |flag: bool| Write::one(&SET_COPYING, vec![flag.into()]);
+        batch.push(copying(true));
         // The counters in the order of `begin`: what is left of a copy that was interrupted may still be
         // under way.
         batch.extend(table.is_cached().then(raise_revision));
@@ -353,6 +357,7 @@ impl<'a> Copy<'a> {
             batch.extend(times.max().map(|newest| Write::any(&RAISE_MARK, vec![newest.into()])));
         }
         batch.extend(rows.into_iter().map(|row| Write::any(&table.merge, row)));
+        batch.push(copying(false));
         self.commit(batch).await
     }
 

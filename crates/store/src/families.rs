@@ -2,6 +2,8 @@
 
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::ClientId;
+use remint_protocol::code::Standing;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::{Family, FamilyId, Loaded, Origin, RevokeReason, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -20,8 +22,9 @@ macro_rules! columns {
         "f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
          f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
          f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
-         f.session_id, f.offline, f.acr, f.amr, f.claims, \
-         u.not_before, u.disabled_at, (SELECT value FROM meta WHERE name = 'epoch')"
+         f.session_id, f.offline, f.acr, f.amr, f.claims, f.born, f.proven, \
+         u.not_before, u.ended, u.disabled_at, c.not_before, c.ended, \
+         (SELECT value FROM meta WHERE name = 'epoch')"
     };
 }
 
@@ -30,7 +33,8 @@ macro_rules! select {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM families f LEFT JOIN users u ON u.id = f.user_id ",
+            " FROM families f LEFT JOIN users u ON u.id = f.user_id \
+             LEFT JOIN clients c ON c.id = f.client_id ",
             $rest
         )
     };
@@ -45,25 +49,39 @@ const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(conc
     "SELECT ",
     columns!(),
     ", v.n FROM unnest($1::bytea[]) WITH ORDINALITY AS v (id, n) \
-     JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
+     JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id \
+     LEFT JOIN clients c ON c.id = f.client_id"
 ));
 
-/// Guarded by when the user proved who they are and when they authorized it, not by when the row is made: a
-/// code that waited while the password was changed or access was ended begins nothing. What was authorized at
-/// a browser needs consent still, but at a first-party client: that tells more than clocks do.
+/// Guarded by the ends that were counted when the user proved who they are and when they authorized it, not by
+/// those at the moment at which the row is made: a code that waited while the password was changed or access
+/// was ended begins nothing. What is authorized by the request that begins it is so now. What was authorized
+/// at a browser needs the session there as it was then, still signed in, and consent still, but at a
+/// first-party client. Mirrors `consent::is_needed` and `LastEnd::spares`.
 const INSERT: Statement = Statement::new(
     "INSERT INTO families (id, secret_hash, client_id, user_id, scope, resources, auth_time, acr, \
      amr, created_at, max_expires_at, generation, grace_floor, epoch, kid, rotated_at, expires_at, \
-     confirmed, session_id, offline, claims) \
+     confirmed, session_id, offline, claims, born, proven) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?17, ?18, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?19, ?20, \
-     ?21 \
-     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL AND not_before < ?7) \
-     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND not_before < ?22) \
-     AND NOT EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND ended_at IS NOT NULL) \
-     AND NOT EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND not_before >= ?22) \
+     ?21, n.born, CAST(?24 AS BIGINT) FROM (SELECT CASE WHEN CAST(?22 AS BIGINT) > 0 THEN \
+     CAST(?22 AS BIGINT) ELSE m.value END AS born FROM meta m WHERE m.name = 'ends') AS n \
+     WHERE EXISTS (SELECT 1 FROM users WHERE id = ?4 AND disabled_at IS NULL \
+     AND ended <= ?24 AND (CAST(?24 AS BIGINT) > 0 OR not_before < ?7)) \
+     AND EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND disabled_at IS NULL AND ended <= n.born) \
+     AND NOT EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND ended > n.born) \
+     AND (EXISTS (SELECT 1 FROM browser_sessions WHERE id = ?19 AND user_id = ?4 \
+     AND secret_hash = ?25 AND ended_at IS NULL) OR ?19 IS NULL) \
      AND (?19 IS NULL OR EXISTS (SELECT 1 FROM consents WHERE id = ?23 AND given_at > 0) \
      OR EXISTS (SELECT 1 FROM clients WHERE id = ?3 AND first_party = 1)) \
      ON CONFLICT (id) DO NOTHING",
+);
+
+/// One row always: that of the epoch.
+const LOAD_CODE_STANDING: Statement = Statement::new(
+    "SELECT s.user_id, s.secret_hash, s.proven, s.ended_at, \
+     c.scope, c.resources, c.given_at, c.ended, m.value FROM meta m \
+     LEFT JOIN browser_sessions s ON s.id = ?1 LEFT JOIN consents c ON c.id = ?2 \
+     WHERE m.name = 'epoch'",
 );
 
 /// One that is lost in a failover heals: its token is ahead of the row from an older epoch.
@@ -127,6 +145,7 @@ const DELETE_EXPIRED: Statement = Statement::new(
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] = &[
     &LOAD,
+    &LOAD_CODE_STANDING,
     &INSERT,
     &ROTATE,
     &CONFIRM,
@@ -152,9 +171,8 @@ impl Store {
         self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
     }
 
-    /// Begins a family that is authorized now, unless there is one of its id, or its user, its client, its
-    /// browser's session or what the user allows the client was disabled, deleted or ended meanwhile, or what
-    /// was proven holds no more.
+    /// Begins a family that is authorized by the request at hand, unless there is one of its id, or its user or
+    /// its client was disabled, deleted or ended meanwhile, or what was proven holds no more.
     ///
     /// # Errors
     /// [`Error`].
@@ -164,20 +182,41 @@ impl Store {
         proven: Option<Proven>,
     ) -> Result<Outcome, Error> {
         let holds = proven.as_ref().map(Proven::holds);
-        let begun = holds.into_iter().chain(begin(family, family.created_at));
+        let begun = holds.into_iter().chain(begin(family, None));
         self.commit(begun.chain(proven.map(Proven::is_trusted)).collect()).await
     }
 
-    /// Begins a family that was authorized when its code was issued: what ended since has ended it too.
+    /// Begins a family that was authorized at a browser, unless there is one of its id, or anything that it
+    /// stands on ended since: its user, its client, what the user allows the client, or the browser's session,
+    /// whose secret must still have the hash `session`.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn redeem_code(
+    pub async fn insert_family_at_browser(
         &self,
         family: &Family,
-        issued_at: Timestamp,
+        session: SecretHash,
     ) -> Result<Outcome, Error> {
-        self.commit(begin(family, issued_at)).await
+        self.commit(begin(family, Some(session))).await
+    }
+
+    /// Loads what a code stands on: the browser's session, what the user allows the client, and the epoch,
+    /// all of one moment.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_code_standing(
+        &self,
+        session: BrowserSessionId,
+        (user, client): (UserId, &ClientId),
+    ) -> Result<Standing, Error> {
+        let values = [session.0.into(), consents::key(user, client)];
+        let missing = Error::Corrupt { table: "meta", column: "epoch" };
+        let row = self.read_one(&LOAD_CODE_STANDING, &values).await?.ok_or(missing)?;
+        let mut c = Columns::new("browser_sessions", row);
+        let session = browser_sessions::standing(&mut c)?;
+        let (consent, consent_ended) = consents::standing(&mut c, (user, client))?;
+        Ok(Standing { session, consent, consent_ended, epoch: c.take("epoch")? })
     }
 
     /// Moves a family to its next generation, if it still has the one that was decided upon and is
@@ -275,7 +314,7 @@ impl Store {
 /// What begins a family. Whoever ends its browser's session or its application's access at the same moment is
 /// waited for, or waits and finds it. The user is held before the session, as by a sign-in: in another order
 /// the two could wait for each other.
-fn begin(family: &Family, authorized_at: Timestamp) -> Batch {
+fn begin(family: &Family, session: Option<SecretHash>) -> Batch {
     let values = vec![
         family.id.0.into(),
         family.secret_hash.0.into(),
@@ -298,8 +337,10 @@ fn begin(family: &Family, authorized_at: Timestamp) -> Batch {
         family.origin.session.map(|session| session.0).into(),
         family.origin.offline.into(),
         family.origin.claims.as_str().into(),
-        authorized_at.into(),
+        family.born.into(),
         consents::key(family.user_id, &family.client_id),
+        family.proven.into(),
+        session.map(|hash| hash.0).into(),
     ];
     let held = family.origin.session.map(browser_sessions::hold);
     let first = [users::hold(family.user_id)].into_iter();
@@ -341,6 +382,8 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         resources: Resources::from_stored(c.take("resources")?),
         auth_time: c.take("auth_time")?,
         origin: Origin::default(),
+        born: Ends::UNCOUNTED,
+        proven: Ends::UNCOUNTED,
         created_at: c.take("created_at")?,
         max_expires_at: c.take("max_expires_at")?,
         generation: c.take("generation")?,
@@ -359,11 +402,11 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         amr: c.take("amr")?,
         claims: c.take("claims")?,
     };
-    let not_before: Option<Timestamp> = c.take("not_before")?;
+    (family.born, family.proven) = (c.take("born")?, c.take("proven")?);
+    let ended = users::last_end(&mut c)?;
     let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
-    let user =
-        not_before.map(|not_before| UserStanding { enabled: disabled_at.is_none(), not_before });
-    Ok(Loaded { family, user, epoch: c.take("epoch")? })
+    let user = ended.map(|ended| UserStanding { enabled: disabled_at.is_none(), ended });
+    Ok(Loaded { family, user, client: users::last_end(&mut c)?, epoch: c.take("epoch")? })
 }
 
 fn revoked(c: &mut Columns) -> Result<Option<(Timestamp, RevokeReason)>, Error> {

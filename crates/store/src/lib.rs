@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 pub use batch::Outcome;
 pub use browser_sessions::Visitor;
+pub use clients::FoundClient;
 pub use copy::{Copied, CopyError, Progress, Side};
 pub use families::{Filter, Page};
 pub use keys::StoredKey;

@@ -23,7 +23,8 @@ macro_rules! write_down {
              SELECT f.client_id, f.session_id, f.user_id, ?2, 0, ?2 FROM families f \
              JOIN users u ON u.id = f.user_id JOIN browser_sessions s ON s.id = f.session_id \
              JOIN clients c ON c.id = f.client_id \
-             WHERE f.user_id = ?1 AND u.disabled_at IS NULL AND s.auth_time > u.not_before \
+             WHERE f.user_id = ?1 AND u.disabled_at IS NULL AND s.proven >= u.ended \
+             AND (s.proven > 0 OR s.auth_time > u.not_before) \
              AND s.ended_at IS NULL AND c.backchannel_logout_uri IS NOT NULL ",
             $which,
             "ON CONFLICT (client_id, session_id) DO NOTHING"

@@ -1,5 +1,6 @@
 //! The counters that every node watches.
 
+use remint_protocol::ends::Ends;
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};
@@ -12,9 +13,10 @@ const RAISE: Statement = Statement::new("UPDATE meta SET value = value + 1 WHERE
 const RAISE_EPOCH: Statement =
     Statement::new("UPDATE meta SET value = value + 1 WHERE name = 'epoch' AND value < ?1");
 
+/// A claim that is further ahead than one's own was made by a clock that was wrong.
 const CLAIM_SWEEP: Statement = Statement::new(
     "INSERT INTO meta (name, value) VALUES ('swept_until', ?2) ON CONFLICT (name) \
-     DO UPDATE SET value = excluded.value WHERE meta.value <= ?1",
+     DO UPDATE SET value = excluded.value WHERE meta.value <= ?1 OR meta.value > ?2",
 );
 
 #[cfg(test)]
@@ -23,6 +25,12 @@ pub(crate) const STATEMENTS: &[&Statement] = &[&LOAD, &RAISE, &RAISE_EPOCH, &CLA
 /// Tells every node that a client changed.
 pub(crate) fn raise_revision() -> Write {
     Write::one(&RAISE, vec!["revision".into()])
+}
+
+/// Counts one more end of sessions. The write that ends them comes after it in the batch, and takes the
+/// number; before it comes a hold on the user, where there is one.
+pub(crate) fn raise_ends() -> Write {
+    Write::one(&RAISE, vec!["ends".into()])
 }
 
 impl Store {
@@ -58,6 +66,14 @@ impl Store {
     /// [`Error`].
     pub async fn raise_epoch(&self) -> Result<Outcome, Error> {
         self.commit(vec![Write::one(&RAISE_EPOCH, vec![i64::from(u16::MAX).into()])]).await
+    }
+
+    /// How many ends of sessions were counted.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn ends(&self) -> Result<Ends, Error> {
+        self.counter("ends").await.map(Ends::new)
     }
 
     async fn counter(&self, name: &'static str) -> Result<i64, Error> {

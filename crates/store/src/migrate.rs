@@ -44,6 +44,7 @@ migrations! {
     6 "logout_notices" "0006_logout_notices.sql"
     7 "logout_notices_by_client" "0007_logout_notices_by_client.sql"
     8 "ended_consents" "0008_ended_consents.sql"
+    9 "ends" "0009_ends.sql"
 }
 
 /// The newest version that is known here.

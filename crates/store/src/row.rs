@@ -1,5 +1,6 @@
 //! Values as they go into and come out of the database: numbers, text, bytes.
 
+use remint_protocol::ends::Ends;
 use remint_protocol::time::Timestamp;
 
 use crate::Error;
@@ -26,6 +27,7 @@ value_from! {
     u8 => |v| Self::Int(v.into());
     bool => |v| Self::Int(v.into());
     Timestamp => |v| Self::Int(v.as_millis());
+    Ends => |v| Self::Int(v.number());
     &str => |v| Self::Text(v.to_owned());
     String => |v| Self::Text(v);
     Vec<u8> => |v| Self::Blob(v);
@@ -60,6 +62,15 @@ impl Columns {
     pub(crate) fn take<T: FromValue>(&mut self, column: &'static str) -> Result<T, Error> {
         let value = self.row.next().unwrap_or(Value::Null);
         T::from_value(value).ok_or_else(|| self.corrupt(column))
+    }
+
+    /// Takes what a row cannot be without, with `take`; `column` is its first one.
+    pub(crate) fn require<T>(
+        &mut self,
+        column: &'static str,
+        take: impl FnOnce(&mut Self) -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        take(self)?.ok_or_else(|| self.corrupt(column))
     }
 
     /// Takes a column and reads it with `read`.
@@ -111,6 +122,12 @@ impl<const N: usize> FromValue for [u8; N] {
 impl FromValue for Timestamp {
     fn from_value(value: Value) -> Option<Self> {
         i64::from_value(value).map(Self::from_millis)
+    }
+}
+
+impl FromValue for Ends {
+    fn from_value(value: Value) -> Option<Self> {
+        i64::from_value(value).map(Self::new)
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::fmt;
 
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, Username};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
+use crate::meta::raise_ends;
 use crate::row::{Columns, Row};
 use crate::{Error, Store, guesses, logout_notices};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, username, password_hash, disabled_at, not_before, created_at, updated_at, \
-             profile FROM users ",
+            "SELECT id, username, password_hash, disabled_at, not_before, ended, created_at, updated_at, \
+             profile, (SELECT value FROM meta WHERE name = 'ends') FROM users ",
             $rest
         )
     };
@@ -28,26 +30,30 @@ const INSERT: Statement = Statement::new(
      VALUES (?1, ?2, ?3, 0, ?4, ?4) ON CONFLICT DO NOTHING",
 );
 
-/// A clock that went backwards must not bring ended sessions back. The moment rises in any case: who proved
-/// the old password has seen another one.
-const SET_PASSWORD: Statement = Statement::new(
-    "UPDATE users SET password_hash = ?2, updated_at = ?3, \
-     not_before = CASE WHEN not_before < ?3 THEN ?3 ELSE not_before + 1 END WHERE id = ?1",
-);
+/// What ends all that a user has: the number of this end, and for nodes of the version before, which know no
+/// numbers, a time after every proof that any row has, whatever clock told it.
+macro_rules! end {
+    ($now:literal) => {
+        concat!(
+            "ended = (SELECT value FROM meta WHERE name = 'ends'), not_before = (SELECT max(moments.at) \
+             FROM (SELECT not_before + 1 AS at FROM users WHERE id = ?1 UNION ALL SELECT CAST(",
+            $now,
+            " AS BIGINT) UNION ALL SELECT max(auth_time) FROM browser_sessions WHERE user_id = ?1 \
+             UNION ALL SELECT max(auth_time) FROM families WHERE user_id = ?1) AS moments)"
+        )
+    };
+}
+
+const SET_PASSWORD: Statement = Statement::new(concat!(
+    "UPDATE users SET password_hash = ?2, updated_at = ?3, ",
+    end!("?3"),
+    " WHERE id = ?1"
+));
 /// Waits for whoever is changing the user, and lets them wait: PostgreSQL would let both happen at once, and
 /// neither would see the other.
 const HOLD_AS_SEEN: Statement = Statement::new(
-    "UPDATE users SET updated_at = updated_at WHERE id = ?1 AND not_before = ?2 \
+    "UPDATE users SET updated_at = updated_at WHERE id = ?1 AND ended <= ?2 \
      AND disabled_at IS NULL",
-);
-/// Nodes' clocks differ: a session of a moment ago may have begun later than now.
-const END_BROWSER_SESSIONS_AHEAD: Statement = Statement::new(
-    "UPDATE users SET not_before = (SELECT max(auth_time) FROM browser_sessions WHERE user_id = ?1) \
-     WHERE id = ?1 AND not_before < (SELECT max(auth_time) FROM browser_sessions WHERE user_id = ?1)",
-);
-const END_FAMILIES_AHEAD: Statement = Statement::new(
-    "UPDATE users SET not_before = (SELECT max(auth_time) FROM families WHERE user_id = ?1) \
-     WHERE id = ?1 AND not_before < (SELECT max(auth_time) FROM families WHERE user_id = ?1)",
 );
 const REPLACE_HASH: Statement =
     Statement::new("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2");
@@ -56,7 +62,7 @@ const DISABLE: Statement =
 const ENABLE: Statement =
     Statement::new("UPDATE users SET disabled_at = NULL, updated_at = ?2 WHERE id = ?1");
 const END_SESSIONS: Statement =
-    Statement::new("UPDATE users SET not_before = ?2 WHERE id = ?1 AND not_before < ?2");
+    Statement::new(concat!("UPDATE users SET ", end!("?2"), " WHERE id = ?1"));
 const SET_PROFILE: Statement =
     Statement::new("UPDATE users SET profile = ?2, updated_at = ?3 WHERE id = ?1 AND profile = ?4");
 const DELETE: Statement = Statement::new("DELETE FROM users WHERE id = ?1");
@@ -73,8 +79,6 @@ pub(crate) const HOT: &[&Statement] = &[
     &INSERT,
     &SET_PASSWORD,
     &HOLD_AS_SEEN,
-    &END_BROWSER_SESSIONS_AHEAD,
-    &END_FAMILIES_AHEAD,
     &REPLACE_HASH,
     &DISABLE,
     &ENABLE,
@@ -95,8 +99,11 @@ pub struct User {
     pub password_hash: String,
     /// When they were disabled, if they are.
     pub disabled_at: Option<Timestamp>,
-    /// Sessions that are not younger than this are over.
-    pub not_before: Timestamp,
+    /// The last time that everything they had was ended.
+    pub ended: LastEnd,
+    /// How many ends the store had counted when this was read: a proof of the password that was read along is
+    /// of that moment.
+    pub ends: Ends,
     /// When they were created.
     pub created_at: Timestamp,
     /// When they were last changed.
@@ -110,8 +117,8 @@ pub struct User {
 pub struct Proven {
     /// Whose it is.
     pub user: UserId,
-    /// What was read of the user together with the password: a change since then undoes the proof.
-    pub not_before: Timestamp,
+    /// How many ends were counted when the password was read: one of this user since then undoes the proof.
+    pub ends: Ends,
     /// The bucket of the account and source, and until when slips from there count against themselves alone.
     pub trust: (guesses::Key, Timestamp),
 }
@@ -119,7 +126,7 @@ pub struct Proven {
 impl Proven {
     /// What has to hold for anything to begin with it.
     pub(crate) fn holds(&self) -> Write {
-        hold_as_seen(self.user, self.not_before)
+        hold_as_seen(self.user, self.ends)
     }
 
     /// What is remembered of it.
@@ -129,19 +136,14 @@ impl Proven {
     }
 }
 
-fn hold_as_seen(id: UserId, not_before: Timestamp) -> Write {
-    Write::one(&HOLD_AS_SEEN, vec![id.0.into(), not_before.into()])
+fn hold_as_seen(id: UserId, ends: Ends) -> Write {
+    Write::one(&HOLD_AS_SEEN, vec![id.0.into(), ends.into()])
 }
 
 fn set_password(id: UserId, password_hash: &str, now: Timestamp) -> Batch {
     let values = vec![id.0.into(), password_hash.into(), now.into()];
-    let set = [logout_notices::of_user(id, now), Write::one(&SET_PASSWORD, values)];
-    set.into_iter().chain(end_what_is_ahead(id)).collect()
-}
-
-fn end_what_is_ahead(id: UserId) -> [Write; 2] {
-    [&END_BROWSER_SESSIONS_AHEAD, &END_FAMILIES_AHEAD]
-        .map(|statement| Write::any(statement, vec![id.0.into()]))
+    let notices = logout_notices::of_user(id, now);
+    vec![hold(id), notices, raise_ends(), Write::one(&SET_PASSWORD, values)]
 }
 
 impl fmt::Debug for User {
@@ -216,7 +218,7 @@ impl Store {
         password_hash: &str,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let mut batch = vec![hold_as_seen(seen.id, seen.not_before)];
+        let mut batch = vec![hold_as_seen(seen.id, seen.ends)];
         batch.extend(set_password(seen.id, password_hash, now));
         self.commit(batch).await
     }
@@ -269,14 +271,13 @@ impl Store {
         self.commit(vec![Write::one(&SET_PROFILE, values)]).await
     }
 
-    /// Ends all sessions of a user that began up to now. Clients that want to be told will be.
+    /// Ends all sessions that a user has. Clients that want to be told will be.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn end_user_sessions(&self, id: UserId, now: Timestamp) -> Result<Outcome, Error> {
         let end = Write::any(&END_SESSIONS, vec![id.0.into(), now.into()]);
-        let batch = [logout_notices::of_user(id, now), end].into_iter();
-        self.commit(batch.chain(end_what_is_ahead(id)).collect()).await
+        self.commit(vec![hold(id), logout_notices::of_user(id, now), raise_ends(), end]).await
     }
 
     /// Deletes a user, which ends all their sessions at once, and then their rows. Clients are not told: end
@@ -300,6 +301,13 @@ pub(crate) fn hold(id: UserId) -> Write {
     Write::any(&HOLD, vec![id.0.into()])
 }
 
+/// The time and the number of the last end, as they stand beside each other; `None` where there is no row.
+pub(crate) fn last_end(c: &mut Columns) -> Result<Option<LastEnd>, Error> {
+    let at: Option<Timestamp> = c.take("not_before")?;
+    let number: Option<Ends> = c.take("ended")?;
+    Ok(at.zip(number).map(|(at, number)| LastEnd { number, at }))
+}
+
 fn user(row: Row) -> Result<User, Error> {
     let mut c = Columns::new("users", row);
     Ok(User {
@@ -307,9 +315,10 @@ fn user(row: Row) -> Result<User, Error> {
         username: c.parse("username", |text: String| Username::parse(&text))?,
         password_hash: c.take("password_hash")?,
         disabled_at: c.take("disabled_at")?,
-        not_before: c.take("not_before")?,
+        ended: c.require("not_before", last_end)?,
         created_at: c.take("created_at")?,
         updated_at: c.take("updated_at")?,
         profile: c.take("profile")?,
+        ends: c.take("ends")?,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::family::RevokeReason;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserStanding;
 use remint_store::{Outcome, Store, User};
@@ -58,15 +59,14 @@ impl Printed {
 }
 
 fn state(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -> &'static str {
-    let standing =
-        UserStanding { enabled: user.disabled_at.is_none(), not_before: user.not_before };
+    let standing = UserStanding { enabled: user.disabled_at.is_none(), ended: user.ended };
     if session.is_alive(Some(standing), idle, at) {
         "live"
     } else if session.ended_at.is_some() {
         "ended"
     } else if at >= session.expires_at {
         "expired"
-    } else if at.since(session.seen_at) >= idle {
+    } else if at.distance(session.seen_at) >= idle {
         "idle"
     } else {
         "ended (user)"
@@ -105,9 +105,13 @@ pub(super) async fn end(store: &Store, sid: &str, now: Timestamp) -> anyhow::Res
             "there is no such browser any more: `remint session browsers NAME` shows those there are"
         )
     };
-    let outcome = store.end_browser_session((visitor.session.user_id, id), now).await?;
+    let user = visitor.session.user_id;
+    let outcome = store.end_browser_session((user, id), now).await?;
     if outcome == Outcome::Conflict {
         bail!("somebody else changed it at the same time: look and try again");
     }
-    Ok("the browser is signed out, and its sessions without offline_access ended".into())
+    let which = super::ended::belongs_to(id);
+    let count = super::ended::revoked(store, user, which, (now, RevokeReason::SignOut)).await?;
+    let live = super::ended::were_live(count);
+    Ok(format!("the browser is signed out, and its sessions without offline_access ended: {live}"))
 }

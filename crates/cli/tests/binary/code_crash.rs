@@ -4,22 +4,25 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::ClientId;
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
+use remint_protocol::ends::Ends;
 use remint_protocol::family::FamilyId;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
-use remint_protocol::secret::FamilySecret;
+use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::user::{UserId, Username};
 use remint_server::clock::Clock;
 use remint_server::keys::{self, Known};
-use remint_store::Store;
+use remint_store::{Outcome, Store, User};
 
 use crate::crash::any_millis;
 use crate::home::{Answer, Home, SECRET, Server};
 
 const CALLBACK: &str = "https://app.example/cb";
+/// What the store has of the secret in the cookie of alice's browser.
+const SESSION: SecretHash = SecretHash([9; 32]);
 const KILLS: usize = 12;
 /// Clients that redeem at once.
 const LANES: usize = 4;
@@ -28,6 +31,7 @@ const LANES: usize = 4;
 struct Issuer {
     keys: Known,
     alice: UserId,
+    ends: Ends,
     issued: AtomicU64,
 }
 
@@ -39,11 +43,12 @@ impl Issuer {
             let file = home.file("remint.keys");
             let keys = keys::load(&file, &store, Clock::System.now()).await.unwrap();
             let name = Username::parse("alice").unwrap();
-            let alice = store.find_user(&name).await.unwrap().unwrap().id;
+            let alice = store.find_user(&name).await.unwrap().unwrap();
+            sign_in(&store, &alice).await;
             store.close().await;
             (keys, alice)
         });
-        Self { keys, alice, issued: AtomicU64::new(0) }
+        Self { keys, alice: alice.id, ends: alice.ends, issued: AtomicU64::new(0) }
     }
 
     fn code(&self) -> String {
@@ -56,6 +61,7 @@ impl Issuer {
             session: BrowserSessionId([1; 16]),
             auth_time: now,
             issued_at: now,
+            born: self.ends,
             redirect_uri: RedirectHash::of(CALLBACK),
             redirect_uri_sent: true,
             challenge: None,
@@ -65,8 +71,28 @@ impl Issuer {
             nonce: None,
             claims: String::new(),
         };
-        code.seal(&self.keys, &ClientId::parse("web").unwrap()).unwrap()
+        code.seal(&self.keys, &ClientId::parse("web").unwrap(), &SESSION).unwrap()
     }
+}
+
+/// The browser that every code is issued in.
+async fn sign_in(store: &Store, alice: &User) {
+    let now = Clock::System.now();
+    let session = BrowserSession {
+        id: BrowserSessionId([1; 16]),
+        secret_hash: SESSION,
+        user_id: alice.id,
+        auth_time: now,
+        proven: alice.ends,
+        expires_at: now.after(Duration::from_hours(1)),
+        amr: "pwd".into(),
+        created_at: now,
+        seen_at: now,
+        user_agent: String::new(),
+        source: String::new(),
+        ended_at: None,
+    };
+    assert_eq!(store.insert_browser_session(&session, None).await.unwrap(), Outcome::Done);
 }
 
 fn post(server: &Server, form: &[(&str, &str)]) -> Option<Answer> {

@@ -55,6 +55,7 @@ impl Pages {
             secret_hash: SecretHash([9; 32]),
             user_id: self.alice,
             auth_time: self.now,
+            proven: self.runtime.block_on(self.store.ends()).unwrap(),
             expires_at: self.now.after(Duration::from_hours(1)),
             amr: "pwd".into(),
             created_at: self.now,
@@ -80,6 +81,8 @@ impl Pages {
                 user_id: self.alice,
                 resources: Resources::default(),
                 auth_time: self.now,
+                born: self.store.ends().await.unwrap(),
+                proven: self.store.ends().await.unwrap(),
                 origin: Origin {
                     session: Some(session),
                     offline: scope.contains("offline_access"),
@@ -91,7 +94,8 @@ impl Pages {
             let fresh = Fresh { id: FamilyId([number; 16]), secret };
             let how = (&Policy::default(), Seal { kid: 1, epoch: 0 }, self.now);
             let (family, _) = beginning.begin(&client, &fresh, how);
-            let inserted = self.store.insert_family(&family, None).await.unwrap();
+            let inserted =
+                self.store.insert_family_at_browser(&family, SecretHash([9; 32])).await.unwrap();
             assert_eq!(inserted, Outcome::Done);
         });
     }

@@ -8,6 +8,7 @@ use remint_protocol::authorize::{Request, Target};
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::{AuthMethod, Client, ClientId};
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
+use remint_protocol::ends::Ends;
 use remint_protocol::family::FamilyId;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::{self, Interaction};
@@ -18,11 +19,12 @@ use remint_protocol::reject::Why;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::ResponseType;
 use remint_protocol::scope::Scope;
-use remint_protocol::secret::FamilySecret;
+use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const SESSION: SecretHash = SecretHash([8; 32]);
 const CALLBACK: &str = "https://app.example/cb";
 
 fn keys() -> Keyring {
@@ -245,6 +247,7 @@ fn code() -> impl Strategy<Value = AuthorizationCode> {
             session: BrowserSessionId(ids.3),
             auth_time: NOW,
             issued_at: NOW,
+            born: Ends::new(7),
             redirect_uri: RedirectHash(bound.0),
             redirect_uri_sent: bound.1,
             challenge: bound.2.map(Challenge),
@@ -261,8 +264,8 @@ proptest! {
     #[test]
     fn a_code_says_what_was_sealed_to_its_client_alone(code in code()) {
         let (keys, shop) = (keys(), shop().id);
-        let text = code.seal(&keys, &shop).unwrap();
-        prop_assert_eq!(AuthorizationCode::open(&keys, &text, &shop), Ok(code));
+        let text = code.seal(&keys, &shop, &SESSION).unwrap();
+        prop_assert_eq!(AuthorizationCode::open(&keys, &text, &shop).map(|opened| opened.code), Ok(code));
         let other = ClientId::parse("shop2").unwrap();
         prop_assert!(AuthorizationCode::open(&keys, &text, &other).is_err());
         prop_assert!(Interaction::open(&keys, &text.replace("rmac_", "rmir_"), NOW).is_err());
@@ -271,7 +274,7 @@ proptest! {
     #[test]
     fn checklist_47_every_flipped_bit_makes_a_code_garbage(code in code(), at: prop::sample::Index, bit in 0_u8..8) {
         let (keys, shop) = (keys(), shop().id);
-        let text = code.seal(&keys, &shop).unwrap();
+        let text = code.seal(&keys, &shop, &SESSION).unwrap();
         let mut bytes = text.clone().into_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;

@@ -101,7 +101,7 @@ impl Guesser {
     fn check(&self) {
         for (at, first) in self.made.iter().enumerate() {
             let day = &self.made[at..];
-            let within = day.iter().take_while(|made| made.since(*first) < FORGET_AFTER).count();
+            let within = day.iter().take_while(|made| made.left(*first) < FORGET_AFTER).count();
             assert!(within <= bound(self.limit), "{within} guesses in a day");
         }
     }

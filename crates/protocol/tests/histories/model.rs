@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use remint_protocol::client::{Client, ClientId, GrantType};
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason};
 use remint_protocol::keyring::{Keyring, RootKey};
@@ -32,6 +33,11 @@ static KEYRINGS: LazyLock<Vec<Keyring>> = LazyLock::new(|| {
 
 /// A set of scope tokens and resources of four each, as bits.
 pub(crate) type Bits = u8;
+/// The number of ends when the family began, in the first epoch.
+const BORN: Ends = Ends::new(1 << 32);
+/// The number of any end after that.
+pub(crate) const AFTER: Ends = Ends::new((1 << 32) + 1);
+
 const NAMES: [&str; 4] = ["a:1", "b:2", "c:3", "d:4"];
 /// What the user granted: the last one is never part of it.
 pub(crate) const GRANTED: Bits = 0b0111;
@@ -118,16 +124,17 @@ impl World {
         let extent = Extent { scope: scope(GRANTED), resources: resources(GRANTED) };
         let fresh = Fresh { id: FamilyId([7; 16]), secret: FamilySecret::new([8; 16]) };
         let seal = Seal { kid: 1, epoch: 1 };
-        let (family, _) =
-            begin(&client, (UserId([9; 16]), now), extent, &fresh, (&policy, seal, now));
-        let user = Some(UserStanding { enabled: true, not_before: Timestamp::default() });
+        let (mut family, _) =
+            begin(&client, (UserId([9; 16]), BORN, now), extent, &fresh, (&policy, seal, now));
+        family.born = BORN;
+        let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
         let notes = Notes {
             generation: 0,
             newest: String::new(),
             is_newest_used: false,
             used_up: BTreeMap::new(),
         };
-        let loaded = Loaded { family, user, epoch: 1 };
+        let loaded = Loaded { family, user, client: Some(LastEnd::default()), epoch: 1 };
         let (issued, past) = (Vec::new(), Vec::new());
         let (active_kid, epoch) = (1, 1);
         let mut world =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use remint_protocol::client::GrantType;
+use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::policy::{OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Row};
@@ -15,7 +16,7 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::token::RefreshToken;
 
 use crate::model::{
-    Answer, Ask, Bits, GRANTED, KEYS, World, access, any_grace, any_policy, bits, lasting,
+    AFTER, Answer, Ask, Bits, GRANTED, KEYS, World, access, any_grace, any_policy, bits, lasting,
     resources, scope,
 };
 
@@ -154,10 +155,12 @@ fn happen(world: &mut World, event: Event, rows: &mut HashSet<Row>) {
         Event::DeleteUser => world.loaded.user = None,
         Event::SignOutEverywhere => {
             if let Some(user) = &mut world.loaded.user {
-                user.not_before = world.now;
+                user.ended = LastEnd { number: AFTER, at: world.now };
             }
         }
-        Event::EndSessionsOfClient => world.client.not_before = world.now,
+        Event::EndSessionsOfClient => {
+            world.loaded.client = Some(LastEnd { number: AFTER, at: world.now });
+        }
         Event::Register { scope: words, resources: uris } => {
             world.client.scope = scope(words);
             world.client.resources = resources(uris);
@@ -215,7 +218,7 @@ fn standing(world: &World, token: &RefreshToken) -> Standing {
         return if before_failover { Standing::Ahead } else { Standing::NeverIssued };
     };
     let is_predecessor = token.generation + 1 == notes.generation;
-    let age = (world.now.as_millis() - used_at.as_millis()).max(0);
+    let age = (world.now.as_millis() - used_at.as_millis()).abs();
     let is_within_grace = i128::from(age) < world.policy.grace_period.as_millis().cast_signed();
     if is_predecessor && token.generation < world.family().grace_floor {
         Standing::Stale
@@ -228,12 +231,11 @@ fn standing(world: &World, token: &RefreshToken) -> Standing {
 
 fn is_alive(world: &World) -> bool {
     let family = world.family();
-    let began = family.created_at;
     family.revoked.is_none()
         && world.now < family.expires_at
         && world.now < family.max_expires_at
-        && world.loaded.user.is_some_and(|user| user.enabled && user.not_before < began)
-        && world.client.not_before < began
+        && world.loaded.user.is_some_and(|user| user.enabled && user.ended.number < AFTER)
+        && world.loaded.client.is_some_and(|ended| ended.number < AFTER)
 }
 
 /// What the client may get out of the grant today.

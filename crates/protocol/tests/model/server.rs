@@ -6,6 +6,7 @@ use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use remint_protocol::client::{Client, ClientId, GrantType};
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason};
 use remint_protocol::password::{Extent, begin};
@@ -23,6 +24,8 @@ use crate::explore::Fnv;
 /// Time goes by in steps of half a grace period.
 const TICK: Duration = Duration::from_secs(30);
 const TODAY: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// The number of ends when the family began, in the first epoch.
+const BORN: Ends = Ends::new(1 << 32);
 const SECRET: FamilySecret = FamilySecret::new([2; 16]);
 
 /// A refresh token: what tells one from another within a family. Sealing is deterministic, so two
@@ -103,7 +106,8 @@ impl Server {
         let fresh = Fresh { id: FamilyId([1; 16]), secret: SECRET };
         let extent = Extent { scope: Scope::default(), resources: Resources::default() };
         let began = (&policy, Seal { kid: 1, epoch: 1 }, TODAY);
-        let (family, _) = begin(&client, (UserId([3; 16]), TODAY), extent, &fresh, began);
+        let (mut family, _) = begin(&client, (UserId([3; 16]), BORN, TODAY), extent, &fresh, began);
+        family.born = BORN;
         let (decided, rows) = (RefCell::default(), RefCell::default());
         Self { client, policy, family, decided, rows }
     }
@@ -134,8 +138,9 @@ impl Server {
             revoked: row.revoked.then_some((TODAY, RevokeReason::Reuse)),
             ..self.family.clone()
         };
-        let user = Some(UserStanding { enabled: true, not_before: Timestamp::default() });
-        let loaded = Loaded { family, user, epoch: epoch.into() };
+        let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
+        let client = Some(LastEnd::default());
+        let loaded = Loaded { family, user, client, epoch: epoch.into() };
         let token = RefreshToken {
             kid: presented.kid,
             epoch: presented.epoch.into(),

@@ -128,9 +128,8 @@ impl Authorization {
     async fn remember(&self, app: &App, person: &Person) -> Result<Outcome, Failure> {
         let (user_id, client) = (person.session.user_id, self.client());
         let seen = app.store.load_consent(user_id, &client.id).await?;
-        let before = seen.as_ref().filter(|before| before.given_at >= client.created_at);
         let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
-        if let Some(before) = before {
+        if let Some(before) = &seen {
             scope = Scope::union(&scope, &before.scope);
             resources = Resources::union(&resources, &before.resources);
         }

@@ -67,6 +67,7 @@ impl Authorization {
             session: person.session.id,
             auth_time: person.session.auth_time,
             issued_at: self.now,
+            born: person.ends,
             redirect_uri: RedirectHash::of(&self.target.uri),
             redirect_uri_sent: self.target.is_sent,
             challenge: self.request.challenge,
@@ -76,7 +77,7 @@ impl Authorization {
             nonce: self.request.nonce.clone(),
             claims: self.request.requested.to_text(),
         };
-        let sealed = code.seal(&app.keys(), &self.client().id);
+        let sealed = code.seal(&app.keys(), &self.client().id, &person.session.secret_hash);
         sealed.ok_or(Failure::Internal("a code does not fit its format"))
     }
 
@@ -89,6 +90,8 @@ impl Authorization {
             scope: self.request.scope.clone(),
             resources: self.request.resources.clone(),
             auth_time: person.session.auth_time,
+            born: person.ends,
+            proven: person.session.proven,
             origin: Origin {
                 session: Some(person.session.id),
                 acr: ACR_PASSWORD.into(),
@@ -101,10 +104,11 @@ impl Authorization {
         let (mut family, access) =
             beginning.begin(client, &entropy::family()?, (policy, seal, self.now));
         family.expires_at = access.expires_at;
-        let lifetime = access.expires_at.since(self.now).as_secs();
+        let lifetime = access.expires_at.left(self.now).as_secs();
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.now);
         let text = app.seal_access_token(client, &access, Some(&family)).await?;
-        match app.store.insert_family(&family, None).await? {
+        let session = person.session.secret_hash;
+        match app.store.insert_family_at_browser(&family, session).await? {
             Outcome::Done => Ok((text, i64::try_from(lifetime).unwrap_or(i64::MAX))),
             Outcome::Conflict => Err(Why::LoginRequired.into()),
         }

@@ -121,7 +121,9 @@ impl Authorization {
             session,
             subject: subject.as_ref(),
             consent: consent.as_ref(),
-            proof: self.proof,
+            is_proven: session
+                .zip(self.proof)
+                .is_some_and(|(session, proof)| proof == Proof::of(session, &self.raw, self.since)),
         };
         Ok(decide((&self.request, &self.target), self.client(), known, self.now))
     }

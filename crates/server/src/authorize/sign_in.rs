@@ -66,7 +66,8 @@ impl Purpose {
     /// Remembers that somebody has signed in for this.
     fn proven(&mut self, browser: &Browser) {
         if let (Self::Request(authorization), Some(person)) = (self, &browser.person) {
-            authorization.proof = Some(Proof::of(&person.session));
+            let (request, since) = (&authorization.raw, authorization.since);
+            authorization.proof = Some(Proof::of(&person.session, request, since));
         }
     }
 

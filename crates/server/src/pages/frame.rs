@@ -104,7 +104,7 @@ impl<'a> Frame<'a> {
 
     /// How long ago something was, in words; the day, when it is long ago.
     pub(super) fn when(&self, at: Timestamp, now: Timestamp) -> When {
-        let since = now.since(at);
+        let since = now.distance(at);
         let words = if since < Duration::from_mins(1) {
             self.say("moment-now")
         } else if since < Moment::RECENT {

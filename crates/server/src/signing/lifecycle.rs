@@ -126,7 +126,7 @@ pub async fn make(
     };
     let outcome = store.add_signing_key(&key, plan.others_until).await?;
     if outcome == Outcome::Done {
-        tell(&key, plan.signs_from.since(now).as_secs());
+        tell(&key, plan.signs_from.left(now).as_secs());
     }
     Ok(outcome)
 }

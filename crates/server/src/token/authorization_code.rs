@@ -21,26 +21,31 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let (app, client, now) = (request.app, request.caller.client(), request.now);
     code::is_registered(client)?;
     let text = request.form.find("code").ok_or(Why::CodeMissing)?;
-    let code = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
+    let opened = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
+    let code = &opened.code;
     let redemption = Redemption {
         redirect_uri: request.form.find("redirect_uri"),
         verifier: request.form.find("code_verifier"),
         must_repeat_uri: client.authorize.repeat_redirect_uri,
     };
     code.check(&redemption, now)?;
-    let consent = app.store.load_consent(code.user_id, &client.id).await?;
-    code.check_standing(client, redemption.redirect_uri, consent.as_ref())?;
-    let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
-    let seal = app.seal().await?;
-    let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
+    let redeemed = Redeemed { request, code, narrowed: request.resources()? };
+    let whose = (code.user_id, &client.id);
+    let standing = app.store.load_code_standing(code.session, whose).await?;
+    let Some(session) = opened.bound(&client.id, &standing) else {
+        return redeemed.again(false).await;
+    };
+    code.check_standing(client, redemption.redirect_uri, &standing)?;
+    let seal = Seal { kid: app.keys().active(), epoch: standing.epoch };
+    let (family, access) = code.begin(client, session.proven, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
     let response = redeemed.mint(seal, access, &family).await?;
-    match app.store.redeem_code(&family, code.issued_at).await? {
+    match app.store.insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
             redeemed.tell("session.started", None);
             Ok(response)
         }
-        Outcome::Conflict => redeemed.again().await,
+        Outcome::Conflict => redeemed.again(true).await,
     }
 }
 
@@ -60,12 +65,13 @@ struct Redeemed<'a> {
 }
 
 impl Redeemed<'_> {
-    /// What becomes of a code whose row could not be inserted.
-    async fn again(&self) -> Result<TokenResponse, Failure> {
+    /// Answers to a code that begins nothing: it was redeemed before, or what it stands on ended. `is_bound`:
+    /// the browser's session is as it was when the code was issued.
+    async fn again(&self, is_bound: bool) -> Result<TokenResponse, Failure> {
         let (app, now) = (self.request.app, self.request.now);
         let loaded = app.store.load_family(self.code.family).await?;
-        let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
-        match code::presented_again(self.code, loaded.as_ref(), client, policy, now) {
+        let policy = self.request.caller.policy();
+        match code::presented_again((self.code, is_bound), loaded.as_ref(), policy, now) {
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
                 let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;

@@ -14,7 +14,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         scope.as_ref(),
         resources.as_ref(),
         request.caller.policy(),
-        (entropy::jti()?, request.now),
+        (entropy::jti()?, request.caller.registered.ends, request.now),
     )?;
     TokenResponse::new(request, &access, None, None).await
 }

@@ -76,7 +76,7 @@ impl TokenResponse {
         Ok(Self {
             access_token: request.app.seal_access_token(client, access, family).await?,
             token_type: "Bearer",
-            expires_in: access.expires_at.since(access.issued_at).as_secs().try_into().unwrap_or(0),
+            expires_in: access.expires_at.left(access.issued_at).as_secs().try_into().unwrap_or(0),
             refresh_token,
             scope: access.scope.as_str().to_owned(),
             id_token: None,

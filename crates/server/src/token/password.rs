@@ -5,10 +5,10 @@ use remint_protocol::password;
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{self, RefreshToken};
-use remint_protocol::user::proven_at;
-use remint_store::Outcome;
+use remint_store::{Outcome, User};
 
 use super::{TokenRequest, TokenResponse};
+use crate::App;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::id_token::{SignedIn, With};
@@ -27,7 +27,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
 
     let fresh = entropy::family()?;
     let seal = app.seal().await?;
-    let whose = (user.id, proven_at(now, user.not_before));
+    let whose = (user.id, user.ends, now);
     let (family, access) = password::begin(client, whose, extent, &fresh, (policy, seal, now));
     let refresh = RefreshToken {
         kid: seal.kid,
@@ -68,8 +68,6 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             );
             Ok(response)
         }
-        // The user or the client was disabled, deleted or signed out, or the password changed, while it was
-        // checked; or a clock that was ahead dated the client's end into the future.
         Outcome::Conflict => {
             tracing::warn!(
                 event = "login.failed",
@@ -79,7 +77,20 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
                 %source,
                 request_id = %request.request_id,
             );
-            Err(Why::UserDisabled.into())
+            Err(ended_meanwhile(app, &user).await?)
         }
     }
+}
+
+/// Says why nothing began although the password was right. Only where the user was disabled, deleted or signed
+/// out, or the password changed, while it was checked, is it wrong now; in all other cases, as when the client
+/// was disabled meanwhile, the next attempt tells.
+async fn ended_meanwhile(app: &App, seen: &User) -> Result<Failure, Failure> {
+    let is_standing = |user: &User| user.disabled_at.is_none() && user.ended.number <= seen.ends;
+    let user = app.store.load_user(seen.id).await?;
+    Ok(if user.as_ref().is_some_and(is_standing) {
+        Failure::Contended
+    } else {
+        Why::UserDisabled.into()
+    })
 }

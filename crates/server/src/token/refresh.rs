@@ -172,7 +172,7 @@ impl Event<'_> {
         {
             metrics.generation_distance.observe(distance.into());
             if row == Row::Retry {
-                let age = self.request.now.since(loaded.family.rotated_at);
+                let age = self.request.now.distance(loaded.family.rotated_at);
                 metrics.retry_age.observe(age.as_secs_f64());
             }
         }

@@ -53,7 +53,7 @@ fn what_is_over_does_not_take_the_place_of_sessions_and_applications_that_are_al
         let family = Family { id: revoked, ..family.clone() };
         site.block_on(async {
             site.store.insert_browser_session(&session, None).await.unwrap();
-            site.store.insert_family(&family, None).await.unwrap();
+            site.store.insert_family_at_browser(&family, session.secret_hash).await.unwrap();
             site.store.end_browser_session((alice, ended), site.now()).await.unwrap();
             site.store.revoke_family(revoked, RevokeReason::User, site.now()).await.unwrap();
         });

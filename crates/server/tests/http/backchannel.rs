@@ -186,7 +186,7 @@ fn fill(site: &Site, client: &str, browsers: u32) {
         let family = Family { id: FamilyId(id.0), origin, ..family.clone() };
         site.block_on(async {
             site.store.insert_browser_session(&session, None).await.unwrap();
-            site.store.insert_family(&family, None).await.unwrap();
+            site.store.insert_family_at_browser(&family, session.secret_hash).await.unwrap();
         });
     }
 }

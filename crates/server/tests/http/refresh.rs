@@ -444,6 +444,7 @@ fn sign_in_for(site: &Site, number: u8, secs: u64) {
         secret_hash: SecretHash([number; 32]),
         user_id: site.user("alice").id,
         auth_time: site.now(),
+        proven: site.user("alice").ends,
         expires_at: site.now().after(Duration::from_secs(secs)),
         amr: "pwd".into(),
         created_at: site.now(),

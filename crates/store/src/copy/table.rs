@@ -156,7 +156,7 @@ pub(super) static TABLES: [Table; 10] = [
         clients id Text (created_at)
         ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
           ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, \
-          ?38, ?39, ?40, ?41, ?42, ?43")
+          ?38, ?39, ?40, ?41, ?42, ?43, ?44")
         if "excluded.updated_at >= clients.updated_at" {
             name auth_methods secret_kid secret_hash previous_secret_kid previous_secret_hash
             previous_secret_expires_at grants scope resources serves access_token_lifetime
@@ -169,21 +169,23 @@ pub(super) static TABLES: [Table; 10] = [
             tos_uri
         }
         if "excluded.not_before > clients.not_before" { not_before }
+        if "excluded.ended > clients.ended" { ended }
     },
     // One whose name somebody else has at the target is left out: they were deleted and created
     // again while this copy ran, and the next one brings it.
     table! {
-        users id Bytes (username created_at) ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8")
+        users id Bytes (username created_at) ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9")
         unless "EXISTS (SELECT 1 FROM users u WHERE u.username = ?2 AND u.id <> ?1)"
         if "excluded.updated_at >= users.updated_at" { password_hash disabled_at updated_at profile }
         if "excluded.not_before > users.not_before" { not_before }
+        if "excluded.ended > users.ended" { ended }
     },
     table! {
         families id Bytes
         (secret_hash client_id user_id scope resources auth_time acr amr created_at max_expires_at
-         session_id offline claims)
+         session_id offline claims born proven)
         ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-          ?21, ?22, ?23")
+          ?21, ?22, ?23, ?24, ?25")
         if "excluded.generation > families.generation OR \
             (excluded.generation = families.generation AND excluded.confirmed > families.confirmed)"
         { generation epoch kid rotated_at expires_at confirmed }
@@ -192,19 +194,20 @@ pub(super) static TABLES: [Table; 10] = [
     },
     table! {
         browser_sessions id Bytes (user_id created_at)
-        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11")
+        ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12")
         if "excluded.auth_time > browser_sessions.auth_time"
-        { secret_hash auth_time expires_at amr user_agent source }
+        { secret_hash auth_time expires_at amr user_agent source proven }
         if "excluded.seen_at > browser_sessions.seen_at" { seen_at }
         if "browser_sessions.ended_at IS NULL" { ended_at }
     },
     table! {
         // One that was taken back was given at 0; when, is in `not_before`.
-        consents id Bytes (user_id client_id) ("?1, ?2, ?3, ?4, ?5, ?6, ?7")
+        consents id Bytes (user_id client_id) ("?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8")
         if "(excluded.given_at > consents.given_at AND excluded.given_at > consents.not_before) OR \
             (excluded.given_at = 0 AND excluded.not_before >= consents.given_at)"
         { scope resources given_at }
         if "excluded.not_before > consents.not_before" { not_before }
+        if "excluded.ended > consents.ended" { ended }
     },
     table! {
         revoked_access_tokens jti Bytes () ("?1, ?2")

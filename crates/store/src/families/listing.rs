@@ -20,8 +20,8 @@ pub(super) const LIST_BY_CLIENT: Statement =
 /// As [`Loaded::is_alive`], or what is over would take the places of what is not.
 pub(super) const LIST_LIVE: Statement = Statement::new(select!(
     "WHERE f.user_id = ?1 AND f.revoked_at IS NULL AND f.expires_at > ?2 AND f.max_expires_at > ?2 \
-     AND u.disabled_at IS NULL AND f.auth_time > u.not_before AND EXISTS \
-     (SELECT 1 FROM clients c WHERE c.id = f.client_id AND c.not_before < f.created_at) \
+     AND u.disabled_at IS NULL AND f.proven >= u.ended AND (f.proven > 0 OR f.auth_time > u.not_before) \
+     AND f.born >= c.ended AND (f.born > 0 OR f.created_at > c.not_before) \
      ORDER BY f.rotated_at DESC LIMIT ?3"
 ));
 

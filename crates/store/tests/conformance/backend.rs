@@ -114,10 +114,10 @@ impl Place {
     }
 
     /// Deletes all consents past the store.
-    pub(crate) fn forget_consents(&self) {
+    pub(crate) fn execute(&self, sql: &str) {
         match self.backend {
-            Backend::Sqlite => self.connect().execute_batch("DELETE FROM consents").unwrap(),
-            Backend::Postgres => drop(self.database().execute("DELETE FROM consents")),
+            Backend::Sqlite => self.connect().execute_batch(sql).unwrap(),
+            Backend::Postgres => drop(self.database().execute(sql)),
         }
     }
 

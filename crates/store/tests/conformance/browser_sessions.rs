@@ -1,9 +1,9 @@
 //! The sessions of browsers.
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Family, Origin, RevokeReason};
 use remint_protocol::secret::SecretHash;
-use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding};
 use remint_store::{Outcome, Store};
 
@@ -40,13 +40,14 @@ fn a_session_reads_back_with_every_field_and_with_its_user() {
             assert_eq!(inserted, Outcome::Done);
             let visitor = store.load_browser_session(session.id).await.unwrap().unwrap();
             assert_eq!(visitor.session, session);
-            let standing = UserStanding { enabled: true, not_before: Timestamp::default() };
+            let standing = UserStanding { enabled: true, ended: LastEnd::default() };
             assert_eq!(visitor.user, Some((name("alice"), standing)));
         }
         store.set_user_enabled(USER, false, at(5)).await.unwrap();
         store.end_user_sessions(USER, at(6)).await.unwrap();
         let visitor = store.load_browser_session(browser(1, USER).id).await.unwrap().unwrap();
-        let standing = UserStanding { enabled: false, not_before: at(6) };
+        let ended = LastEnd { number: store.ends().await.unwrap(), at: at(6) };
+        let standing = UserStanding { enabled: false, ended };
         assert_eq!(visitor.user, Some((name("alice"), standing)), "as they are today");
         assert_eq!(find(&store, BrowserSessionId([0; 16])).await, None);
     });
@@ -200,7 +201,8 @@ fn a_session_is_seen_later_and_never_earlier() {
         let store = place.open().await;
         create_user(&store, USER, "alice").await;
         let first = open_browsers(&store, 1).await.remove(0);
-        for (seen, expected) in [(70, 70), (65, 70), (90, 90)] {
+        // The last but one by a clock that was a day ahead, and is so no more.
+        for (seen, expected) in [(70, 70), (65, 70), (90_000, 90_000), (90, 90)] {
             store.see_browser_session(first.id, at(seen)).await.unwrap();
             let session = find(&store, first.id).await.unwrap();
             assert_eq!(session, BrowserSession { seen_at: at(expected), ..first.clone() });
@@ -224,11 +226,13 @@ fn checklist_77_signing_out_ends_what_does_not_outlive_the_session_and_nothing_e
         let elsewhere = family_at(3, &shop, there);
         let without = crate::samples::family(4, &shop, USER);
         // Ids are random; one that another person has as well must not end what is theirs.
-        let others = Family { user_id: BOB, ..family_at(5, &shop, here) };
+        let others = Family { kid: 9, ..family_at(5, &shop, here) };
         let before = family_at(6, &shop, here);
         for family in [&online, &offline, &elsewhere, &without, &others, &before] {
             begin(&store, family).await;
         }
+        let of_bob = "(SELECT id FROM users WHERE username = 'bob')";
+        place.execute(&format!("UPDATE families SET user_id = {of_bob} WHERE kid = 9"));
         store.revoke_family(before.id, RevokeReason::Reuse, at(10)).await.unwrap();
         let end = async |user, secs| store.end_browser_session((user, here.id), at(secs)).await;
 

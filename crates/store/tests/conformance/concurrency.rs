@@ -9,7 +9,7 @@ use remint_store::{Outcome, Stats, Store};
 
 use crate::backend::{on_every_backend, soon};
 use crate::samples::{
-    USER, at, bytes, family_at, load, open_browsers, register, rotated, rotation, sign_in,
+    USER, at, bytes, family_at, insert, load, open_browsers, register, rotated, rotation, sign_in,
 };
 
 fn batches(stats: &Stats) -> u64 {
@@ -61,7 +61,7 @@ fn checklist_48_of_a_thousand_who_redeem_one_code_at_once_exactly_one_does() {
         let family = family_at(1, &shop, &browser);
         let redeem = |n: usize| {
             let (store, family) = (stores[n % stores.len()].clone(), family.clone());
-            tokio::spawn(async move { store.insert_family(&family, None).await.unwrap() })
+            tokio::spawn(async move { insert(&store, &family).await })
         };
         let all: Vec<_> = (0..1_000).map(redeem).collect();
         let mut done = 0;

@@ -3,6 +3,7 @@
 
 use remint_protocol::client::{Client, ClientId};
 use remint_protocol::consent::Consent;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
@@ -10,7 +11,8 @@ use remint_store::{Outcome, Store};
 
 use crate::backend::{on_every_backend, on_sqlite};
 use crate::samples::{
-    USER, at, begin, browser, client, consent, create_user, family, family_at, load, register,
+    USER, at, begin, browser, client, consent, create_user, family, family_at, insert, load,
+    register,
 };
 
 const BOB: UserId = UserId([8; 16]);
@@ -38,8 +40,9 @@ fn late(number: u32, client: &Client, user: UserId) -> Family {
     Family { created_at: at(100), rotated_at: at(100), ..family(number, client, user) }
 }
 
-async fn redeem(store: &Store, family: &Family, issued_at: Timestamp) -> Outcome {
-    store.redeem_code(family, issued_at).await.unwrap()
+/// Redeems a code that was authorized when `born` ends were counted.
+async fn redeem(store: &Store, family: &Family, born: Ends) -> Outcome {
+    insert(store, &Family { born, ..family.clone() }).await
 }
 
 #[test]
@@ -53,13 +56,13 @@ fn checklist_26_a_code_that_was_issued_before_access_was_ended_begins_nothing() 
             if is_asked {
                 save(&store, &consent(USER, &shop)).await;
             }
+            let of_before = store.ends().await.unwrap();
             end(&store, &shop, at(50)).await;
-            for issued_at in [at(49), at(50)] {
-                let refused = redeem(&store, &late(1, &shop, USER), issued_at).await;
-                assert_eq!(refused, Outcome::Conflict);
-            }
+            let refused = redeem(&store, &late(1, &shop, USER), of_before).await;
+            assert_eq!(refused, Outcome::Conflict);
             assert_eq!(place.dump("families").len(), 0);
-            assert_eq!(redeem(&store, &late(2, &shop, USER), at(51)).await, Outcome::Done);
+            let of_now = store.ends().await.unwrap();
+            assert_eq!(redeem(&store, &late(2, &shop, USER), of_now).await, Outcome::Done);
         }
     });
 }
@@ -71,12 +74,14 @@ fn a_code_stays_dead_when_the_same_is_allowed_again_and_the_clock_goes_back() {
         let shop = register(&store).await;
         save(&store, &consent(USER, &shop)).await;
         end(&store, &shop, at(50)).await;
+        let between = store.ends().await.unwrap();
         end(&store, &shop, at(40)).await;
         save(&store, &Consent { given_at: at(60), ..consent(USER, &shop) }).await;
         let found = store.load_consent(USER, &shop.id).await.unwrap();
         assert_eq!(found.map(|found| found.given_at), Some(at(60)));
-        assert_eq!(redeem(&store, &late(1, &shop, USER), at(45)).await, Outcome::Conflict);
-        assert_eq!(redeem(&store, &late(1, &shop, USER), at(60)).await, Outcome::Done);
+        assert_eq!(redeem(&store, &late(1, &shop, USER), between).await, Outcome::Conflict);
+        let of_now = store.ends().await.unwrap();
+        assert_eq!(redeem(&store, &late(1, &shop, USER), of_now).await, Outcome::Done);
     });
 }
 
@@ -89,16 +94,17 @@ fn a_code_begins_nothing_without_the_consent_that_was_needed_for_it_whatever_the
         let here = browser(1, USER);
         store.insert_browser_session(&here, None).await.unwrap();
         let code = |number, client| family_at(number, client, &here);
-        assert_eq!(redeem(&store, &code(1, &asked), at(10)).await, Outcome::Conflict);
+        let now = async || store.ends().await.unwrap();
+        assert_eq!(redeem(&store, &code(1, &asked), now().await).await, Outcome::Conflict);
         save(&store, &Consent { given_at: at(10), ..consent(USER, &asked) }).await;
-        assert_eq!(redeem(&store, &code(1, &asked), at(10)).await, Outcome::Done);
+        assert_eq!(redeem(&store, &code(1, &asked), now().await).await, Outcome::Done);
         for client in [&first_party, &asked] {
             end(&store, client, at(5)).await;
         }
-        assert_eq!(redeem(&store, &code(2, &asked), at(10)).await, Outcome::Conflict);
-        assert_eq!(redeem(&store, &code(3, &first_party), at(10)).await, Outcome::Done);
+        assert_eq!(redeem(&store, &code(2, &asked), now().await).await, Outcome::Conflict);
+        assert_eq!(redeem(&store, &code(3, &first_party), now().await).await, Outcome::Done);
         let password = family(4, &asked, USER);
-        assert_eq!(redeem(&store, &password, at(10)).await, Outcome::Done, "nobody is asked then");
+        assert_eq!(insert(&store, &password).await, Outcome::Done, "nobody is asked then");
     });
 }
 
@@ -110,9 +116,10 @@ fn access_that_was_ended_is_that_of_one_person_at_one_client() {
         let other = client("other");
         store.create_client(&other).await.unwrap();
         create_user(&store, BOB, "bob").await;
+        let of_before = store.ends().await.unwrap();
         end(&store, &shop, at(50)).await;
-        assert_eq!(redeem(&store, &late(1, &other, USER), at(50)).await, Outcome::Done);
-        assert_eq!(redeem(&store, &late(2, &shop, BOB), at(50)).await, Outcome::Done);
+        assert_eq!(redeem(&store, &late(1, &other, USER), of_before).await, Outcome::Done);
+        assert_eq!(redeem(&store, &late(2, &shop, BOB), of_before).await, Outcome::Done);
         let password = store.insert_family(&late(3, &shop, USER), None).await.unwrap();
         assert_eq!(password, Outcome::Done, "who signs in later has a session again");
     });
@@ -131,14 +138,15 @@ fn checklist_26_a_code_redeemed_while_access_is_ended_leaves_nothing_alive() {
             let (issued_at, ended_at) = (at(2 * i64::from(number)), at(2 * i64::from(number) + 1));
             if shop.authorize.first_party {
                 // As if for the first time: there is no row that could be held.
-                place.forget_consents();
+                place.execute("DELETE FROM consents");
             } else {
                 save(&store, &Consent { given_at: issued_at, ..consent(USER, shop) }).await;
             }
             let family = family_at(number, shop, &here);
             let (redeeming, ending) = (store.clone(), store.clone());
-            let (one, id) = (family.clone(), shop.id.clone());
-            let insert = async move { redeeming.redeem_code(&one, issued_at).await.unwrap() };
+            let born = store.ends().await.unwrap();
+            let (one, id) = (Family { born, ..family.clone() }, shop.id.clone());
+            let insert = async move { insert(&redeeming, &one).await };
             let end = async move {
                 let pair = (USER, &id);
                 ending.revoke_consent(pair, RevokeReason::User, ended_at).await.unwrap()

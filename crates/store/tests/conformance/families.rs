@@ -1,6 +1,7 @@
 //! Families: how they begin, move on and end.
 
 use remint_protocol::client::Client;
+use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Family, FamilyId, Origin, RevokeReason, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -10,7 +11,8 @@ use remint_store::{Outcome, Store};
 
 use crate::backend::{Place, on_every_backend};
 use crate::samples::{
-    USER, at, browser, family, family_at, load, register, rotated, rotation, sign_in,
+    USER, at, browser, family, family_at, insert, load, register, rotated, rotation, sign_in,
+    uncounted,
 };
 
 #[test]
@@ -42,11 +44,12 @@ fn a_family_reads_back_with_every_field() {
             ..online.origin.clone()
         };
         let offline = Family { origin, ..family(5, &shop, USER) };
-        let standing = UserStanding { enabled: true, not_before: Timestamp::default() };
+        let standing = UserStanding { enabled: true, ended: LastEnd::default() };
+        store.insert_browser_session(&browser(1, USER), None).await.unwrap();
         for family in [plain, greatest, least, online, offline] {
-            assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+            assert_eq!(insert(&store, &family).await, Outcome::Done);
             let loaded = store.load_family(family.id).await.unwrap().unwrap();
-            assert_eq!(loaded.family, family);
+            assert_eq!(uncounted(loaded.family), family);
             assert_eq!(loaded.user, Some(standing));
         }
         assert_eq!(store.load_family(FamilyId([0; 16])).await.unwrap(), None);
@@ -117,9 +120,11 @@ fn no_family_begins_whose_user_or_client_was_disabled_deleted_or_ended_meanwhile
             let place = place.another();
             let store = place.open().await;
             let shop = register(&store).await;
+            let born = store.ends().await.unwrap();
             // At the very moment at which the family began.
             assert_eq!(meanwhile.happen(&store, &shop, at(0)).await, Outcome::Done);
-            let inserted = store.insert_family(&family(1, &shop, USER), None).await.unwrap();
+            let family = Family { born, ..family(1, &shop, USER) };
+            let inserted = store.insert_family(&family, None).await.unwrap();
             assert_eq!(inserted, Outcome::Conflict, "{meanwhile:?}");
             assert_eq!(place.dump("families").len(), 0, "{meanwhile:?}");
         }
@@ -131,12 +136,14 @@ fn a_family_begins_after_the_end_of_those_before_it() {
     on_every_backend(async |place| {
         let store = place.open().await;
         let shop = register(&store).await;
-        let just_before = Timestamp::from_millis(at(0).as_millis() - 1);
+        // By a clock that is a day ahead.
         for ended in [Meanwhile::PasswordChanged, Meanwhile::UserEnded, Meanwhile::ClientEnded] {
-            ended.happen(&store, &shop, just_before).await;
+            ended.happen(&store, &shop, at(90_000)).await;
         }
-        let family = Family { auth_time: at(0), ..family(1, &shop, USER) };
+        let proven = store.ends().await.unwrap();
+        let family = Family { proven, ..family(1, &shop, USER) };
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+        assert!(store.load_family(family.id).await.unwrap().unwrap().is_alive(at(1)));
     });
 }
 

@@ -9,7 +9,7 @@ use remint_protocol::user::UserId;
 use remint_store::{Outcome, Store};
 
 use crate::backend::on_every_backend;
-use crate::samples::{USER, at, bytes, client, create_user, family, register};
+use crate::samples::{FIRST, USER, at, bytes, client, create_user, family, register};
 
 const SESSION: BrowserSessionId = BrowserSessionId([1; 16]);
 const OTHER_SESSION: BrowserSessionId = BrowserSessionId([2; 16]);
@@ -20,6 +20,7 @@ async fn begin(store: &Store, id: BrowserSessionId, user: UserId) {
         secret_hash: SecretHash([2; 32]),
         user_id: user,
         auth_time: at(-10),
+        proven: FIRST,
         expires_at: at(100_000),
         amr: "pwd".into(),
         created_at: at(-10),
@@ -44,7 +45,11 @@ async fn give(store: &Store, number: u32, client: &Client, session: Option<Brows
     let offline = number.is_multiple_of(2);
     let origin = Origin { session, offline, ..Origin::default() };
     let family = Family { origin, ..family(number, client, USER) };
-    assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
+    let begun = match session {
+        Some(_) => store.insert_family_at_browser(&family, SecretHash([2; 32])).await,
+        None => store.insert_family(&family, None).await,
+    };
+    assert_eq!(begun.unwrap(), Outcome::Done);
 }
 
 /// `shop`, which does not listen, and `a`, `b` and `c`, which do. All but `c` have tokens of [`SESSION`], `a`

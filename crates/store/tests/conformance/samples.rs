@@ -5,6 +5,7 @@ use std::time::Duration;
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::{Client, ClientId, GrantType, StoredSecret};
 use remint_protocol::consent::Consent;
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::family::{Family, FamilyId, Origin, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -49,7 +50,7 @@ pub(crate) fn client(id: &str) -> Client {
         grants: GrantType::ALL.to_vec(),
         scope: scope("read write"),
         resources: resources("https://a.example https://b.example"),
-        not_before: Timestamp::default(),
+        ended: LastEnd::default(),
         ..Client::new(ClientId::parse(id).unwrap(), at(-1_000))
     };
     client.authorize.first_party = true;
@@ -83,6 +84,9 @@ pub(crate) fn family(number: u32, client: &Client, user: UserId) -> Family {
         resources: resources("https://a.example"),
         auth_time: at(-10),
         origin: Origin::default(),
+        // The store counts, see `load`.
+        born: Ends::UNCOUNTED,
+        proven: FIRST,
         created_at: at(0),
         max_expires_at: at(1_000_000),
         generation: 0,
@@ -103,6 +107,7 @@ pub(crate) fn browser(number: u32, user: UserId) -> BrowserSession {
         secret_hash: FamilySecret::new(bytes(number)).hash(),
         user_id: user,
         auth_time: at(0),
+        proven: FIRST,
         expires_at: at(10_000),
         amr: "pwd".into(),
         created_at: at(0),
@@ -186,8 +191,36 @@ pub(crate) async fn sign_in(store: &Store, client: &Client, numbers: u32) -> Vec
     families
 }
 
+/// A family as it was inserted: that the store has counted when is another matter.
 pub(crate) async fn load(store: &Store, id: FamilyId) -> Family {
-    store.load_family(id).await.unwrap().unwrap().family
+    uncounted(store.load_family(id).await.unwrap().unwrap().family)
+}
+
+pub(crate) fn uncounted(family: Family) -> Family {
+    Family { born: Ends::UNCOUNTED, ..family }
+}
+
+/// A client as it was registered: the store has counted that.
+pub(crate) fn registered(client: Option<Client>) -> Client {
+    let client = client.unwrap();
+    Client { ended: LastEnd { number: Ends::UNCOUNTED, ..client.ended }, ..client }
+}
+
+/// How many ends a store has counted before the first one.
+pub(crate) const FIRST: Ends = Ends::new(1);
+
+/// The hash of the secret of a [`browser`], which its id tells here.
+pub(crate) fn secret_of(browser: BrowserSessionId) -> SecretHash {
+    FamilySecret::new(browser.0).hash()
+}
+
+/// Begins a family in the way that its origin tells.
+pub(crate) async fn insert(store: &Store, family: &Family) -> Outcome {
+    match family.origin.session {
+        Some(browser) => store.insert_family_at_browser(family, secret_of(browser)).await,
+        None => store.insert_family(family, None).await,
+    }
+    .unwrap()
 }
 
 /// So many browsers at which alice signed in.
@@ -203,10 +236,10 @@ pub(crate) async fn open_browsers(store: &Store, numbers: u32) -> Vec<BrowserSes
 }
 
 pub(crate) async fn begin(store: &Store, family: &Family) {
-    assert_eq!(store.insert_family(family, None).await.unwrap(), Outcome::Done);
+    assert_eq!(insert(store, family).await, Outcome::Done);
 }
 
 /// What begins with the sample user's password, as long as nothing has ended their sessions.
 pub(crate) fn proven((bucket, until): ([u8; 16], Timestamp)) -> Proven {
-    Proven { user: USER, not_before: Timestamp::default(), trust: (bucket, until) }
+    Proven { user: USER, ends: FIRST, trust: (bucket, until) }
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use remint_protocol::browser_session::BrowserSession;
+use remint_protocol::ends::LastEnd;
 use remint_protocol::family::Family;
 use remint_protocol::user::{UserId, UserStanding};
 use remint_store::{Outcome, Proven, User};
 
 use crate::backend::{on_every_backend, together};
-use crate::samples::{USER, at, browser, bytes, create_user, family, name, register, sign_in};
+use crate::samples::{
+    FIRST, USER, at, browser, bytes, create_user, family, load, name, register, sign_in,
+};
 
 fn alice() -> User {
     User {
@@ -16,7 +19,8 @@ fn alice() -> User {
         username: name("alice"),
         password_hash: "hash".into(),
         disabled_at: None,
-        not_before: remint_protocol::time::Timestamp::default(),
+        ended: LastEnd::default(),
+        ends: FIRST,
         created_at: at(-1_000),
         updated_at: at(-1_000),
         profile: "{}".into(),
@@ -80,16 +84,14 @@ fn a_new_password_ends_the_users_sessions() {
         let shop = register(&store).await;
         let family = sign_in(&store, &shop, 1).await.remove(0);
         assert_eq!(store.set_password(USER, "new", at(100)).await.unwrap(), Outcome::Done);
-        let expected = User {
-            password_hash: "new".into(),
-            not_before: at(100),
-            updated_at: at(100),
-            ..alice()
-        };
+        let ends = store.ends().await.unwrap();
+        let ended = LastEnd { number: ends, at: at(100) };
+        let password_hash = "new".into();
+        let expected = User { password_hash, ended, ends, updated_at: at(100), ..alice() };
         assert_eq!(store.load_user(USER).await.unwrap(), Some(expected));
         let loaded = store.load_family(family.id).await.unwrap().unwrap();
-        assert_eq!(loaded.user, Some(UserStanding { enabled: true, not_before: at(100) }));
-        assert!(!loaded.is_alive(shop.not_before, at(1)));
+        assert_eq!(loaded.user, Some(UserStanding { enabled: true, ended }));
+        assert!(!loaded.is_alive(at(1)));
     });
 }
 
@@ -135,7 +137,8 @@ fn a_new_password_under_a_clock_that_went_backwards_brings_no_ended_session_back
         store.set_password(USER, "new", at(5)).await.unwrap();
         let user = store.load_user(USER).await.unwrap().unwrap();
         let risen = at(10).after(Duration::from_millis(1));
-        assert_eq!(user.not_before, risen, "what was proven before holds no more");
+        assert_eq!(user.ended.at, risen, "what was proven before holds no more");
+        assert_eq!(user.ended.number, store.ends().await.unwrap());
         assert_eq!(user.password_hash, "new");
     });
 }
@@ -148,10 +151,11 @@ fn what_ends_all_sessions_ends_those_that_began_by_a_clock_that_is_ahead() {
         let shop = register(&store).await;
         for number in 1..=2 {
             let ahead = at(1_000 * i64::from(number));
-            let begun = Family { auth_time: ahead, ..family(number, &shop, USER) };
+            let proven = store.ends().await.unwrap();
+            let begun = Family { auth_time: ahead, proven, ..family(number, &shop, USER) };
             assert_eq!(store.insert_family(&begun, None).await.unwrap(), Outcome::Done);
             let auth_time = ahead.after(Duration::from_secs(1));
-            let session = BrowserSession { auth_time, ..browser(number, USER) };
+            let session = BrowserSession { auth_time, proven, ..browser(number, USER) };
             store.insert_browser_session(&session, None).await.unwrap();
             let ended = match number {
                 1 => store.set_password(USER, "new", at(10)).await,
@@ -179,10 +183,10 @@ fn whatever_begins_with_the_old_password_while_it_is_changed_is_over() {
             // By its clock, it always begins after the change.
             let auth_time = at(10_000).after(Duration::from_secs(round));
             let trust = ([1; 16], at(100));
-            let proven = Some(Proven { user: USER, not_before: seen.not_before, trust });
+            let proven = Some(Proven { user: USER, ends: seen.ends, trust });
             let number = u32::try_from(round).unwrap() + 1;
-            let begun = Family { auth_time, ..family(number, &shop, USER) };
-            let session = BrowserSession { auth_time, ..browser(number, USER) };
+            let begun = Family { auth_time, proven: seen.ends, ..family(number, &shop, USER) };
+            let session = BrowserSession { auth_time, proven: seen.ends, ..browser(number, USER) };
             let (one, two, three) = (store.clone(), store.clone(), store.clone());
             let (family, browser) = (begun.clone(), session.clone());
             let all = [
@@ -267,11 +271,14 @@ fn ending_the_sessions_of_a_user_touches_no_other_and_never_brings_ended_ones_ba
         let bob = UserId([8; 16]);
         create_user(&store, USER, "alice").await;
         create_user(&store, bob, "bob").await;
-        let ends = async |id| store.load_user(id).await.unwrap().unwrap().not_before.as_millis();
+        let ends = async |id| store.load_user(id).await.unwrap().unwrap().ended;
         store.end_user_sessions(USER, at(10)).await.unwrap();
+        let first = ends(USER).await;
+        assert_eq!(first, LastEnd { number: store.ends().await.unwrap(), at: at(10) });
         store.end_user_sessions(USER, at(5)).await.unwrap();
-        assert_eq!(ends(USER).await, at(10).as_millis());
-        assert_eq!(ends(bob).await, 0);
+        let second = ends(USER).await;
+        assert!(second.number > first.number && second.at > first.at, "a clock went backwards");
+        assert_eq!(ends(bob).await, LastEnd::default());
     });
 }
 
@@ -307,7 +314,7 @@ fn deleting_a_user_deletes_their_families_and_no_others() {
         assert_eq!(store.delete_user(USER).await.unwrap(), Outcome::Done);
         assert_eq!(store.load_user(USER).await.unwrap(), None);
         assert_eq!(place.dump("families").len(), 1);
-        assert_eq!(store.load_family(kept.id).await.unwrap().unwrap().family, kept);
+        assert_eq!(load(&store, kept.id).await, kept);
     });
 }
 
@@ -340,7 +347,7 @@ fn checklist_61_a_disabled_or_signed_out_user_has_no_living_family() {
         let family = sign_in(&store, &shop, 1).await.remove(0);
         let alive = async || {
             let loaded = store.load_family(family.id).await.unwrap().unwrap();
-            loaded.is_alive(shop.not_before, at(1))
+            loaded.is_alive(at(1))
         };
         assert!(alive().await);
         store.set_user_enabled(USER, false, at(1)).await.unwrap();

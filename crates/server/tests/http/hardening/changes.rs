@@ -65,7 +65,7 @@ fn checklist_89_a_client_whose_tokens_were_ended_does_not_begin_anew_with_an_old
     let code = known(&site).code(&[]);
     let now = site.now();
     site.wait(1);
-    site.change("web", |client| client.not_before = now);
+    site.change("web", |client| client.ended.at = now);
     site.redeem(&code).expect(400, "invalid_grant");
     site.redeem(&known(&site).code(&[])).ok();
 }

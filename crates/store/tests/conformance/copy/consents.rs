@@ -1,11 +1,12 @@
 //! Consents that were given and taken back on either side: whatever happened last counts.
 
 use remint_protocol::consent::Consent;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::{Family, RevokeReason};
 use remint_store::Outcome;
 
 use super::ends::{End, between_all_engines};
-use crate::samples::{USER, at, client, consent, family, register};
+use crate::samples::{USER, at, browser, client, consent, family, insert, register};
 
 /// What happens to a consent, and at which second.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +34,21 @@ impl Then {
     }
 }
 
-/// What happens at the source and at the target since the first copy; of when the consent is that the target
-/// has then, and of when the end that codes must be younger than.
-type Case<'a> = (&'a [Then], &'a [Then], Option<i64>, i64);
+/// What happens at the source and at the target since the first copy, and of when the consent is that the
+/// target has then.
+type Case<'a> = (&'a [Then], &'a [Then], Option<i64>);
 
 #[test]
 fn what_was_taken_back_last_stays_so_and_what_was_given_last_too() {
     let cases: [Case<'_>; 8] = [
-        (&[TakenBack(20)], &[], None, 20),
-        (&[], &[TakenBack(20)], None, 20),
-        (&[TakenBack(20), Given(30)], &[], Some(30), 20),
-        (&[TakenBack(20)], &[Given(30)], Some(30), 20),
-        (&[Given(20)], &[TakenBack(30)], None, 30),
-        (&[Given(40)], &[TakenBack(30)], Some(40), 30),
-        (&[TakenBack(40)], &[Given(30)], None, 40),
-        (&[TakenBack(20)], &[TakenBack(40), Given(50)], Some(50), 40),
+        (&[TakenBack(20)], &[], None),
+        (&[], &[TakenBack(20)], None),
+        (&[TakenBack(20), Given(30)], &[], Some(30)),
+        (&[TakenBack(20)], &[Given(30)], Some(30)),
+        (&[Given(20)], &[TakenBack(30)], None),
+        (&[Given(40)], &[TakenBack(30)], Some(40)),
+        (&[TakenBack(40)], &[Given(30)], None),
+        (&[TakenBack(20)], &[TakenBack(40), Given(50)], Some(50)),
     ];
     between_all_engines(async |source, target| {
         source.add_keys(&[1]).await;
@@ -70,16 +71,21 @@ fn what_was_taken_back_last_stays_so_and_what_was_given_last_too() {
         TakenBack(20).happen(&source, &consent(USER, &shop)).await;
 
         source.copy_to(&target).await;
-        let ends = clients.iter().zip(cases).map(|(client, case)| (client, case.2, case.3));
-        for (number, (client, given, ended)) in (0..).zip(ends.chain([(&shop, None, 20)])) {
+        let ends = clients.iter().zip(cases).map(|(client, case)| (client, case.2));
+        for (number, (client, given)) in (0..).zip(ends.chain([(&shop, None)])) {
             let found = target.store.load_consent(USER, &client.id).await.unwrap();
             assert_eq!(found.map(|found| found.given_at), given.map(at), "{}", client.id);
-            let redeem = async |issued_at| {
-                let family = Family { created_at: at(100), ..family(number, client, USER) };
-                target.store.redeem_code(&family, at(issued_at)).await.unwrap()
+            let nowhere = browser(1, USER).id;
+            let standing = target.store.load_code_standing(nowhere, (USER, &client.id)).await;
+            let ended = standing.unwrap().consent_ended;
+            assert!(ended.is_counted());
+            let redeem = async |born| {
+                let family = Family { born, ..family(number, client, USER) };
+                insert(&target.store, &family).await
             };
-            assert_eq!(redeem(ended).await, Outcome::Conflict, "{}", client.id);
-            assert_eq!(redeem(ended + 1).await, Outcome::Done, "{}", client.id);
+            let of_before = Ends::new(ended.number() - 1);
+            assert_eq!(redeem(of_before).await, Outcome::Conflict, "{}", client.id);
+            assert_eq!(redeem(ended).await, Outcome::Done, "{}", client.id);
         }
     });
 }

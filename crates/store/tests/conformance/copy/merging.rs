@@ -243,9 +243,9 @@ fn what_ended_on_either_side_stays_over_and_the_first_reason_counts() {
         assert_eq!(revoked, expected.map(|(secs, reason)| Some((at(secs), reason))));
         assert_eq!(load(&target.store, ahead.id).await.generation, 2);
         let alice = target.store.load_user(USER).await.unwrap().unwrap();
-        assert_eq!((alice.not_before, alice.updated_at), (at(40), at(50)));
+        assert_eq!((alice.ended.at, alice.updated_at), (at(40), at(50)));
         let shop = target.store.find_client("shop").await.unwrap().unwrap();
-        assert_eq!((shop.not_before, shop.name.as_str()), (at(40), "Renamed"));
+        assert_eq!((shop.ended.at, shop.name.as_str()), (at(40), "Renamed"));
     });
 }
 

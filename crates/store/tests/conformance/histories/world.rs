@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use remint_protocol::client::Client;
+use remint_protocol::ends::LastEnd;
 use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, FamilyId, Loaded, RevokeReason};
 use remint_protocol::password::{Extent, begin};
@@ -15,7 +16,7 @@ use remint_protocol::scope::Scope;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::RefreshToken;
-use remint_protocol::user::{UserId, UserStanding, proven_at};
+use remint_protocol::user::{UserId, UserStanding};
 use remint_store::{Outcome, Store};
 
 use crate::backend::Place;
@@ -73,6 +74,7 @@ impl<'a> World<'a> {
         let client = Client { scope: words(0b111), ..client(&format!("client-{number}")) };
         let user_id = UserId(bytes(number));
         store.create_client(&client).await.unwrap();
+        let client = store.find_client(client.id.as_str()).await.unwrap().unwrap();
         create_user(&store, user_id, &format!("user-{number}")).await;
         let now = at(0);
         let epoch = store.epoch().await.unwrap();
@@ -80,9 +82,13 @@ impl<'a> World<'a> {
         let extent = Extent { scope: words(GRANTED), resources: client.resources.clone() };
         let secret = FamilySecret::new(bytes(number));
         let fresh = Fresh { id: FamilyId(bytes(number)), secret: secret.clone() };
-        let (family, _) = begin(&client, (user_id, now), extent, &fresh, (&policy, seal, now));
+        let proven = store.ends().await.unwrap();
+        let who = (user_id, proven, now);
+        let (mut family, _) = begin(&client, who, extent, &fresh, (&policy, seal, now));
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
-        let user = Some(UserStanding { enabled: true, not_before: Timestamp::default() });
+        family.born = store.load_family(family.id).await.unwrap().unwrap().family.born;
+        assert!(family.born >= proven);
+        let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
         let mut world = Self {
             place,
             store,
@@ -128,7 +134,8 @@ impl<'a> World<'a> {
     /// What the store must give.
     fn expected(&self) -> Option<Loaded> {
         let user = Some(self.user?);
-        Some(Loaded { family: self.family.clone(), user, epoch: self.seal.epoch })
+        let client = Some(self.client.ended);
+        Some(Loaded { family: self.family.clone(), user, client, epoch: self.seal.epoch })
     }
 
     async fn load(&self) -> Option<Loaded> {
@@ -249,8 +256,8 @@ impl<'a> World<'a> {
     fn check_laws(&self, token: &RefreshToken, ask: &Ask, decision: &Decision) {
         let family = &self.family;
         let Some(access) = access(decision) else { return };
-        assert!(self.user.is_some_and(|u| u.enabled && u.not_before < family.auth_time));
-        assert!(self.client.not_before < family.created_at);
+        assert!(self.user.is_some_and(|u| u.enabled && u.ended.number <= family.proven));
+        assert!(self.client.ended.number <= family.born);
         assert!(family.revoked.is_none() && !family.is_expired(self.now), "a dead family");
         assert!(access.scope.is_subset(&words(GRANTED)), "more than was granted");
         assert!(access.scope.is_subset(&self.client.scope), "more than is registered");
@@ -262,7 +269,7 @@ impl<'a> World<'a> {
         }
         if token.generation != family.generation {
             assert_eq!(token.generation + 1, family.generation, "a used-up token gave a token");
-            let age = self.now.since(self.used_up[&token.generation]);
+            let age = self.now.distance(self.used_up[&token.generation]);
             assert!(age < self.own_policy().grace_period, "reuse outside of grace gave a token");
             assert!(!self.is_newest_used, "the successor was in use");
         }
@@ -310,24 +317,25 @@ impl<'a> World<'a> {
         self.user = self.user.map(|user| UserStanding { enabled, ..user });
     }
 
-    /// Everything until `moment`, and the family, by whichever clock that began.
-    fn end_user(&mut self, moment: impl FnOnce(Timestamp) -> Timestamp) {
-        let began = self.family.auth_time;
-        let end = |user: UserStanding| moment(user.not_before).max(began);
-        self.user = self.user.map(|user| UserStanding { not_before: end(user), ..user });
+    /// Everything that there is, by whichever clock it began.
+    async fn end_user(&mut self) {
+        let Some(before) = self.user else { return };
+        let number = self.store.load_user(self.user_id).await.unwrap().unwrap().ended.number;
+        assert!(number > before.ended.number);
+        let risen = before.ended.at.after(Duration::from_millis(1));
+        let at = risen.max(self.now).max(self.family.auth_time);
+        self.user = Some(UserStanding { ended: LastEnd { number, at }, ..before });
     }
 
     pub(super) async fn set_password(&mut self) {
         let outcome = self.store.set_password(self.user_id, "new", self.now).await.unwrap();
         assert_eq!(outcome, self.outcome_for_user());
-        let now = self.now;
-        self.end_user(|before| proven_at(now, before));
+        self.end_user().await;
     }
 
     pub(super) async fn end_sessions_of_user(&mut self) {
         self.store.end_user_sessions(self.user_id, self.now).await.unwrap();
-        let now = self.now;
-        self.end_user(|before| now.max(before));
+        self.end_user().await;
     }
 
     pub(super) async fn end_sessions_of_client(&mut self, of_all: bool) {
@@ -337,7 +345,10 @@ impl<'a> World<'a> {
             self.store.end_client_sessions(&self.client.id, self.now).await.unwrap()
         };
         assert_eq!(outcome, Outcome::Done);
-        self.client.not_before = self.client.not_before.max(self.now);
+        let found = self.store.find_client(self.client.id.as_str()).await.unwrap().unwrap();
+        let (before, number) = (self.client.ended, found.ended.number);
+        assert!(number > before.number);
+        self.client.ended = LastEnd { number, at: before.at.max(self.now) };
     }
 
     pub(super) async fn delete_user(&mut self) {

@@ -24,7 +24,7 @@ use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use crate::backend::{runtime, settings, soon};
-use crate::samples::{load, register, rotated, rotation, sign_in};
+use crate::samples::{load, register, rotated, rotation, sign_in, uncounted};
 
 /// What tests start servers with that need not survive a crash of the machine.
 const FAST: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off")];
@@ -139,7 +139,7 @@ async fn load_soon(store: &Store, family: &Family) -> Family {
 }
 
 async fn load_if_possible(store: &Store, family: &Family) -> Option<Family> {
-    store.load_family(family.id).await.ok()?.map(|loaded| loaded.family)
+    store.load_family(family.id).await.ok()?.map(|loaded| uncounted(loaded.family))
 }
 
 /// Waits until a condition on `pg_stat_activity` holds for no connection to a database.

@@ -133,7 +133,7 @@ fn a_rotation_or_revocation_that_a_deadlock_rolled_back_is_done_after_it() {
         other.batch_execute("SELECT FROM clients FOR UPDATE").await.unwrap();
         other.batch_execute("COMMIT").await.unwrap();
         assert_eq!(answered(end).await.unwrap().unwrap(), Outcome::Done);
-        assert_eq!(store.find_client("shop").await.unwrap().unwrap().not_before, at(5));
+        assert_eq!(store.find_client("shop").await.unwrap().unwrap().ended.at, at(5));
         drop((other, watcher));
         assert!(deadlocks(&[store], database).await >= 1, "nothing was in the way");
     });
