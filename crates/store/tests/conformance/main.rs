@@ -25,6 +25,8 @@ mod durability;
 #[cfg(test)]
 mod ended_consents;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod faults;
