@@ -16,6 +16,8 @@ mod code_flow;
 #[cfg(test)]
 mod cors;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod frontchannel;
 #[cfg(test)]
 mod guesses;

@@ -1,0 +1,189 @@
+//! What somebody makes who has the key file, and everything that tokens, logs and pages show, but not the
+//! database: it begins nothing and changes nothing.
+
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::client::ClientId;
+use remint_protocol::code::{AuthorizationCode, RedirectHash};
+use remint_protocol::family::FamilyId;
+use remint_protocol::interaction::{Interaction, Proof};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::secret::{FamilySecret, SecretHash};
+use remint_protocol::token::{self, RefreshToken};
+use remint_protocol::user::UserId;
+use serde_json::Value;
+
+use crate::site::{As, PASSWORD, Site};
+use crate::visitor::{CALLBACK, Visitor, claims, is_consent, is_sign_in, request};
+
+fn site() -> Site {
+    let site = Site::new();
+    site.register_spa("web", |client| client.authorize.first_party = true);
+    site
+}
+
+const OWNER: As<'_> = As::Nobody;
+
+fn redeem(site: &Site, code: &str) -> crate::site::Answer {
+    site.redeem_with(OWNER, code, &[("client_id", "web")])
+}
+
+/// What an ID token shows: who, at which browser.
+fn shown(tokens: &Value) -> (UserId, BrowserSessionId) {
+    let claims = claims(tokens["id_token"].as_str().unwrap());
+    let sub = UserId::from_subject(claims["sub"].as_str().unwrap()).unwrap();
+    (sub, BrowserSessionId::from_sid(claims["sid"].as_str().unwrap()).unwrap())
+}
+
+fn code_for(site: &Site, user_id: UserId, session: BrowserSessionId) -> AuthorizationCode {
+    AuthorizationCode {
+        family: FamilyId([77; 16]),
+        secret: FamilySecret::new([78; 16]),
+        user_id,
+        session,
+        auth_time: site.now(),
+        issued_at: site.now(),
+        born: site.block_on(site.store.ends()).unwrap(),
+        redirect_uri: RedirectHash::of(CALLBACK),
+        redirect_uri_sent: true,
+        challenge: None,
+        amr: "pwd".into(),
+        scope: Scope::parse("openid a").unwrap(),
+        resources: Resources::default(),
+        nonce: None,
+        claims: String::new(),
+    }
+}
+
+fn seal(site: &Site, code: &AuthorizationCode, hash: SecretHash) -> String {
+    code.seal(&site.keys, &ClientId::parse("web").unwrap(), &hash).unwrap()
+}
+
+fn everything(site: &Site) -> String {
+    let families = site.families();
+    let alice = site.user("alice").id;
+    let browsers = site.block_on(site.store.list_browser_sessions(alice, None, 10)).unwrap();
+    format!("{families:?} {browsers:?}")
+}
+
+#[test]
+fn a_code_that_the_key_file_alone_has_made_begins_nothing() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let tokens = redeem(&site, &visitor.code(&[])).ok().json();
+    let (alice, browser) = shown(&tokens);
+    let before = everything(&site);
+    let sessions = [browser, BrowserSessionId([0; 16]), BrowserSessionId([9; 16])];
+    let hashes = [SecretHash([0; 32]), FamilySecret::new([0; 16]).hash(), SecretHash([78; 32])];
+    for session in sessions {
+        for hash in hashes {
+            let forged = seal(&site, &code_for(&site, alice, session), hash);
+            let form = [("client_id", "web"), ("code_verifier", "")];
+            site.redeem_with(OWNER, &forged, &form).expect(400, "invalid_grant");
+        }
+    }
+    assert_eq!(everything(&site), before);
+}
+
+/// A plain hash in the code could be read out of one that was logged, and put into another.
+#[test]
+fn a_real_code_that_was_opened_and_changed_with_the_key_file_begins_nothing() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let logged = visitor.code(&[]);
+    let web = ClientId::parse("web").unwrap();
+    let opened = AuthorizationCode::open(&site.keys, &logged, &web).unwrap();
+    let before = everything(&site);
+    // Sealed anew with the tag that it had.
+    let mut other = opened.clone();
+    other.code.family = FamilyId([77; 16]);
+    other.code.challenge = None;
+    let standing = site.block_on(
+        site.store.load_code_standing(opened.code.session, (opened.code.user_id, &web)),
+    );
+    let standing = standing.unwrap();
+    assert!(opened.bound(&web, &standing).is_some());
+    assert!(other.bound(&web, &standing).is_none());
+    let forged = seal(&site, &other.code, SecretHash([1; 32]));
+    let form = [("client_id", "web"), ("code_verifier", "")];
+    site.redeem_with(OWNER, &forged, &form).expect(400, "invalid_grant");
+    assert_eq!(everything(&site), before);
+    redeem(&site, &logged).ok();
+}
+
+/// Its session's number is in the log, and the key file opens that.
+#[test]
+fn a_refresh_token_or_a_code_for_a_session_whose_number_is_known_changes_nothing() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let tokens = redeem(&site, &visitor.code(&[])).ok().json();
+    let (alice, browser) = shown(&tokens);
+    let family = site.families().remove(0).family.id;
+    let logged = token::seal_session(&site.keys, family).unwrap();
+    assert_eq!(token::open_session(&site.keys, &logged), Ok(family));
+    let before = everything(&site);
+    for generation in [0, 1, 7, u32::MAX] {
+        let secret = FamilySecret::new([5; 16]);
+        let forged = RefreshToken { kid: 1, epoch: 0, family, secret, generation };
+        let text = token::seal_refresh(&site.keys, &forged, &ClientId::parse("web").unwrap());
+        let form = [("client_id", "web")];
+        site.refresh_as(OWNER, &text.unwrap(), &form).expect(400, "invalid_grant");
+    }
+    let code = AuthorizationCode { family, ..code_for(&site, alice, browser) };
+    let forged = seal(&site, &code, SecretHash([0; 32]));
+    let form = [("client_id", "web"), ("code_verifier", "")];
+    site.redeem_with(OWNER, &forged, &form).expect(400, "invalid_grant");
+    assert_eq!(everything(&site), before);
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    site.refresh_as(OWNER, refresh, &[("client_id", "web")]).ok();
+}
+
+/// A request that waits, sealed as if alice had just signed in for it.
+#[test]
+fn a_sign_in_cannot_be_made_up_for_a_request_that_asks_for_one() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let tokens = redeem(&site, &visitor.code(&[])).ok().json();
+    let (alice, browser) = shown(&tokens);
+    let session = BrowserSession {
+        id: browser,
+        secret_hash: SecretHash([0; 32]),
+        ..site.block_on(site.store.load_browser_session(browser)).unwrap().unwrap().session
+    };
+    assert_eq!(session.user_id, alice);
+    for wish in [[("prompt", "login")], [("max_age", "0")]] {
+        let query = request(&wish);
+        let query = query.split_once('?').map_or(query.as_str(), |(_, query)| query).to_owned();
+        let since = site.now();
+        site.wait(5);
+        let proof = Some(Proof::of(&session, &query, since));
+        let forged = Interaction { request: query, since, proof }.seal(&site.keys).unwrap();
+        let answer = visitor.get(&format!("/oauth2/authorize/continue?flow={forged}"));
+        let answer = visitor.follow(answer);
+        assert!(is_sign_in(&answer) && !is_consent(&answer), "{answer:?}");
+    }
+}
+
+/// The secret is drawn anew, and with it goes what was bound to the one before.
+#[test]
+fn a_sign_in_anew_ends_a_code_of_the_second_before_and_tells_of_its_reuse_still() {
+    let site = site();
+    let mut visitor = site.visitor();
+    let (unused, used) = (visitor.code(&[]), visitor.code(&[]));
+    let tokens = redeem(&site, &used).ok().json();
+    sign_in_anew(&mut visitor);
+    redeem(&site, &unused).expect(400, "invalid_grant");
+    assert_eq!(site.families().len(), 1);
+    redeem(&site, &visitor.code(&[])).ok();
+    assert_eq!(site.families().len(), 2);
+    // Whoever took the code that was used presents it now.
+    redeem(&site, &used).expect(400, "invalid_grant");
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    site.refresh_as(OWNER, refresh, &[("client_id", "web")]).expect(400, "invalid_grant");
+}
+
+fn sign_in_anew(visitor: &mut Visitor<'_>) {
+    let page = visitor.authorize(&[("prompt", "login")]);
+    assert!(is_sign_in(&page));
+    visitor.sign_in(&page, "alice", PASSWORD);
+}
