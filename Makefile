@@ -15,7 +15,7 @@ run: ## Start a throw-away server to try things with
 	$(CARGO) run --release -- serve --dev
 
 test: prerequisites ## Run every test, real clients and a real browser included
-	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 $(CARGO) test --workspace
+	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 REMINT_TEST_REQUIRE_FAKETIME=1 $(CARGO) test --workspace
 	clients/run
 	browser/run
 
@@ -71,6 +71,7 @@ prerequisites:
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || missing="$$missing postgresql"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="$$missing nginx"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \

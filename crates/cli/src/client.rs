@@ -17,7 +17,7 @@ use remint_server::entropy;
 use remint_store::{Outcome, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::install::{Common, Installation, block_on, now};
+use crate::install::{Common, Installation, block_on, let_servers_see, now};
 use crate::secret;
 use printed::Printed;
 use registered::Registered;
@@ -241,6 +241,7 @@ impl Named {
         if outcome == Outcome::Conflict {
             bail!("there is no client {}", self.id);
         }
+        let_servers_see();
         self.common.output.done(&format!("client {} and its sessions are deleted", self.id))
     }
 }
@@ -261,6 +262,7 @@ fn change(
     {
         bail!("somebody else changed the client {id} at the same time: look at it and try again");
     }
+    let_servers_see();
     Ok(client)
 }
 

@@ -13,7 +13,7 @@ use remint_store::Store;
 use serde::Serialize;
 
 use crate::client;
-use crate::install::{Common, Installation, block_on, now};
+use crate::install::{Common, Installation, block_on, let_servers_see, now};
 use crate::output::time;
 use crate::session::ended::{revoked, were_live};
 use crate::user;
@@ -169,6 +169,7 @@ impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
         let (count, ended) = block_on(self.revoke(&at.store))?;
+        let_servers_see();
         let consents =
             if count == 1 { "1 consent is".into() } else { format!("{count} consents are") };
         self.common.output.done(&format!(

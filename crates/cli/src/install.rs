@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -159,6 +160,15 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     RUNTIME.get_or_init(|| runtime).block_on(future)
+}
+
+/// How long a running server may go on with what it has read: 100 ms with a snapshot of the file, and 250 ms
+/// with the registration of a client.
+const STALE: Duration = Duration::from_millis(400);
+
+/// Waits until every running server sees what was committed: what a command says is over, is over.
+pub(crate) fn let_servers_see() {
+    std::thread::sleep(STALE);
 }
 
 /// The time of a command.

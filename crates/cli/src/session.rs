@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 
 use crate::client;
-use crate::install::{Installation, Location, block_on, now};
+use crate::install::{Installation, Location, block_on, let_servers_see, now};
 use crate::output::{Output, time};
 use crate::user;
 
@@ -214,6 +214,7 @@ impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
         let done = block_on(self.revoke(&at))?;
+        let_servers_see();
         self.output.done(&done)
     }
 

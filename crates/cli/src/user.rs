@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::install::{Common, Installation, block_on, now};
+use crate::install::{Common, Installation, block_on, let_servers_see, now};
 use crate::output::time;
 use crate::secret;
 use crate::session::ended::{self, were_live};
@@ -211,6 +211,7 @@ impl Named {
         let (at, user) = self.open()?;
         let changed = async { Ok(at.store.set_user_enabled(user.id, enabled, now()).await?) };
         still_there(block_on(changed)?, &self.username)?;
+        let_servers_see();
         let state = if enabled { "enabled" } else { "disabled" };
         self.common.output.done(&format!("user {} is {state}", self.username))
     }
@@ -223,6 +224,7 @@ impl Named {
             Ok(at.store.delete_user(user.id).await?)
         })?;
         still_there(deleted, &self.username)?;
+        let_servers_see();
         self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
     }
 }
@@ -259,6 +261,7 @@ impl SetPassword {
         let set =
             async || still_there(store.set_password(user.id, &hash, now).await?, &self.username);
         let live = were_live(block_on(ended::of_user(store, user.id, now, set))?);
+        let_servers_see();
         let done =
             format!("user {} has a new password; their sessions ended: {live}", self.username);
         self.common.output.done(&done)

@@ -10,6 +10,8 @@ mod certificate;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod code_crash;
 #[cfg(test)]
 mod config;

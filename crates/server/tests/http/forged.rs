@@ -98,9 +98,8 @@ fn a_real_code_that_was_opened_and_changed_with_the_key_file_begins_nothing() {
     let mut other = opened.clone();
     other.code.family = FamilyId([77; 16]);
     other.code.challenge = None;
-    let standing = site.block_on(
-        site.store.load_code_standing(opened.code.session, (opened.code.user_id, &web)),
-    );
+    let standing = site
+        .block_on(site.store.load_code_standing(opened.code.session, (opened.code.user_id, &web)));
     let standing = standing.unwrap();
     assert!(opened.bound(&web, &standing).is_some());
     assert!(other.bound(&web, &standing).is_none());
