@@ -47,7 +47,7 @@ pub struct LogoutNotice {
 impl LogoutNotice {
     /// The notice as it is while an attempt is made at `now`; `None` where it is to be given up.
     pub fn attempted(&self, now: Timestamp) -> Option<Self> {
-        if now.distance(self.created_at) >= GIVE_UP_AFTER {
+        if now.left(self.created_at) >= GIVE_UP_AFTER {
             return None;
         }
         let pause = PAUSES.get(usize::try_from(self.attempts).ok()?)?;

@@ -7,7 +7,7 @@
 
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::ClientId;
-use remint_protocol::logout_notice::LogoutNotice;
+use remint_protocol::logout_notice::{LogoutNotice, PAUSES};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 
@@ -35,6 +35,11 @@ macro_rules! write_down {
 const WRITE_OF_SESSION: Statement = Statement::new(write_down!("AND f.session_id = ?3 "));
 const WRITE_OF_USER: Statement = Statement::new(write_down!(""));
 
+/// What is due further ahead than any pause lasts was written by a clock that was wrong, and is due.
+fn too_far(now: Timestamp) -> Timestamp {
+    now.after(PAUSES.into_iter().max().unwrap_or_default())
+}
+
 /// From one client to the next in the index, whatever each has waiting: it costs a few steps for each client,
 /// not for each notice. Both engines take the clients in order, and stop when there are enough.
 const LIST_CLIENTS: Statement = Statement::new(
@@ -45,12 +50,14 @@ const LIST_CLIENTS: Statement = Statement::new(
      SELECT (SELECT n.client_id FROM logout_notices n WHERE n.client_id > waiting.client_id \
      ORDER BY n.client_id LIMIT 1) FROM waiting WHERE waiting.client_id IS NOT NULL) \
      SELECT client_id FROM waiting WHERE (SELECT n.due_at FROM logout_notices n \
-     WHERE n.client_id = waiting.client_id ORDER BY n.due_at LIMIT 1) <= ?2 LIMIT ?3",
+     WHERE n.client_id = waiting.client_id ORDER BY n.due_at LIMIT 1) <= ?2 OR EXISTS \
+     (SELECT 1 FROM logout_notices n WHERE n.client_id = waiting.client_id AND n.due_at > ?4) \
+     LIMIT ?3",
 );
 
 const LIST_DUE: Statement = Statement::new(
     "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
-     WHERE client_id = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3",
+     WHERE client_id = ?1 AND (due_at <= ?2 OR due_at > ?4) ORDER BY due_at LIMIT ?3",
 );
 
 /// Guarded by the time at which it was due: of several nodes one takes it.
@@ -110,7 +117,9 @@ impl Store {
     ) -> Result<Vec<ClientId>, Error> {
         // Every id comes after the empty one, which is none.
         let last = last.map_or("", ClientId::as_str);
-        let rows = self.read(&LIST_CLIENTS, &[last.into(), now.into(), limit.into()]).await?;
+        let rows = self
+            .read(&LIST_CLIENTS, &[last.into(), now.into(), limit.into(), too_far(now).into()])
+            .await?;
         let client = |row| {
             let mut c = Columns::new("logout_notices", row);
             c.parse("client_id", |text: String| ClientId::parse(&text))
@@ -128,7 +137,7 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LogoutNotice>, Error> {
-        let values = [client.as_str().into(), now.into(), limit.into()];
+        let values = [client.as_str().into(), now.into(), limit.into(), too_far(now).into()];
         let rows = self.read(&LIST_DUE, &values).await?;
         rows.into_iter().map(notice).collect()
     }

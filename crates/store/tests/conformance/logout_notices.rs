@@ -238,3 +238,18 @@ fn an_expired_family_stays_until_the_session_that_it_was_given_in_is_over() {
         assert!(!is_there(1).await && is_there(4).await);
     });
 }
+
+/// Such as that of a machine before NTP had set it.
+#[test]
+fn a_client_is_told_at_once_of_what_a_clock_that_is_a_day_ahead_has_ended() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        fill(&store).await;
+        store.end_browser_session((USER, SESSION), at(86_400)).await.unwrap();
+        assert_eq!(due(&store, 1).await, named(&[("a", SESSION), ("b", SESSION)]));
+        let one = notices(&store, 1).await.remove(0);
+        let attempted = one.attempted(at(1)).unwrap();
+        assert_eq!(store.take_logout_notice(one.due_at, &attempted).await.unwrap(), Outcome::Done);
+        assert_eq!(due(&store, 2).await.len(), 1, "the pause is by the clock of who tried");
+    });
+}
