@@ -17,6 +17,7 @@ use crate::authorize::ACR_PASSWORD;
 use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId, GrantType};
 use crate::consent::{self, Consent};
+use crate::extent::Extent;
 use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
@@ -158,6 +159,20 @@ impl AuthorizationCode {
         if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
     }
 
+    /// Judges whether anything is left of what was authorized, and whether the token request stays within it:
+    /// its access token may be for fewer `resources` (RFC 8707 §2.2).
+    ///
+    /// # Errors
+    /// `invalid_scope`, `invalid_target`. A code that was redeemed before is judged by that alone.
+    pub fn check_extent(
+        &self,
+        client: &Client,
+        resources: Option<&Resources>,
+    ) -> Result<(), Reject> {
+        let today = Extent::of_today(&self.scope, &self.resources, client)?;
+        Resources::grant(resources, &today.resources).map(|_| ())
+    }
+
     /// Whether the client still has the redirection URI that the code went to.
     fn leads_to(&self, client: &Client, sent: Option<&str>) -> bool {
         let is_it = |uri: &RedirectUri| RedirectHash::of(uri.as_str()) == self.redirect_uri;
@@ -283,12 +298,16 @@ pub fn presented_again(
         // RFC 6749 §4.1.2: revoke all tokens previously issued based on that code.
         return Presented::Reuse(Why::CodeReused.into());
     }
+    let today = match Extent::of_today(&family.scope, &family.resources, client) {
+        Ok(today) => today,
+        Err(reject) => return Presented::Ended(reject),
+    };
     let access = Access {
         user_id: family.user_id,
         family: family.id,
         generation: 0,
-        scope: family.scope.clone(),
-        resources: family.resources.clone(),
+        scope: today.scope,
+        resources: today.resources,
         expires_at: now.after(policy.access_token_lifetime).min(family.max_expires_at),
     };
     Presented::Retry(Box::new(Retry {

@@ -13,6 +13,7 @@ pub mod client_auth;
 pub mod client_credentials;
 pub mod code;
 pub mod consent;
+pub mod extent;
 pub mod family;
 pub mod form;
 pub mod guess;

@@ -20,6 +20,7 @@ use crate::id_token::{SignedIn, With};
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, client, now) = (request.app, request.caller.client(), request.now);
     code::is_registered(client)?;
+    let narrowed = request.resources()?;
     let text = request.form.find("code").ok_or(Why::CodeMissing)?;
     let code = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
     let redemption = Redemption {
@@ -30,7 +31,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     code.check(&redemption, now)?;
     let consent = app.store.load_consent(code.user_id, &client.id).await?;
     code.check_standing(client, redemption.redirect_uri, consent.as_ref())?;
-    let redeemed = Redeemed { request, code: &code, narrowed: request.resources()? };
+    let redeemed = Redeemed { request, code: &code, narrowed };
+    if let Err(reject) = code.check_extent(client, redeemed.narrowed.as_ref()) {
+        return redeemed.again(Some(reject)).await;
+    }
     let seal = app.seal().await?;
     let (family, access) = code.begin(client, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
@@ -40,7 +44,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             redeemed.tell("session.started", None);
             Ok(response)
         }
-        Outcome::Conflict => redeemed.again().await,
+        Outcome::Conflict => redeemed.again(None).await,
     }
 }
 
@@ -60,12 +64,19 @@ struct Redeemed<'a> {
 }
 
 impl Redeemed<'_> {
-    /// What becomes of a code whose row could not be inserted.
-    async fn again(&self) -> Result<TokenResponse, Failure> {
+    /// What becomes of a code whose row could not be inserted, or that is asked for `too_much`: one that was
+    /// redeemed before is judged by that alone, and raises the alarm.
+    async fn again(&self, too_much: Option<Reject>) -> Result<TokenResponse, Failure> {
         let (app, now) = (self.request.app, self.request.now);
         let loaded = app.store.load_family(self.code.family).await?;
+        if let Some(reject) = too_much.filter(|_| loaded.is_none()) {
+            return self.refuse("code.denied", reject);
+        }
         let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
         match code::presented_again(self.code, loaded.as_ref(), client, policy, now) {
+            Presented::Retry(_) if let Some(reject) = too_much => {
+                self.refuse("code.denied", reject)
+            }
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
                 let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;
