@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::import_wso2::{Line, Placeholders, convert};
 use crate::init::write_new;
-use crate::output::{Output, print};
+use crate::output::{Output, note, print};
 
 /// Move here from another server.
 #[derive(Subcommand)]
@@ -62,8 +62,8 @@ impl Wso2Config {
         }
         print(&import.report.iter().map(paragraph).collect::<String>())?;
         match &self.output {
-            Some(file) => eprintln!("{} is written.", file.display()),
-            None => eprintln!("Nothing is written yet: name a file with --output."),
+            Some(file) => note(&format!("{} is written.", file.display())),
+            None => note("Nothing is written yet: name a file with --output."),
         }
         Ok(())
     }

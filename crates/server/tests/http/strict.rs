@@ -318,6 +318,9 @@ fn scope_and_prompt_are_separated_by_spaces_alone() {
     }
 }
 
+/// The inverse of the constant that once lay between two request ids: it gave the number of requests.
+const INVERSE: u64 = 0xf1de_83e1_9937_733d;
+
 #[test]
 fn request_ids_do_not_tell_how_many_requests_there_were() {
     let site = Site::new();
@@ -325,8 +328,6 @@ fn request_ids_do_not_tell_how_many_requests_there_were() {
         .map(|_| site.get("/health/live").ok())
         .map(|live| u64::from_str_radix(live.header("x-request-id").unwrap(), 16).unwrap())
         .collect();
-    // The inverse of the constant that once lay between two ids: it gave the number of requests.
-    const INVERSE: u64 = 0xf1de_83e1_9937_733d;
     assert_eq!(INVERSE.wrapping_mul(0x9e37_79b9_7f4a_7c15), 1);
     for pair in ids.windows(2) {
         let between = pair[1].wrapping_sub(pair[0]).wrapping_mul(INVERSE);

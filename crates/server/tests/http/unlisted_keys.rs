@@ -97,7 +97,7 @@ fn a_made_up_token_is_garbage_at_every_endpoint_whatever_key_it_names() {
     for kid in 0..=u8::MAX {
         assert_eq!(statuses(&MadeUp::naming(&site, kid).show(&site)), garbage, "key {kid}");
     }
-    assert!(site.metric("remint_refresh_total{row=\"roll_out\"}") < 0.5);
+    assert!(site.metric("remint_refreshes_total{row=\"roll_out\"}") < 0.5);
     // And no look into the database is needed to say so.
     site.close_store();
     for kid in [0, 1, 2, 3, 4, 5, 200] {
