@@ -102,6 +102,12 @@ pub(crate) fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// Reads a number of digits alone, for clap: Rust's own parser takes a sign as well.
+pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| "write a number of digits alone, not too large".into())
+}
+
 /// Writes a line to standard error. Where that is closed or full, nobody would read a complaint either.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");

@@ -25,6 +25,9 @@ pub(crate) fn from_stdin(what: &str) -> anyhow::Result<SecretString> {
     if line.is_empty() {
         bail!("standard input has no {what}");
     }
+    if line.contains('\0') {
+        bail!("the {what} on standard input has a NUL in it, which no request can carry");
+    }
     Ok(line.into())
 }
 

@@ -800,8 +800,10 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Case);
+
     /// Requests for more than was granted, and the cause that each is refused for.
-    fn too_much() -> [(fn(&mut Case), Why); 3] {
+    fn too_much() -> [(Change, Why); 3] {
         [
             (|c| c.scope = Some(scope("a z")), Why::ScopeNotGranted),
             (|c| c.resources = Some(resources("https://z")), Why::ResourceNotGranted),

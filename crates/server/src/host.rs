@@ -20,6 +20,16 @@ pub(crate) enum Refused {
     Length,
 }
 
+impl Refused {
+    /// The cause in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host_malformed",
+            Self::Length => "length_ambiguous",
+        }
+    }
+}
+
 /// Whether a request names one host, as it must, and says how long it is in one way.
 pub(crate) fn check(version: Version, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
     let mut hosts = headers.get_all(header::HOST).iter();

@@ -73,6 +73,7 @@ pub async fn run(
 ) {
     let http = &app.config.http;
     let server = Arc::new(Server {
+        app: Arc::clone(&app),
         router,
         tls,
         header_timeout: http.header_timeout,
@@ -145,6 +146,7 @@ async fn any(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 struct Server {
+    app: Arc<App>,
     router: Router,
     tls: Option<Tls>,
     header_timeout: Duration,
@@ -176,14 +178,15 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let router = self.router.clone();
+        let (app, router) = (Arc::clone(&self.app), self.router.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let checked = host::check(request.version(), request.uri(), request.headers());
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             request.extensions_mut().insert(Peer(peer));
-            let router = router.clone();
+            let (app, router) = (Arc::clone(&app), router.clone());
             async move {
                 if let Err(refused) = checked {
+                    app.metrics.reject(refused.name());
                     tracing::debug!(%peer, ?refused, "a request was refused before it was read");
                     return Ok(host::refuse(refused));
                 }

@@ -286,11 +286,36 @@ fn a_secret_loses_its_line_end_and_nothing_else() {
     }
     let rotate = ["client", "rotate-secret", "shop", "--secret-stdin"];
     let long = "x".repeat(70_000);
-    for (written, said) in [("", "has no client secret"), ("\n", "has no"), (&*long, "longer than")]
-    {
+    for (written, said) in [
+        ("", "has no client secret"),
+        ("\n", "has no"),
+        ("a\0b\n", "has a NUL in it"),
+        (&*long, "longer than"),
+    ] {
         let error = home.run_with(&rotate, written).failed();
         assert!(error.contains(said), "{error}");
     }
+}
+
+#[test]
+fn arguments_that_are_numbers_have_no_sign_either() {
+    let home = Home::furnished();
+    for (arguments, value) in [
+        (&["key", "activate"][..], "+1"),
+        (&["key", "retire"], "+1"),
+        (&["session", "list", "--limit"], "+5"),
+        (&["session", "list", "--limit"], "\u{a0}5"),
+        (&["store", "epoch", "bump", "--above"], "+1"),
+        (&["client", "update", "shop", "--grace-period"], "+5"),
+        (&["client", "rotate-secret", "shop", "--keep-old"], "+5"),
+    ] {
+        let ran = home.run(&[arguments, &[value]].concat());
+        assert_eq!(ran.status.code(), Some(2), "{arguments:?} {value}: {ran:?}");
+        assert!(ran.stderr.contains("write a"), "{ran:?}");
+    }
+    home.run(&["session", "list", "--limit", "5"]).ok();
+    let port = output(remint().args(["import", "wso2-config", "x", "--port", "+80"]));
+    assert_eq!(port.status.code(), Some(2), "{port:?}");
 }
 
 #[test]

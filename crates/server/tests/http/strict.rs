@@ -77,6 +77,7 @@ fn a_refused_host_ends_the_connection_and_says_why() {
     let text = answers(site.address, two.as_bytes());
     assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
     assert!(text.to_lowercase().contains("connection: close\r\n"), "{text}");
+    assert!(site.metric("remint_rejects_total{cause=\"host_malformed\"}") > 0.5);
     assert!(text.ends_with(
         "The request needs exactly one Host header with a host name (RFC 9112 section 3.2).\n"
     ));
@@ -281,6 +282,34 @@ fn white_space_in_credentials_is_what_http_says() {
     ] {
         assert_eq!(bearer(&wrong), 400, "{wrong:?}");
     }
+}
+
+#[test]
+fn odd_header_fields_are_no_servers_error() {
+    let site = Site::new();
+    for line in [
+        "Accept-Language: de;q=NaN, en;q=inf, fr;q=-1, x;q=1e999, de;q=\u{a0}1",
+        "Accept-Language: de;q=NaN, en;q=NaN, fr;q=0.5, *;q=NaN",
+        "Accept-Language: \u{2000}de, ,,;q=, -, *;q=0, de-de-de-de-de-de-de-de",
+        "If-None-Match: \u{e9}, W/, \"",
+        "Origin: \u{e9}",
+        "Origin: null",
+        "Sec-Fetch-Site: \u{e9}",
+        "User-Agent: \u{e9}\u{2000}",
+        "X-Forwarded-For: \u{e9}, , [, ]:, ::ffff:1",
+        "Forwarded: for=\u{e9}",
+        "Expect: 200-maybe",
+        "Range: bytes=+1-",
+        "Cookie: ;;;=;=\u{e9};\u{2000}=",
+    ] {
+        for path in ["/account", "/login", "/oauth2/jwks", "/oauth2/userinfo", "/health/live"] {
+            let text =
+                format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{line}\r\n\r\n");
+            let seen = statuses(site.address, text.as_bytes());
+            assert!(seen.len() == 1 && seen[0] < 500, "{path} {line}: {seen:?}");
+        }
+    }
+    assert!(site.metric("remint_rejects_total{cause=\"internal\"}") < 0.5);
 }
 
 #[test]
