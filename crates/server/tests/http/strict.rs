@@ -339,7 +339,7 @@ fn a_content_type_is_one_and_has_no_other_white_space() {
 }
 
 #[test]
-fn scope_and_prompt_are_separated_by_spaces_alone() {
+fn scope_is_separated_by_spaces_alone() {
     let site = Site::new();
     for scope in ["a\tb", "a\nb", "a\u{a0}b", "a\u{2000}b", "a,b"] {
         let form = [("grant_type", "client_credentials"), ("scope", scope)];
