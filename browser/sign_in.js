@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { look } from "./appearance.js";
 import { walk } from "./place.js";
-import { userinfo } from "./server.js";
+import { createUser, url, userinfo } from "./server.js";
 
 walk("a person signs in, allows, and the application gets tokens", async (place) => {
   const { application, username } = place;
@@ -112,4 +112,27 @@ walk("ui_locales=de speaks German on every page of the way", async (place) => {
   await look(visitor, "consent-de");
   await visitor.press("consent-allow");
   await place.application.redeem(request);
+});
+
+walk("a cookie that a neighbour on this host planted under a name like ours signs nobody in", async (place) => {
+  const mallory = await place.arrive();
+  await mallory.openAccount(await createUser(`mallory-${place.username}`));
+  const all = await mallory.context.cookies(url);
+  const { value } = all.find(({ name }) => name === "__Host-remint-session");
+  const visitor = await place.arrive();
+  // The application has the server's host, and browsers do not tell ports apart for cookies.
+  await visitor.open(place.application.callback);
+  await visitor.page.evaluate((value) => {
+    for (const before of ["", "\u2000", "\u00a0", "\ufeff", "\u3000"]) {
+      document.cookie = `${before}__Host-remint-session=${value}; path=/`;
+      document.cookie = `${before}__Host-remint-form=${value.slice(0, 43)}; path=/`;
+    }
+  }, value);
+  const kept = (await visitor.context.cookies(url)).map(({ name }) => name);
+  assert.ok(kept.includes("\u2000__Host-remint-session"), `other names to the browser: ${kept}`);
+  assert.ok(!kept.includes("__Host-remint-session"), "which keeps ours from everybody else");
+  await visitor.open("/account");
+  await visitor.at("login-submit");
+  await visitor.signIn(place.username);
+  assert.equal(await visitor.text("account-username"), place.username);
 });

@@ -18,6 +18,7 @@ use remint_store::{Outcome, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::install::{Common, Installation, block_on, let_servers_see, now};
+use crate::output::note;
 use crate::secret;
 use printed::Printed;
 use registered::Registered;
@@ -80,6 +81,9 @@ pub(crate) struct Update {
     /// Whether it may do anything at all.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
+    /// Read the secret of a public client that becomes confidential from standard input instead of making one.
+    #[arg(long, requires = "auth_methods")]
+    secret_stdin: bool,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -133,6 +137,8 @@ pub(crate) fn blank(id: &str) -> anyhow::Result<Registration> {
     Ok(Registration::new(id, now()))
 }
 
+const SHOWN_ONCE: &str = "The secret is shown this once: only a hash of it is kept.";
+
 /// A secret that was given, or a new one; whether it must be printed.
 fn new_secret(from_stdin: bool) -> anyhow::Result<(SecretString, bool)> {
     if from_stdin {
@@ -159,6 +165,9 @@ impl Create {
         if self.public {
             client.auth_methods = vec![AuthMethod::None];
         }
+        if client.is_public() && self.secret_stdin {
+            bail!("a public client has no secret: leave out --secret-stdin");
+        }
         if client.grants.is_empty() {
             client.grants = grants_of(&client);
         }
@@ -182,7 +191,7 @@ impl Create {
         let shown = printed_secret.is_some();
         self.common.output.one(&Printed::from(&client).with_secret(printed_secret))?;
         if shown && !self.common.output.json {
-            eprintln!("The secret is shown this once: only a hash of it is kept.");
+            note(SHOWN_ONCE);
         }
         Ok(())
     }
@@ -269,39 +278,72 @@ fn change(
 impl Update {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
+        let mut given = None;
+        let mut lost_secret = false;
         let client = change(&at, &self.id, |client| {
+            let was_public = client.is_public();
             self.registered.apply(client)?;
             client.enabled = self.enabled.unwrap_or(client.enabled);
             if client.is_public() {
-                client.secret = None;
+                lost_secret = client.secret.take().is_some();
                 client.previous_secret = None;
+            } else if was_public {
+                // It says by its method that it proves itself from now on, and needs something to do so with.
+                let (secret, is_new) = new_secret(self.secret_stdin)?;
+                set_secret(client, &at.keys, &secret)?;
+                given = is_new.then(|| secret.expose_secret().to_owned());
+                return Ok(());
             } else if client.secret.is_none() {
                 bail!(
                     "the client has no secret yet: run `remint client rotate-secret {}` first",
                     self.id
                 );
             }
+            if self.secret_stdin {
+                bail!(
+                    "--secret-stdin is for a public client that becomes confidential: {}",
+                    if client.is_public() {
+                        "a public client has no secret".to_owned()
+                    } else {
+                        format!("`remint client rotate-secret {}` changes a secret", self.id)
+                    }
+                );
+            }
             Ok(())
         })?;
-        self.common.output.one(&Printed::from(&client))
+        let is_shown = given.is_some();
+        self.common.output.one(&Printed::from(&client).with_secret(given))?;
+        if is_shown && !self.common.output.json {
+            note(SHOWN_ONCE);
+        }
+        if lost_secret {
+            note("The client is public now: its secret is deleted, and nobody is asked for one.");
+        }
+        Ok(())
     }
 }
 
 impl RotateSecret {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
-        let (secret, is_new) = new_secret(self.secret_stdin)?;
+        let mut given = None;
         let client = change(&at, &self.id, |client| {
-            if client.is_public() && client.secret.is_none() {
-                // The way from a public to a confidential client: first a secret, then the method.
-                client.auth_methods = vec![AuthMethod::ClientSecretBasic];
+            if client.is_public() {
+                // With a secret it would be confidential, and the application, which sends none, locked out.
+                bail!(
+                    "the client {id} is public: it has no secret to change. To make it confidential, run \
+                     `remint client update {id} --token-endpoint-auth-method client_secret_basic`, which \
+                     gives it a secret; from then on the application must send it",
+                    id = self.id
+                );
             }
+            let (secret, is_new) = new_secret(self.secret_stdin)?;
+            given = is_new.then(|| secret.expose_secret().to_owned());
             let until = now().after(self.keep_old);
             client.previous_secret =
                 client.secret.filter(|_| !self.keep_old.is_zero()).map(|old| (old, until));
             set_secret(client, &at.keys, &secret)
         })?;
-        let client_secret = is_new.then(|| secret.expose_secret().to_owned());
-        self.common.output.one(&Printed::from(&client).with_secret(client_secret))
+        self.common.output.one(&Printed::from(&client).with_secret(given))
     }
 }

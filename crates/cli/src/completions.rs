@@ -3,6 +3,8 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use crate::output::print;
+
 /// Print the completions of a shell.
 #[derive(Args)]
 #[command(after_help = "Example:\n  remint completions bash > /etc/bash_completion.d/remint")]
@@ -12,10 +14,11 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    #[expect(clippy::unnecessary_wraps, reason = "every command answers the same way")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut command = crate::command();
-        clap_complete::generate(self.shell, &mut command, "remint", &mut std::io::stdout());
-        Ok(())
+        // Into memory first: it would panic where a write fails.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "remint", &mut script);
+        print(&String::from_utf8_lossy(&script))
     }
 }

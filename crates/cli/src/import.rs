@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::import_wso2::{Line, Placeholders, convert};
 use crate::init::write_new;
-use crate::output::{Output, print};
+use crate::output::{Output, digits, note, print};
 
 /// Move here from another server.
 #[derive(Subcommand)]
@@ -30,7 +30,7 @@ pub(crate) struct Wso2Config {
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     host: String,
     /// What `${carbon.management.port}` stands for.
-    #[arg(long, value_name = "PORT", default_value_t = 9443)]
+    #[arg(long, value_name = "PORT", default_value_t = 9443, value_parser = digits::<u16>)]
     port: u16,
     #[command(flatten)]
     print: Output,
@@ -62,8 +62,8 @@ impl Wso2Config {
         }
         print(&import.report.iter().map(paragraph).collect::<String>())?;
         match &self.output {
-            Some(file) => eprintln!("{} is written.", file.display()),
-            None => eprintln!("Nothing is written yet: name a file with --output."),
+            Some(file) => note(&format!("{} is written.", file.display())),
+            None => note("Nothing is written yet: name a file with --output."),
         }
         Ok(())
     }

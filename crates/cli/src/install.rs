@@ -14,6 +14,7 @@ use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::output::Output;
+use crate::secret;
 
 /// The name of the configuration in a data directory.
 pub(crate) const CONFIG_FILE: &str = "remint.toml";
@@ -40,7 +41,8 @@ impl Location {
             None => None,
         };
         let sources = Sources::from_toml(&absolute(&file)?, &text)?;
-        Ok(sources.with_variables(std::env::vars()).with_flag("data_dir", "data-dir", data_dir))
+        let sources = sources.with_environment(std::env::vars_os())?;
+        Ok(sources.with_flag("data_dir", "data-dir", data_dir))
     }
 
     /// Reads and checks the whole configuration.
@@ -138,7 +140,7 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
             let file = config.path(file);
             let password = std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read store.password_file {}", file.display()))?;
-            url.with_password(password.trim_end_matches(['\r', '\n']))
+            url.with_password(secret::without_line_end(&password))
         }
         None => url,
     };

@@ -12,7 +12,7 @@ use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
 use serde::Serialize;
 
 use crate::install::{Common, Installation, Location, block_on, now};
-use crate::output::{Output, time};
+use crate::output::{Output, digits, time};
 
 /// List and change the root keys, and the keys that sign JWTs.
 ///
@@ -37,6 +37,7 @@ pub(crate) enum Key {
 #[derive(Args)]
 pub(crate) struct Change {
     /// The number of the key.
+    #[arg(value_parser = digits::<u8>)]
     kid: u8,
     /// In spite of what speaks against it.
     #[arg(long)]

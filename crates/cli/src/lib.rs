@@ -3,6 +3,9 @@
 //! `main.rs` only starts what is here, so that tests, fuzz targets and the generated reference can
 //! reach it too.
 
+// They panic where the stream is full or its reader has gone: `output` has what does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod change;
 mod client;
 mod completions;
@@ -24,6 +27,7 @@ mod store;
 mod token;
 mod user;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -86,9 +90,38 @@ pub fn command() -> clap::Command {
 }
 
 /// Does what the command line says. A failure is one line on standard error and exit status 1; a
-/// command line that can not be read is status 2.
+/// command line that can not be read is status 2. A reader of standard output that went away is no failure.
 pub fn run() -> ExitCode {
-    let result = match Remint::parse().command {
+    let command = match Remint::try_parse() {
+        Ok(remint) => remint.command,
+        Err(error) => return explain(&error),
+    };
+    match perform(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("remint: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what clap has to say: the help that was asked for, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if error.use_stderr() {
+        return ExitCode::from(2);
+    }
+    match output::written(printed.and_then(|()| std::io::stdout().flush())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("remint: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Init(init) => init.run(),
         Command::Serve(serve) => serve.run(),
         Command::Client(client) => client.run(),
@@ -102,12 +135,5 @@ pub fn run() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Import(import) => import.run(),
         Command::Completions(completions) => completions.run(),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("remint: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use clap::Args;
 use remint_protocol::time::Timestamp;
 use serde::Serialize;
@@ -87,10 +88,29 @@ fn cell(value: &Value) -> String {
 
 /// Writes to standard output. A reader that went away, as `head` does, is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Judges what came of writing to standard output.
+pub(crate) fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         _ => Ok(()),
     }
+}
+
+/// Reads a number of digits alone, for clap: Rust's own parser takes a sign as well.
+pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| "write a number of digits alone, not too large".into())
+}
+
+/// Writes a line to standard error. Where that is closed or full, nobody would read a complaint either.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A point in time as RFC 3339; `never` at the end of time.

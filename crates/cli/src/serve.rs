@@ -60,7 +60,7 @@ impl Serve {
             }
             // Wherever a variable says that the data is: a development server has its own.
             Some(dev) => Sources::without_file(dev.dir())
-                .with_variables(std::env::vars())
+                .with_environment(std::env::vars_os())?
                 .with_flag("data_dir", "dev", Some(".".into()))
                 .with_flag("key_file", "dev", Some("remint.keys".into()))
                 // Applications are tried out on this very machine.
@@ -81,7 +81,12 @@ impl Serve {
         } else {
             tokio::runtime::Builder::new_multi_thread()
         };
-        builder.enable_all().build()?.block_on(serve(config, dev.as_mut(), self.issuer.is_none()))
+        // Said here, because tokio would read TOKIO_WORKER_THREADS, and panic where that is no number.
+        builder.worker_threads(cores).enable_all().build()?.block_on(serve(
+            config,
+            dev.as_mut(),
+            self.issuer.is_none(),
+        ))
     }
 
     fn resolve(&self, sources: Sources) -> Result<Config, ConfigError> {
@@ -102,6 +107,8 @@ fn log(config: &Config) {
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // Where a line can not be written, the complaint about it can not either, and would panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call, as in tests, keeps the first.
     let _ = match config.log.format {
@@ -178,7 +185,7 @@ async fn serve(
         let ended = async move { drop(stopped.wait_for(|is| *is).await) };
         tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
     }
-    announce(&url, seeded.as_deref(), Clock::System.now().distance(started))?;
+    announce(&url, seeded.as_deref(), Clock::System.now().distance(started));
     let stopping = async move {
         first.recv(1).await;
         tracing::info!("stopping: running requests may finish; a second signal ends them");
@@ -196,13 +203,13 @@ async fn serve(
     Ok(())
 }
 
-fn announce(url: &str, seeded: Option<&str>, took: Duration) -> anyhow::Result<()> {
+/// Says that the server is ready, which it is whether or not that can be written.
+fn announce(url: &str, seeded: Option<&str>, took: Duration) {
     let version = env!("CARGO_PKG_VERSION");
-    print(&format!("remint {version} is ready at {url} after {} ms\n", took.as_millis()))?;
-    if let Some(text) = seeded {
-        print(text)?;
+    let ready = format!("remint {version} is ready at {url} after {} ms\n", took.as_millis());
+    if let Err(error) = print(&format!("{ready}{}", seeded.unwrap_or_default())) {
+        tracing::warn!("{error:#}; the server is ready at {url} all the same");
     }
-    Ok(std::io::stdout().flush()?)
 }
 
 /// TLS as configured: files, a self-signed certificate, or none.

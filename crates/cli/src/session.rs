@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 use crate::client;
 use crate::install::{Installation, Location, block_on, let_servers_see, now};
-use crate::output::{Output, time};
+use crate::output::{Output, digits, time};
 use crate::user;
 
 /// List and end sessions. What is ended here is over for the running server within a second.
@@ -43,7 +43,7 @@ pub(crate) struct List {
     #[arg(long)]
     all: bool,
     /// The most to print.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = digits::<usize>)]
     limit: usize,
     #[command(flatten)]
     location: Location,

@@ -75,7 +75,7 @@ impl Explain {
         } else {
             self.token.clone()
         };
-        let explanation = block_on(explain(&at, text.trim()))?;
+        let explanation = block_on(explain(&at, text.trim_matches([' ', '\t', '\r', '\n'])))?;
         self.output.one(&explanation)
     }
 }

@@ -124,7 +124,8 @@ impl Prompt {
 
     fn read(text: Option<&str>) -> Result<Self, Reject> {
         let mut prompt = Self::default();
-        for word in text.unwrap_or_default().split_ascii_whitespace() {
+        // OpenID Connect Core §3.1.2.1: separated by spaces, which HTAB and line ends are not.
+        for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
             match word {
                 "none" => prompt.none = true,
                 "login" => prompt.login = true,
@@ -445,6 +446,16 @@ mod tests {
         assert_eq!(asked("request=x"), Err(Why::RequestObject));
         assert_eq!(asked("request_uri=https://x"), Err(Why::RequestUri));
         assert_eq!(asked("registration=%7B%7D"), Err(Why::RegistrationParameter));
+    }
+
+    #[test]
+    fn prompt_is_separated_by_spaces_alone() {
+        assert!(asked("prompt=login+consent").unwrap().prompt.login);
+        assert!(asked("prompt=+login++consent+").unwrap().prompt.consent);
+        for other in ["%09", "%0a", "%0d", "%0c", "%c2%a0", "%e2%80%80", ","] {
+            let prompt = format!("prompt=login{other}consent");
+            assert_eq!(asked(&prompt).unwrap_err(), Why::PromptUnknown, "{other}");
+        }
     }
 
     #[test]

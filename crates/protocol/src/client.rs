@@ -325,6 +325,9 @@ pub enum RegistrationError {
     /// What has no challenge would be protected by nothing: a public client has no secret.
     #[error("a public client needs PKCE (RFC 9700 section 2.1.1): pkce can not be or_nonce")]
     PublicWithoutPkce,
+    /// What has a secret that it is never asked for is taken for confidential by those who look at it.
+    #[error("a public client has no secret: remove the secret, or name a method that proves it")]
+    PublicWithSecret,
     /// A public client has no secret to introspect or serve with.
     #[error("a public client can not be a resource server: it can not prove who it is")]
     PublicResourceServer,
@@ -380,6 +383,9 @@ impl Client {
         }
         if !self.serves.is_empty() {
             return Err(RegistrationError::PublicResourceServer);
+        }
+        if self.secret.is_some() || self.previous_secret.is_some() {
+            return Err(RegistrationError::PublicWithSecret);
         }
         Ok(())
     }

@@ -95,12 +95,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub fn parse_basic(header: &[u8]) -> Result<(String, String), Reject> {
     let malformed = || Reject::from(Why::BasicMalformed);
     let text = std::str::from_utf8(header).map_err(|_| malformed())?;
-    // RFC 9110 §11.1: the scheme's case means nothing.
-    let (scheme, encoded) = text.trim().split_once(' ').ok_or_else(malformed)?;
+    // RFC 9110 §11.1, §11.4: the scheme's case means nothing; auth-scheme 1*SP token68. Nothing but SP
+    // separates: HTAB is white space around a header field alone.
+    let (scheme, encoded) = text.trim_matches([' ', '\t']).split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(malformed());
     }
-    let decoded = BASE64.decode(encoded.trim()).map_err(|_| malformed())?;
+    let decoded = BASE64.decode(encoded.trim_start_matches(' ')).map_err(|_| malformed())?;
     let colon = decoded.iter().position(|b| *b == b':').ok_or_else(malformed)?;
     let (id, secret) = decoded.split_at(colon);
     let secret = secret.get(1..).unwrap_or_default();
@@ -174,12 +175,14 @@ mod tests {
         assert_eq!(parse_basic(&basic("a%20b:c%3Ad+e")).unwrap(), ("a b".into(), "c:d e".into()));
         assert_eq!(parse_basic(&basic("id:with:colons")).unwrap().1, "with:colons");
         assert_eq!(parse_basic(b"bAsIc ZGVtbzpkZW1v").unwrap(), ("demo".into(), "demo".into()));
+        let spaced = parse_basic(b" Basic   ZGVtbzpkZW1v\t");
+        assert_eq!(spaced.unwrap(), ("demo".into(), "demo".into()));
         assert!(parse_basic(b"Basic aWQ6").is_ok() && parse_basic(b"Basic aWQ6YQ").is_ok());
     }
 
     #[test]
     fn checklist_41_malformed_basic_credentials_are_invalid_client() {
-        let bad: [&[u8]; 9] = [
+        let bad: [&[u8]; 16] = [
             b"",
             b"Basic",
             b"Basic ",
@@ -189,6 +192,14 @@ mod tests {
             b"\xff\xfe",
             &basic(":secret"),
             &basic("id:%zz"),
+            // RFC 9110 §11.4: nothing but spaces, and nothing that only Unicode calls white space.
+            b"Basic\tZGVtbzpkZW1v",
+            b"Basic \tZGVtbzpkZW1v",
+            "\u{a0}Basic ZGVtbzpkZW1v".as_bytes(),
+            "Basic\u{a0}ZGVtbzpkZW1v".as_bytes(),
+            "Basic ZGVtbzpkZW1v\u{2000}".as_bytes(),
+            b"Basic ZGVt bzpkZW1v",
+            b"Basic \x0bZGVtbzpkZW1v",
         ];
         for header in bad {
             assert_eq!(parse_basic(header).unwrap_err().why, Why::BasicMalformed, "{header:?}");

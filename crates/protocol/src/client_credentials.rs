@@ -22,12 +22,7 @@ pub fn grant(
     policy: &Policy,
     (jti, born, now): (Jti, Ends, Timestamp),
 ) -> Result<AccessToken, Reject> {
-    if client.is_public() {
-        return Err(Why::GrantNeedsConfidentialClient.into());
-    }
-    if !client.may_use(GrantType::ClientCredentials) {
-        return Err(Why::GrantNotRegistered.into());
-    }
+    is_registered(client)?;
     if scope.is_some_and(|s| s.iter().any(|word| USER_SCOPES.contains(&word))) {
         return Err(Why::ScopeNeedsUser.into());
     }
@@ -43,6 +38,20 @@ pub fn grant(
         issued_at: now,
         expires_at: now.after(policy.access_token_lifetime),
     })
+}
+
+/// Whether the client may have tokens that speak for itself.
+///
+/// # Errors
+/// `unauthorized_client`.
+pub fn is_registered(client: &Client) -> Result<(), Reject> {
+    if client.is_public() {
+        return Err(Why::GrantNeedsConfidentialClient.into());
+    }
+    if !client.may_use(GrantType::ClientCredentials) {
+        return Err(Why::GrantNotRegistered.into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

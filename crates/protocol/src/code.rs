@@ -22,6 +22,7 @@ use crate::browser_session::BrowserSessionId;
 use crate::client::{Client, ClientId, GrantType};
 use crate::consent::{self, Consent};
 use crate::ends::Ends;
+use crate::extent::Extent;
 use crate::family::{Beginning, Family, FamilyId, Fresh, Loaded, Origin};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
@@ -211,6 +212,20 @@ impl AuthorizationCode {
         if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
     }
 
+    /// Judges whether anything is left of what was authorized, and whether the token request stays within it:
+    /// its access token may be for fewer `resources` (RFC 8707 §2.2).
+    ///
+    /// # Errors
+    /// `invalid_scope`, `invalid_target`. A code that was redeemed before is judged by that alone.
+    pub fn check_extent(
+        &self,
+        client: &Client,
+        resources: Option<&Resources>,
+    ) -> Result<(), Reject> {
+        let today = Extent::of_today(&self.scope, &self.resources, client)?;
+        Resources::grant(resources, &today.resources).map(|_| ())
+    }
+
     /// Whether the client still has the redirection URI that the code went to.
     fn leads_to(&self, client: &Client, sent: Option<&str>) -> bool {
         let is_it = |uri: &RedirectUri| RedirectHash::of(uri.as_str()) == self.redirect_uri;
@@ -342,6 +357,7 @@ pub struct Retry {
 pub fn presented_again(
     (code, is_bound): (&AuthorizationCode, bool),
     loaded: Option<&Loaded>,
+    client: &Client,
     policy: &Policy,
     now: Timestamp,
 ) -> Presented {
@@ -360,12 +376,16 @@ pub fn presented_again(
         // RFC 6749 §4.1.2: revoke all tokens previously issued based on that code.
         return Presented::Reuse(Why::CodeReused.into());
     }
+    let today = match Extent::of_today(&family.scope, &family.resources, client) {
+        Ok(today) => today,
+        Err(reject) => return Presented::Ended(reject),
+    };
     let access = Access {
         user_id: family.user_id,
         family: family.id,
         generation: 0,
-        scope: family.scope.clone(),
-        resources: family.resources.clone(),
+        scope: today.scope,
+        resources: today.resources,
         expires_at: now.after(policy.access_token_lifetime).min(family.max_expires_at),
     };
     Presented::Retry(Box::new(Retry {
@@ -617,7 +637,7 @@ mod tests {
         };
         let judge = |family: &Family, policy, seconds| {
             let now = NOW.after(std::time::Duration::from_secs(seconds));
-            presented_again((&code(), true), Some(&loaded(family)), policy, now)
+            presented_again((&code(), true), Some(&loaded(family)), &shop, policy, now)
         };
         let reuse = Presented::Reuse(Why::CodeReused.into());
         assert_eq!(judge(&family, &strict, 0), reuse);
@@ -629,12 +649,12 @@ mod tests {
         assert_eq!(judge(&used, &grace, 1), reuse);
         let rotated = Family { generation: 1, ..family.clone() };
         assert_eq!(judge(&rotated, &grace, 1), reuse);
-        let unbound = presented_again((&code(), false), Some(&loaded(&family)), &grace, NOW);
+        let unbound = presented_again((&code(), false), Some(&loaded(&family)), &shop, &grace, NOW);
         assert_eq!(
             unbound, reuse,
             "after a sign-in anew the code gives nothing, and is reuse still"
         );
-        let gone = presented_again((&code(), true), None, &grace, NOW);
+        let gone = presented_again((&code(), true), None, &shop, &grace, NOW);
         assert_eq!(gone, Presented::Ended(Why::CodeEnded.into()));
     }
 }

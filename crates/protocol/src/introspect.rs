@@ -1,11 +1,13 @@
 //! Token introspection (RFC 7662): who may see what of a token.
 //!
 //! A client sees its own tokens; a resource server sees access tokens that are meant for a resource
-//! it serves. Anything else is `{"active": false}` and nothing more (RFC 7662 §2.2). Looking at a
+//! it serves. All are judged by what their client is registered for today, as a refresh is. Anything else is `{"active": false}` and nothing more (RFC 7662 §2.2). Looking at a
 //! used-up refresh token never ends its family, or introspection would be a kill switch.
 
-use crate::client::{Client, ClientId};
-use crate::family::Loaded;
+use crate::client::{Client, ClientId, GrantType};
+use crate::client_credentials;
+use crate::extent::Extent;
+use crate::family::{Family, Loaded};
 use crate::policy::Policy;
 use crate::resource::Resources;
 use crate::scope::Scope;
@@ -45,21 +47,30 @@ pub struct AccessState<'a> {
     pub is_denied: bool,
 }
 
-/// Whether `caller` sees this access token as active.
+/// Whether `caller` sees this access token as active, and what of it is left today.
 pub fn access_token(
     caller: &Client,
     token: &AccessToken,
     state: AccessState<'_>,
     now: Timestamp,
 ) -> Option<Active> {
-    let is_entitled = token.client_id == caller.id || token.resources.meets(&caller.serves);
-    if !is_entitled || state.is_denied || token.expires_at <= now {
+    if state.is_denied || token.expires_at <= now {
         return None;
     }
     let owner = state.owner.filter(|owner| owner.enabled)?;
+    let today = Extent::of_today(&token.scope, &token.resources, owner).ok()?;
+    if token.client_id != caller.id && !today.resources.meets(&caller.serves) {
+        return None;
+    }
     let subject = match token.subject {
-        Subject::Client { born } if owner.ended.spares(born, token.issued_at) => None,
-        Subject::Client { .. } => return None,
+        Subject::Client { born } => {
+            let is_alive = owner.ended.spares(born, token.issued_at)
+                && client_credentials::is_registered(owner).is_ok();
+            if !is_alive {
+                return None;
+            }
+            None
+        }
         Subject::User { user_id, generation, .. } => {
             let loaded = state.family?;
             let is_superseded = state.owner_policy.revoke_access_token_on_refresh
@@ -67,7 +78,8 @@ pub fn access_token(
             let is_alive = loaded.family.revoked.is_none()
                 && loaded.is_user_standing()
                 && loaded.is_client_standing()
-                && loaded.family.client_id == token.client_id;
+                && loaded.family.client_id == token.client_id
+                && may_speak_for_users(owner, &loaded.family);
             if is_superseded || !is_alive {
                 return None;
             }
@@ -77,16 +89,28 @@ pub fn access_token(
     Some(Active {
         client_id: token.client_id.clone(),
         subject,
-        scope: token.scope.clone(),
-        resources: token.resources.clone(),
+        scope: today.scope,
+        resources: today.resources,
         issued_at: token.issued_at,
         expires_at: token.expires_at,
         jti: Some(token.jti),
     })
 }
 
+/// Whether the client is registered for a grant that leads to access tokens of the family: the one that began
+/// it, or the one that goes on with it.
+fn may_speak_for_users(client: &Client, family: &Family) -> bool {
+    let began = if family.origin.session.is_none() {
+        client.may_use(GrantType::Password)
+    } else {
+        client.may_use(GrantType::AuthorizationCode)
+            || client.authorize.response_types.iter().any(|kind| kind.token)
+    };
+    began || client.may_use(GrantType::RefreshToken)
+}
+
 /// Whether `caller`, for whom the token opened, sees this refresh token as active: only the newest
-/// one of a living family is.
+/// one of a living family is, and only while a refresh would be answered.
 pub fn refresh_token(
     caller: &Client,
     token: &RefreshToken,
@@ -98,11 +122,15 @@ pub fn refresh_token(
     let is_newest = family.client_id == caller.id
         && family.secret_hash == token.secret.hash()
         && family.generation == token.generation;
-    is_newest.then(|| Active {
+    if !is_newest || !caller.may_use(GrantType::RefreshToken) {
+        return None;
+    }
+    let today = Extent::of_today(&family.scope, &family.resources, caller).ok()?;
+    Some(Active {
         client_id: caller.id.clone(),
         subject: Some(family.user_id),
-        scope: family.scope.clone(),
-        resources: family.resources.clone(),
+        scope: today.scope,
+        resources: today.resources,
         issued_at: family.rotated_at,
         expires_at: family.expires_at,
         jti: None,
@@ -114,7 +142,7 @@ mod tests {
     use super::*;
     use crate::client::tests::client;
     use crate::ends::{Ends, LastEnd};
-    use crate::family::{Family, FamilyId, Origin, RevokeReason};
+    use crate::family::{FamilyId, Origin, RevokeReason};
     use crate::secret::FamilySecret;
     use crate::user::UserStanding;
 
@@ -143,7 +171,8 @@ mod tests {
     impl Default for Case {
         fn default() -> Self {
             let secret = FamilySecret::new([2; 16]);
-            let owner = client("demo");
+            let mut owner = client("demo");
+            owner.resources = resources("https://a https://b");
             let family = Family {
                 id: FamilyId([1; 16]),
                 secret_hash: secret.hash(),
@@ -299,6 +328,71 @@ mod tests {
         }
         let last = Timestamp::from_millis(at(3_550).as_millis() - 1);
         assert!(Case::with(|c| c.now = last).see_access().is_some());
+    }
+
+    #[test]
+    fn what_the_client_lost_is_left_out_and_what_it_lost_wholly_is_inactive() {
+        let seen = |scope: &str, targets: &str| {
+            let case = Case::with(|c| {
+                c.access.scope = Scope::parse("a b").unwrap();
+                c.access.resources = resources("https://a https://b");
+                c.owner().scope = Scope::parse(scope).unwrap();
+                c.owner().resources = resources(targets);
+                c.caller = c.owner().clone();
+            });
+            let own = Client { serves: resources("https://b"), ..client("api") };
+            let of = |active: Option<Active>| {
+                active.map(|a| (a.scope.to_string(), a.resources.to_string()))
+            };
+            let server = Case { caller: own, ..Case::with(|c| c.owner = case.owner.clone()) };
+            let server = Case { access: case.access.clone(), ..server };
+            (of(case.see_access()), of(case.see_refresh()), server.see_access().is_some())
+        };
+        let left = |scope: &str, targets: &str| Some((scope.to_owned(), targets.to_owned()));
+        let all = left("a b", "https://a https://b");
+        assert_eq!(seen("a b c", "https://a https://b https://c"), (all.clone(), all, true));
+        let less = left("b", "https://a");
+        assert_eq!(seen("b c", "https://a"), (less.clone(), less, false), "no longer the API's");
+        let less = left("a", "https://b");
+        assert_eq!(seen("a", "https://b"), (less.clone(), less, true));
+        assert_eq!(seen("a", ""), (left("a", ""), left("a", ""), false));
+        assert_eq!(seen("c", "https://a https://b"), (None, None, false), "nothing is left");
+    }
+
+    #[test]
+    fn a_token_is_inactive_once_no_grant_of_the_client_leads_to_it() {
+        use GrantType::{AuthorizationCode, ClientCredentials, Password, RefreshToken};
+        let seen = |grants: &[GrantType], at_browser: bool, own: bool| {
+            let case = Case::with(|c| {
+                c.owner().grants = grants.to_vec();
+                c.caller.grants = grants.to_vec();
+                let session = crate::browser_session::BrowserSessionId([1; 16]);
+                c.family().origin.session = at_browser.then_some(session);
+                if own {
+                    c.access.subject = Subject::Client { born: Ends::UNCOUNTED };
+                }
+            });
+            (case.see_access().is_some(), case.see_refresh().is_some())
+        };
+        assert_eq!(seen(&[Password], false, false), (true, false), "no refresh is answered");
+        assert_eq!(seen(&[RefreshToken], false, false), (true, true));
+        assert_eq!(seen(&[AuthorizationCode], true, false), (true, false));
+        assert_eq!(seen(&[AuthorizationCode, ClientCredentials], false, false), (false, false));
+        assert_eq!(seen(&[Password, ClientCredentials], true, false), (false, false));
+        assert!(seen(&[ClientCredentials], false, true).0);
+        assert!(!seen(&[Password, RefreshToken, AuthorizationCode], false, true).0);
+        let implicit = Case::with(|c| {
+            c.owner().grants = Vec::new();
+            c.owner().authorize.response_types =
+                vec![crate::response::ResponseType::parse("token").unwrap()];
+            c.family().origin.session = Some(crate::browser_session::BrowserSessionId([1; 16]));
+        });
+        assert!(implicit.see_access().is_some());
+        let public = Case::with(|c| {
+            c.access.subject = Subject::Client { born: Ends::UNCOUNTED };
+            c.owner().auth_methods = vec![crate::client::AuthMethod::None];
+        });
+        assert_eq!(public.see_access(), None, "a public client can not speak for itself");
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Keyring {
         Ok(Self { keys, active, elsewhere: Vec::new() })
     }
 
-    /// Says which keys others have and this node lacks.
+    /// Says which keys the store lists and this node lacks.
     #[must_use]
     pub fn with_elsewhere(self, elsewhere: Vec<u8>) -> Self {
         Self { elsewhere, ..self }
@@ -198,12 +198,10 @@ impl Keyring {
         self.key(kid).is_some()
     }
 
-    /// Whether `kid` may be a key that has not reached this node yet: one that others have, or one a
-    /// little above all known.
-    pub fn is_plausible(&self, kid: u8) -> bool {
-        const AHEAD: u8 = 4;
-        let newest = self.keys.iter().map(|k| k.kid).max().unwrap_or(0);
-        self.elsewhere.contains(&kid) || (kid > newest && kid <= newest.saturating_add(AHEAD))
+    /// Whether `kid` is a key that has not reached this node yet: one that the store lists. Any other number
+    /// was made up, or its key was retired.
+    pub fn is_elsewhere(&self, kid: u8) -> bool {
+        self.elsewhere.contains(&kid)
     }
 
     /// A cipher ready to seal or open; `None` where this node lacks the key.
@@ -282,16 +280,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_kid_a_little_ahead_is_plausible_and_others_are_not() {
+    fn a_key_is_elsewhere_only_where_it_was_said_to_be() {
         let keys = keyring(&[3, 5], 5);
-        assert!(!keys.is_plausible(4) && !keys.is_plausible(5) && !keys.is_plausible(10));
-        assert!(keys.is_plausible(6) && keys.is_plausible(9));
-    }
-
-    #[test]
-    fn a_key_that_others_have_is_plausible() {
-        let keys = keyring(&[3], 3).with_elsewhere(vec![1, 200]);
-        assert!(keys.is_plausible(1) && keys.is_plausible(200) && !keys.is_plausible(2));
+        assert!((0..=u8::MAX).all(|kid| !keys.is_elsewhere(kid)));
+        let keys = keys.with_elsewhere(vec![1, 200]);
+        assert!((0..=u8::MAX).all(|kid| keys.is_elsewhere(kid) == [1, 200].contains(&kid)));
     }
 
     #[test]

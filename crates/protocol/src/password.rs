@@ -7,6 +7,7 @@
 use crate::authorize::ACR_PASSWORD;
 use crate::client::{Client, GrantType};
 use crate::ends::Ends;
+pub use crate::extent::Extent;
 use crate::family::{Beginning, Family, Fresh, Origin};
 use crate::form::Form;
 use crate::policy::Policy;
@@ -16,15 +17,6 @@ use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::user::UserId;
-
-/// What the grant will give once the password is proven.
-#[derive(Clone, Debug)]
-pub struct Extent {
-    /// The granted scope.
-    pub scope: Scope,
-    /// The granted resources.
-    pub resources: Resources,
-}
 
 /// The user name and the password of the request.
 ///

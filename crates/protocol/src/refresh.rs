@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::client::{Client, ClientId, GrantType};
+use crate::extent::Extent;
 use crate::family::{Family, FamilyId, Loaded, RevokeReason, Rotation};
 use crate::policy::{OnReuse, Policy};
 use crate::reject::{Reject, Why};
@@ -238,30 +239,29 @@ impl Table<'_> {
         };
         let family = &loaded.family;
         self.check_alive(loaded)?;
-        let (scope, resources) = self.check_extent(family)?;
-        let access = |generation| self.access(family, generation, scope, resources);
-
+        // RFC 9700 §4.14.2: what the request asks for is looked at once the token is one that is answered.
+        // Before, a used-up token would tell by it whether its session lives, and raise no alarm.
         let presented = self.request.token.generation;
         if presented == family.generation {
-            return Ok(if self.policy.renew_refresh_token {
-                self.rotate(Row::Current, loaded, access)
+            return if self.policy.renew_refresh_token {
+                self.rotate(Row::Current, loaded)
             } else {
-                self.keep(family, access(presented))
-            });
+                Ok(self.keep(family, self.access(family, presented)?))
+            };
         }
         if presented > family.generation {
-            return Ok(match self.request.token.epoch.cmp(&loaded.epoch) {
+            return match self.request.token.epoch.cmp(&loaded.epoch) {
                 // No token of the family is older than the family, whatever was lost since.
                 Ordering::Less if self.request.token.epoch < family.born.epoch() => {
-                    revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
+                    Ok(revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged))
                 }
-                Ordering::Less => self.rotate(Row::LostCommit, loaded, access),
+                Ordering::Less => self.rotate(Row::LostCommit, loaded),
                 Ordering::Equal => {
-                    revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged)
+                    Ok(revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged))
                 }
                 // Whoever is behind here, it is not the client.
-                Ordering::Greater => Decision::Wait,
-            });
+                Ordering::Greater => Ok(Decision::Wait),
+            };
         }
         if presented.checked_add(1) == Some(family.generation) {
             if presented < family.grace_floor {
@@ -272,7 +272,7 @@ impl Table<'_> {
                 return Ok(Decision::Retry {
                     seal: Seal { kid: family.kid, epoch: family.epoch },
                     generation: family.generation,
-                    access: access(family.generation),
+                    access: self.access(family, family.generation)?,
                 });
             }
         }
@@ -308,26 +308,25 @@ impl Table<'_> {
     /// What the new access token may do: the requested part of the grant, less what the client has
     /// since lost. The grant itself stays as it is (RFC 6749 §6). An answer names a scope that came
     /// out smaller, but not one that came out empty nor the resources, so these are refused.
-    fn check_extent(&self, family: &Family) -> Result<(Scope, Resources), Refusal> {
+    fn check_extent(&self, family: &Family) -> Result<Extent, Refusal> {
         let asked = self.request.scope.as_ref().unwrap_or(&family.scope);
         if !asked.is_subset(&family.scope) {
             return Err(refusal(Row::Denied, Why::ScopeNotGranted));
         }
-        let scope = asked.intersect(&self.client.scope);
-        if scope.is_empty() && !asked.is_empty() {
-            return Err(refusal(Row::Denied, Why::ScopeLost));
-        }
-        let allowed = family.resources.intersect(&self.client.resources);
-        let resources = Resources::grant(self.request.resources.as_ref(), &allowed)
-            .map_err(|reject| Refusal { row: Row::Denied, reject })?;
-        Ok((scope, resources))
+        let denied = |reject| Refusal { row: Row::Denied, reject };
+        let today = Extent::of_today(asked, &family.resources, self.client).map_err(denied)?;
+        let asked = self.request.resources.as_ref();
+        let resources = Resources::grant(asked, &today.resources).map_err(denied)?;
+        Ok(Extent { resources, ..today })
     }
 
-    fn rotate(&self, row: Row, loaded: &Loaded, access: impl FnOnce(u32) -> Access) -> Decision {
+    fn rotate(&self, row: Row, loaded: &Loaded) -> Result<Decision, Refusal> {
         let family = &loaded.family;
         let Some(to) = self.request.token.generation.checked_add(1) else {
-            return revocation(Row::Dead, RevokeReason::Overflow, Why::RefreshOverflow);
+            let why = Why::RefreshOverflow;
+            return Ok(revocation(Row::Dead, RevokeReason::Overflow, why));
         };
+        let access = self.access(family, to)?;
         let expires_at = if self.policy.extend_on_renewal {
             self.now.after(self.policy.refresh_token_lifetime).min(family.max_expires_at)
         } else {
@@ -342,7 +341,7 @@ impl Table<'_> {
             at: self.now,
             expires_at,
         };
-        Decision::Rotate { row, rotation, access: access(to) }
+        Ok(Decision::Rotate { row, rotation, access })
     }
 
     fn keep(&self, family: &Family, access: Access) -> Decision {
@@ -370,18 +369,13 @@ impl Table<'_> {
         self.now.distance(family.rotated_at) < grace
     }
 
-    fn access(
-        &self,
-        family: &Family,
-        generation: u32,
-        scope: Scope,
-        resources: Resources,
-    ) -> Access {
+    fn access(&self, family: &Family, generation: u32) -> Result<Access, Refusal> {
+        let Extent { scope, resources } = self.check_extent(family)?;
         // An access token must not outlive the authorization that it stands for.
         let expires_at =
             self.now.after(self.policy.access_token_lifetime).min(family.max_expires_at);
         let (user_id, family) = (family.user_id, family.id);
-        Access { user_id, family, generation, scope, resources, expires_at }
+        Ok(Access { user_id, family, generation, scope, resources, expires_at })
     }
 }
 
@@ -833,13 +827,44 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Case);
+
+    /// Requests for more than was granted, and the cause that each is refused for.
+    fn too_much() -> [(Change, Why); 3] {
+        [
+            (|c| c.scope = Some(scope("a z")), Why::ScopeNotGranted),
+            (|c| c.resources = Some(resources("https://z")), Why::ResourceNotGranted),
+            (|c| c.client.scope = scope("x"), Why::ScopeLost),
+        ]
+    }
+
     #[test]
-    fn a_request_for_too_much_writes_nothing_even_with_a_replayed_token() {
-        for generation in [3, 4, 5, 6] {
-            let wide = with(presented(generation), |c| c.scope = Some(scope("a z")));
-            assert_eq!(wide.refused(), (Row::Denied, Why::ScopeNotGranted));
-            let other = with(presented(generation), |c| c.resources = Some(resources("https://z")));
-            assert_eq!(other.refused(), (Row::Denied, Why::ResourceNotGranted));
+    fn a_request_for_too_much_is_denied_where_the_token_would_have_been_answered() {
+        for (ask, why) in too_much() {
+            assert_eq!(with(presented(5), ask).refused(), (Row::Denied, why));
+            let kept = with(presented(5), |c| c.policy.renew_refresh_token = false);
+            assert_eq!(with(kept, ask).refused(), (Row::Denied, why), "renewal off");
+            assert_eq!(with(presented(4), ask).refused(), (Row::Denied, why), "a retry");
+            let ahead = with(presented(6), |c| c.seal.epoch = 8);
+            assert_eq!(with(ahead, ask).refused(), (Row::Denied, why), "a lost commit");
+        }
+    }
+
+    #[test]
+    fn a_used_up_or_forged_token_is_judged_by_its_generation_whatever_it_asks_for() {
+        for (ask, _) in too_much() {
+            for generation in [0, 3] {
+                assert_eq!(with(presented(generation), ask).revoked(), REUSED);
+            }
+            let late = with(presented(4), |c| c.now = at(3600));
+            assert_eq!(with(late, ask).revoked(), REUSED, "the predecessor after its grace");
+            let deny = with(presented(3), |c| c.policy.on_reuse = OnReuse::Deny);
+            assert_eq!(with(deny, ask).refused(), (Row::Reuse, Why::RefreshReused));
+            let stale = with(presented(4), |c| c.family().grace_floor = 5);
+            assert_eq!(with(stale, ask).refused(), (Row::StaleRights, Why::RefreshStaleRights));
+            assert_eq!(with(presented(6), ask).revoked(), FORGED);
+            let behind = with(presented(6), |c| c.token.epoch = 8);
+            assert_eq!(with(behind, ask).decide(), Decision::Wait);
         }
     }
 

@@ -70,7 +70,7 @@ pub fn open_private(
     alg: SigningAlg,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-    let (_, private) = token::open(keys, Kind::SigningKey, &context(kid, alg), sealed)?;
+    let (_, private) = token::open_stored(keys, Kind::SigningKey, &context(kid, alg), sealed)?;
     Ok(Zeroizing::new(private))
 }
 

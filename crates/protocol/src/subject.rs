@@ -4,6 +4,9 @@
 //! another in each: HMAC-SHA-256 of sector and user, under a salt that is drawn once for an
 //! installation. Nobody without the salt can tell whether two of them mean one person, or who it is,
 //! even if they know every user's id; and this server need not be able to, because it compares.
+//!
+//! The session of a browser is told in the same way: a `sid` that two sectors share would say that both have
+//! the same person before them.
 
 use std::fmt;
 
@@ -13,6 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::browser_session::BrowserSessionId;
 use crate::id_token::SubjectId;
 use crate::keyring::{Keyring, Kind};
 use crate::token::{self, Unopened};
@@ -49,6 +53,16 @@ impl SubjectSalt {
         SubjectId::parse(&format!("{SUBJECT_PREFIX}{}", URL_SAFE_NO_PAD.encode(hash)))
     }
 
+    /// The `sid` of a browser's session in a sector. `None` never.
+    pub fn pairwise_sid(&self, sector: &str, session: BrowserSessionId) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(b"remint pairwise sid v1\0");
+        mac.update(sector.as_bytes());
+        mac.update(b"\0");
+        mac.update(&session.0);
+        Some(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+
     /// Seals it under the active root key. `None` never, with a keyring that has its own.
     pub fn seal(&self, keys: &Keyring) -> Option<Vec<u8>> {
         token::seal(keys, keys.active(), Kind::SubjectSalt, "", &self.0)
@@ -59,7 +73,7 @@ impl SubjectSalt {
     /// # Errors
     /// [`Unopened`].
     pub fn open(keys: &Keyring, sealed: &[u8]) -> Result<Self, Unopened> {
-        let (_, content) = token::open(keys, Kind::SubjectSalt, "", sealed)?;
+        let (_, content) = token::open_stored(keys, Kind::SubjectSalt, "", sealed)?;
         content.try_into().map(Self).map_err(|_| Unopened::Garbage)
     }
 }
@@ -107,6 +121,28 @@ mod tests {
         ];
         assert!(!others.contains(&known), "{others:?}");
     }
+
+    /// Clients keep `sid` and find their sessions by it when they are notified of a logout.
+    #[test]
+    fn checklist_74_a_pairwise_sid_stays_the_same_and_no_other_sector_or_session_has_it() {
+        let sid = |salt: u8, sector: &str, session: u8| {
+            let salt = SubjectSalt::new([salt; LEN]);
+            salt.pairwise_sid(sector, BrowserSessionId([session; 16])).unwrap()
+        };
+        let known = sid(1, "app.example", 3);
+        assert_eq!(known, KNOWN_SID);
+        let others = [
+            sid(1, "app.example", 4),
+            sid(1, "other.example", 3),
+            sid(2, "app.example", 3),
+            BrowserSessionId([3; 16]).sid(),
+            subject(1, "app.example", 3)[SUBJECT_PREFIX.len()..].to_owned(),
+        ];
+        assert!(!others.contains(&known), "{others:?}");
+        assert_eq!(BrowserSessionId::from_sid(&known), None, "it names no session by itself");
+    }
+
+    const KNOWN_SID: &str = "qFww892woGJX87vhpHme6dGvDfqrzx0X9ujaGu0AdpQ";
 
     #[test]
     fn checklist_54_no_client_id_can_be_one_and_both_kinds_look_like_a_subject() {

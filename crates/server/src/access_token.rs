@@ -1,18 +1,60 @@
 //! Access tokens as this server issues and takes them: opaque, or for clients that are registered so
 //! JWTs (RFC 9068). The endpoints need not know which.
 
+use std::sync::Arc;
+
 use remint_protocol::client::Client;
-use remint_protocol::family::Family;
+use remint_protocol::family::{Family, Loaded};
 use remint_protocol::id_token::SubjectId;
+use remint_protocol::introspect::{self, AccessState, Active};
 use remint_protocol::jwt_access_token::{self, JwtAccessToken};
+use remint_protocol::time::Timestamp;
 use remint_protocol::token::{self, ACCESS_PREFIX, AccessToken, Subject, Unopened};
 
 use crate::App;
+use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::id_token::alg_of;
 use crate::signing::{Expected, NotVerified};
 
+/// An access token of ours that somebody shows, with all that decides about it.
+pub(crate) struct Shown {
+    pub(crate) token: AccessToken,
+    /// The client that it was issued to, as registered today.
+    pub(crate) owner: Option<Arc<Registered>>,
+    /// What the user authorized, where there is a user.
+    pub(crate) family: Option<Loaded>,
+    is_denied: bool,
+}
+
+impl Shown {
+    /// What `caller` may learn of it; `None` where it is over, or none of their business.
+    pub(crate) fn judge(&self, app: &App, caller: &Client, now: Timestamp) -> Option<Active> {
+        let owner = self.owner.as_deref();
+        let state = AccessState {
+            owner: owner.map(|owner| &owner.client),
+            owner_policy: owner.map_or(&app.policy, |owner| &owner.policy),
+            family: self.family.as_ref(),
+            is_denied: self.is_denied,
+        };
+        introspect::access_token(caller, &self.token, state, now)
+    }
+}
+
 impl App {
+    /// Opens an access token of either format and reads what decides about it. `None` where it is none of
+    /// ours. Every endpoint that takes one asks this, and then [`Shown::judge`].
+    pub(crate) async fn load_access_token(&self, text: &str) -> Result<Option<Shown>, Failure> {
+        let Some(token) = self.open_access_token(text).await? else { return Ok(None) };
+        let owner = self.clients.find(token.client_id.as_str(), &self.store, &self.policy).await?;
+        let family = match token.subject {
+            Subject::Client { .. } => None,
+            Subject::User { family, .. } => self.store.load_family(family).await?,
+        };
+        let is_denied = self.store.is_access_token_revoked(token.jti).await?;
+        Ok(Some(Shown { token, owner, family, is_denied }))
+    }
+
     /// The access token as the client gets it. `family` is what the user authorized, where there is one.
     pub(crate) async fn seal_access_token(
         &self,

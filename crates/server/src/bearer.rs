@@ -20,13 +20,21 @@ pub(crate) fn token<'a>(head: &'a Parts, form: &'a Form<'_>) -> Result<Option<&'
         (Some(value), None, None) => {
             let text = value.to_str().map_err(|_| Why::AccessTokenMalformed)?;
             let (scheme, token) = text.split_once(' ').ok_or(Why::AccessTokenMalformed)?;
-            if !scheme.eq_ignore_ascii_case("Bearer") {
+            // RFC 6750 §2.1: "Bearer" 1*SP b64token
+            let token = token.trim_matches(' ');
+            if !scheme.eq_ignore_ascii_case("Bearer") || !is_b64token(token) {
                 return Err(Why::AccessTokenMalformed.into());
             }
-            Ok(Some(token.trim()))
+            Ok(Some(token))
         }
         _ => Err(Why::AccessTokenMalformed.into()),
     }
+}
+
+/// RFC 6750 §2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
 /// RFC 6750 §3.1: without a token there is nothing to say but the scheme.

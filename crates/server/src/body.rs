@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::App;
 use crate::failure::Failure;
+use crate::field;
 
 /// The largest body that is read, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -103,9 +104,14 @@ fn refuse_query(uri: &Uri) -> Result<(), Failure> {
 }
 
 fn refuse_other_types(headers: &HeaderMap) -> Result<(), Failure> {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    // RFC 9110 §8.3: one of two types would be the wrong one.
+    let value = match (all.next(), all.next()) {
+        (Some(value), None) => value.as_bytes(),
+        _ => b"",
+    };
+    let essence = field::strip(value.split(|b| *b == b';').next().unwrap_or_default());
+    if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         Ok(())
     } else {
         Err(Why::ContentTypeWrong.into())

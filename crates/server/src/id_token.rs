@@ -134,12 +134,16 @@ impl App {
         signed_in: &SignedIn<'_>,
     ) -> Result<Identity, Failure> {
         let sub = self.subject(client, signed_in.user_id).await?;
+        let sid = match signed_in.session {
+            Some(session) => Some(self.sid(client, session).await?),
+            None => None,
+        };
         let issuer = self.config.server.issuer.as_str();
         Ok(Identity {
             auth_time: Some(signed_in.auth_time),
             acr: Some(signed_in.acr.to_owned()).filter(|acr| !acr.is_empty()),
             amr: signed_in.amr.split_ascii_whitespace().map(ToOwned::to_owned).collect(),
-            sid: signed_in.session.map(BrowserSessionId::sid),
+            sid,
             ..Identity::new(issuer, sub, client.id.as_str())
         })
     }

@@ -6,10 +6,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use remint_protocol::introspect::{self, AccessState, Active};
+use remint_protocol::introspect::{self, Active};
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
-use remint_protocol::token::{self, REFRESH_PREFIX, RefreshToken, Subject};
+use remint_protocol::token::{self, REFRESH_PREFIX, RefreshToken};
 use serde::Serialize;
 
 use crate::App;
@@ -33,43 +33,24 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let text = form.find("token").ok_or(Why::TokenMissing)?;
     // The prefix says what it is; `token_type_hint` could only mislead (RFC 7662 §2.1: a hint).
     let active = if text.starts_with(REFRESH_PREFIX) {
-        refresh_token(app, &caller, text, now).await?
+        let active = refresh_token(app, &caller, text, now).await?;
+        active.map(|active| (active, Arc::clone(&caller.registered)))
     } else {
-        access_token(app, &caller, text, now).await?
+        let shown = app.load_access_token(text).await?;
+        let active = shown.as_ref().and_then(|shown| shown.judge(app, caller.client(), now));
+        active.zip(shown.and_then(|shown| shown.owner))
     };
-    let Some(active) = active else { return Ok(json(r#"{"active":false}"#).into_response()) };
-    let body = serde_json::to_vec(&Members::new(app, &active, subject(app, &active).await?));
+    let Some((active, owner)) = active else {
+        return Ok(json(r#"{"active":false}"#).into_response());
+    };
+    // Whom it speaks for, as its own client knows them, whoever asks.
+    let sub = match active.subject {
+        Some(user) => app.subject(&owner.client, user).await?.into(),
+        None => active.client_id.as_str().to_owned(),
+    };
+    let body = serde_json::to_vec(&Members::new(app, &active, sub));
     let body = body.map_err(|_| Failure::Internal("an answer does not encode"))?;
     Ok(json(body).into_response())
-}
-
-/// Whom the token speaks for, as its own client knows them, whoever asks.
-async fn subject(app: &App, active: &Active) -> Result<String, Failure> {
-    let Some(user) = active.subject else { return Ok(active.client_id.as_str().to_owned()) };
-    let owner = app.clients.find(active.client_id.as_str(), &app.store, &app.policy).await?;
-    let owner = owner.ok_or(Failure::Contended)?;
-    Ok(app.subject(&owner.client, user).await?.into())
-}
-
-async fn access_token(
-    app: &App,
-    caller: &Caller,
-    text: &str,
-    now: Timestamp,
-) -> Result<Option<Active>, Failure> {
-    let Some(token) = app.open_access_token(text).await? else { return Ok(None) };
-    let owner = app.clients.find(token.client_id.as_str(), &app.store, &app.policy).await?;
-    let family = match token.subject {
-        Subject::Client { .. } => None,
-        Subject::User { family, .. } => app.store.load_family(family).await?,
-    };
-    let state = AccessState {
-        owner: owner.as_deref().map(|o| &o.client),
-        owner_policy: owner.as_deref().map_or(&app.policy, |o| &o.policy),
-        family: family.as_ref(),
-        is_denied: app.store.is_access_token_revoked(token.jti).await?,
-    };
-    Ok(introspect::access_token(caller.client(), &token, state, now))
 }
 
 async fn refresh_token(

@@ -192,7 +192,7 @@ mod tests {
         file.remove(1);
         let known = resolve(&file, &stored).unwrap().unwrap();
         assert_eq!((known.active(), &known.lacks[..]), (2, &[1][..]));
-        assert!(known.is_plausible(1), "a token of it is no garbage");
+        assert!(known.is_elsewhere(1), "a token of it is no garbage");
         file.remove(2);
         assert!(resolve(&file, &stored).unwrap().is_none(), "the third never was active");
     }
@@ -206,7 +206,7 @@ mod tests {
         stored[1].fingerprint = stored[0].fingerprint;
         let known = resolve(&file, &stored).unwrap().unwrap();
         assert_eq!((known.active(), &known.differs[..]), (1, &[2][..]));
-        assert!(!known.knows(2) && known.is_plausible(2));
+        assert!(!known.knows(2) && known.is_elsewhere(2));
     }
 
     #[test]
@@ -217,6 +217,6 @@ mod tests {
         activate(&mut stored, 2, 2);
         stored[0].retired_at = Some(Timestamp::from_millis(3));
         let known = resolve(&file, &stored).unwrap().unwrap();
-        assert!(!known.knows(1) && !known.is_plausible(1) && known.lacks.is_empty());
+        assert!(!known.knows(1) && !known.is_elsewhere(1) && known.lacks.is_empty());
     }
 }

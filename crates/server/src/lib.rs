@@ -16,8 +16,10 @@ pub mod config;
 mod cors;
 pub mod entropy;
 mod failure;
+mod field;
 mod frontchannel;
 mod health;
+mod host;
 mod id_token;
 mod introspect;
 mod jwks;
@@ -125,7 +127,7 @@ impl App {
             pages: Pages::new(&config)?,
             metrics: Metrics::new(&store),
             backchannel: Backchannel::new(&config.logout),
-            request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
+            request_ids: RequestIds::new(&entropy::bytes()?),
             clients: Clients::default(),
             suspects: Suspects::default(),
             walks: playground::Walks::default(),

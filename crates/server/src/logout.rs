@@ -37,8 +37,8 @@ const REDIRECT_URI: &str = "post_logout_redirect_uri";
 struct Logout {
     raw: String,
     client: Option<Arc<Registered>>,
-    /// The session that the hint speaks of.
-    session: Option<BrowserSessionId>,
+    /// The `sid` that the hint has.
+    sid: Option<String>,
     next: Option<Next>,
 }
 
@@ -68,8 +68,14 @@ impl Logout {
             None => None,
         };
         let next = next(&form, client.as_deref())?;
-        let session = hint.and_then(|hint| BrowserSessionId::from_sid(hint.sid.as_deref()?));
-        Ok(Self { raw: raw.to_owned(), client, session, next })
+        let sid = hint.and_then(|hint| hint.sid);
+        Ok(Self { raw: raw.to_owned(), client, sid, next })
+    }
+
+    /// Whether the hint speaks of the session.
+    async fn is_of(&self, app: &App, session: BrowserSessionId) -> Result<bool, Failure> {
+        let Some(sid) = &self.sid else { return Ok(false) };
+        app.is_sid_of(self.client.as_deref().map(|found| &found.client), session, sid).await
     }
 
     /// The request, sealed for a page or for the way there.
@@ -146,7 +152,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
     let Some(person) = &browser.person else {
         return Ok(done(app, head, &browser, &logout, Vec::new()));
     };
-    if logout.session == Some(person.session.id) {
+    if logout.is_of(app, person.session.id).await? {
         return end(app, head, browser, &logout, now).await;
     }
     let page = SignOut {

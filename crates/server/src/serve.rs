@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,7 +25,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
 use crate::source::Peer;
-use crate::{App, backchannel, node, signing, sweep, watch};
+use crate::{App, backchannel, host, node, signing, sweep, watch};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +73,7 @@ pub async fn run(
 ) {
     let http = &app.config.http;
     let server = Arc::new(Server {
+        app: Arc::clone(&app),
         router,
         tls,
         header_timeout: http.header_timeout,
@@ -144,6 +146,7 @@ async fn any(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 struct Server {
+    app: Arc<App>,
     router: Router,
     tls: Option<Tls>,
     header_timeout: Duration,
@@ -175,10 +178,26 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let router = self.router.clone();
+        let (app, router) = (Arc::clone(&self.app), self.router.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            let checked = host::check(request.version(), request.uri(), request.headers());
+            let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             request.extensions_mut().insert(Peer(peer));
-            router.clone().oneshot(request)
+            let (app, router) = (Arc::clone(&app), router.clone());
+            async move {
+                if let Err(refused) = checked {
+                    app.metrics.reject(refused.name());
+                    tracing::debug!(%peer, ?refused, "a request was refused before it was read");
+                    return Ok(host::refuse(refused));
+                }
+                let mut response = router.oneshot(request).await?;
+                // RFC 9112 §6.1: a Content-Length beside it may have been dropped already.
+                if is_chunked {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<_, std::convert::Infallible>(response)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

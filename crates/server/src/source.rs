@@ -4,7 +4,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
+
+use crate::field;
 
 /// The address of the peer that opened the connection.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +22,12 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ip
     // The first proxy writes the client alone, and each behind it appends the peer that it saw. Read
     // from the end, where our own proxy wrote: the first hop that is no proxy of ours is the client.
     // Whatever a first proxy that appends, too, left in front of it was written by the client itself.
-    let values: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
-    let hops = values.into_iter().rev().flat_map(|list| list.rsplit(','));
-    hops.map_while(|hop| address(hop.trim())).find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+    // A client may write any bytes there; they must not take with them what the proxy wrote behind them.
+    let values: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    let hops = values.into_iter().rev().flat_map(|list| list.rsplit(|b| *b == b','));
+    let addresses = hops.map_while(|hop| address(std::str::from_utf8(field::strip(hop)).ok()?));
+    addresses.into_iter().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
 }
 
 /// Some proxies write the port, too.
@@ -42,7 +46,8 @@ mod tests {
         extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append("x-forwarded-for", value);
         }
         source(&extensions, &headers, &["127.0.0.1".parse().unwrap()]).to_string()
     }
@@ -68,5 +73,16 @@ mod tests {
         assert_eq!(from("127.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
         assert_eq!(from("127.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
         assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_wrote_does_not_hide_what_the_proxy_wrote_behind_it() {
+        assert_eq!(from("127.0.0.1", &["\u{e9}, 1.1.1.1"]), "1.1.1.1");
+        assert_eq!(from("127.0.0.1", &["6.6.6.6", "\u{e9},1.1.1.1\t"]), "1.1.1.1");
+        for no_address in
+            ["\u{a0}1.1.1.1", "1.1.1.1\u{2000}", "+1.1.1.1", "01.1.1.1", "1.1.1.1:+1", "unknown"]
+        {
+            assert_eq!(from("127.0.0.1", &[no_address]), "127.0.0.1", "{no_address:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::Client;
 use remint_protocol::id_token::SubjectId;
 use remint_protocol::subject::{self, SubjectSalt};
@@ -34,6 +35,38 @@ impl App {
             Some(sector) => self.subject_salt().await?.pairwise(sector, user),
         };
         subject.ok_or(Failure::Internal("a subject is no subject"))
+    }
+
+    /// The `sid` of a browser's session for a client: that of its sector, where it knows people by one.
+    pub(crate) async fn sid(
+        &self,
+        client: &Client,
+        session: BrowserSessionId,
+    ) -> Result<String, Failure> {
+        match &client.relying_party.pairwise_sector {
+            None => Ok(session.sid()),
+            Some(sector) => {
+                let sid = self.subject_salt().await?.pairwise_sid(sector, session);
+                sid.ok_or(Failure::Internal("a session has no sid"))
+            }
+        }
+    }
+
+    /// Whether a `sid` out of an ID token of ours means the session. `client` is the one that it was issued to;
+    /// tokens from before it got a sector, and from before sectors had a `sid` of their own, have the public one.
+    pub(crate) async fn is_sid_of(
+        &self,
+        client: Option<&Client>,
+        session: BrowserSessionId,
+        sid: &str,
+    ) -> Result<bool, Failure> {
+        if session.sid() == sid {
+            return Ok(true);
+        }
+        match client {
+            Some(client) => Ok(self.sid(client, session).await? == sid),
+            None => Ok(false),
+        }
     }
 
     async fn subject_salt(&self) -> Result<Arc<SubjectSalt>, Failure> {

@@ -8,7 +8,6 @@ use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse as _, Response};
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::form::Form;
-use remint_protocol::introspect::{self, AccessState};
 use remint_protocol::reject::Why;
 use remint_protocol::token::Subject;
 use serde_json::{Map, Value};
@@ -46,30 +45,21 @@ fn has_body(request: &Request) -> bool {
 async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let Some(text) = bearer::token(head, form)? else { return Ok(bearer::challenge()) };
     let now = app.clock.now();
-    let token = app.open_access_token(text).await?.ok_or(Why::AccessTokenDead)?;
-    let Subject::User { user_id, family, .. } = token.subject else {
+    let shown = app.load_access_token(text).await?.ok_or(Why::AccessTokenDead)?;
+    let Subject::User { user_id, .. } = shown.token.subject else {
         return Err(Why::AccessTokenWithoutOpenid.into());
     };
-    let owner = app.clients.find(token.client_id.as_str(), &app.store, &app.policy).await?;
-    let family = app.store.load_family(family).await?;
-    let state = AccessState {
-        owner: owner.as_deref().map(|o| &o.client),
-        owner_policy: owner.as_deref().map_or(&app.policy, |o| &o.policy),
-        family: family.as_ref(),
-        is_denied: app.store.is_access_token_revoked(token.jti).await?,
-    };
-    let owner = owner.as_deref().ok_or(Why::AccessTokenDead)?;
-    introspect::access_token(&owner.client, &token, state, now).ok_or(Why::AccessTokenDead)?;
-    if !token.scope.contains("openid") {
+    let owner = shown.owner.as_deref().ok_or(Why::AccessTokenDead)?;
+    let active = shown.judge(app, &owner.client, now).ok_or(Why::AccessTokenDead)?;
+    if !active.scope.contains("openid") {
         return Err(Why::AccessTokenWithoutOpenid.into());
     }
-    let asked = family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
+    let asked = shown.family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
     let requested = Requested::kept(asked, &owner.client).userinfo;
-    let scope = token.scope.intersect(&owner.client.scope);
     // §5.3.2: the same `sub` as in the ID token.
     let sub = app.subject(&owner.client, user_id).await?;
     let mut claims = Map::from_iter([("sub".into(), Value::String(sub.into()))]);
-    claims.extend(app.claims(user_id, &scope, &requested).await?);
+    claims.extend(app.claims(user_id, &active.scope, &requested).await?);
     let body = serde_json::to_vec(&claims);
     Ok(json(body.map_err(|_| Failure::Internal("an answer does not encode"))?).into_response())
 }

@@ -12,7 +12,7 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 
 use crate::batch::{Outcome, Statement, Write};
-use crate::row::{Columns, FromValue as _, Row};
+use crate::row::{Columns, Row};
 use crate::{Error, Store};
 
 /// For each client that wants to be told and has got tokens in a session which is not over yet.
@@ -73,7 +73,7 @@ const DELETE: Statement =
     Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2").healing();
 
 const LIST_FRONTCHANNEL: Statement = Statement::new(
-    "SELECT DISTINCT c.frontchannel_logout_uri FROM families f JOIN clients c ON c.id = f.client_id \
+    "SELECT DISTINCT c.id FROM families f JOIN clients c ON c.id = f.client_id \
      WHERE f.user_id = ?1 AND f.session_id = ?2 AND c.disabled_at IS NULL \
      AND c.frontchannel_logout_uri IS NOT NULL LIMIT ?3",
 );
@@ -185,20 +185,20 @@ impl Store {
         self.commit(vec![Write::any(&DELETE, values)]).await
     }
 
-    /// Lists at most `limit` front-channel logout URLs of the clients that have got tokens in a session.
+    /// Lists at most `limit` of the clients with a front-channel logout URL that have got tokens in a session.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn list_frontchannel_logout_uris(
+    pub async fn list_frontchannel_clients(
         &self,
         (user, session): (UserId, BrowserSessionId),
         limit: u32,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<ClientId>, Error> {
         let values = [user.0.into(), session.0.into(), limit.into()];
         let rows = self.read(&LIST_FRONTCHANNEL, &values).await?;
-        let uri = |row: Row| row.into_iter().next().and_then(String::from_value);
-        let corrupt = || Error::Corrupt { table: "clients", column: "frontchannel_logout_uri" };
-        rows.into_iter().map(|row| uri(row).ok_or_else(corrupt)).collect()
+        let client =
+            |row| Columns::new("clients", row).parse("id", |id: String| ClientId::parse(&id));
+        rows.into_iter().map(client).collect()
     }
 }
 

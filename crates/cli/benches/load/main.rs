@@ -41,15 +41,16 @@ const STARTS: usize = 5;
 const IDLE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let result = options::parse(std::env::args().skip(1)).and_then(|command| match command {
-        Command::Bare { port } => bare::serve(port),
-        Command::Measure(options) => measure(&options),
-        Command::MeasurePostgres(options) => postgres::measure(&options),
-        Command::Explain(text) => {
-            eprintln!("{text}");
-            Ok(())
-        }
-    });
+    let result = options::parse(std::env::args_os().skip(1).filter_map(|a| a.into_string().ok()))
+        .and_then(|command| match command {
+            Command::Bare { port } => bare::serve(port),
+            Command::Measure(options) => measure(&options),
+            Command::MeasurePostgres(options) => postgres::measure(&options),
+            Command::Explain(text) => {
+                eprintln!("{text}");
+                Ok(())
+            }
+        });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -25,7 +25,8 @@ impl Address {
         let (host, port) = match authority.rsplit_once(':') {
             // The colons of an IPv6 address stand in brackets.
             Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().ok().filter(|port| *port > 0)?)
+                let is_number = port.bytes().all(|b| b.is_ascii_digit());
+                (host, port.parse().ok().filter(|port| *port > 0 && is_number)?)
             }
             _ => (authority, default_port),
         };

@@ -201,7 +201,7 @@ impl Walk<'_> {
             return label.to_owned();
         }
         let text: String = node.children().filter_map(|child| own_text(child)).collect();
-        if !text.trim().is_empty() {
+        if !text.trim_matches(WHITE_SPACE).is_empty() {
             return self.resolved(&text);
         }
         let attributes: Vec<String> = node
@@ -259,9 +259,13 @@ fn label(node: Node<'_, '_>, by: By) -> String {
     if text.is_empty() { "?".to_owned() } else { text }
 }
 
+/// XML 1.0 §2.3: `S ::= (#x20 | #x9 | #xD | #xA)+`. What only Unicode calls white space is text.
+pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Text made fit for a report: on one line, short, and without characters that steer a terminal.
 fn shown(text: &str, limit: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = text.split(WHITE_SPACE).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
     let mut chars = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut short: String = chars.by_ref().take(limit).collect();
     if chars.next().is_some() {

@@ -527,6 +527,17 @@ mod tests {
     }
 
     #[test]
+    fn only_what_xml_calls_white_space_is_taken_off_a_value() {
+        let element = "RefreshTokenValidityPeriod";
+        let value = |text: &str| file(&format!("<{element}>{text}</{element}>"));
+        let plain = import(&value("3600")).toml;
+        assert_eq!(import(&value(" \t\r\n3600\n ")).toml, plain);
+        for odd in ["\u{a0}3600", "3600\u{2000}", "\u{85}3600", "\u{3000}"] {
+            assert!(error(&value(odd)).contains("which is not a number"), "{odd:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_number_or_no_boolean_is_an_error_that_says_what_to_write() {
         for element in [
             "RefreshTokenValidityPeriod",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::document::WHITE_SPACE;
+
 /// What the placeholders stand for. WSO2 takes the values from carbon.xml; the
 /// defaults are those of an untouched installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Placeholders {
         while let Some((before, after)) = rest.split_once("${") {
             out.push_str(before);
             if let Some((name, tail)) = after.split_once('}')
-                && let Some(value) = self.value(name.trim())
+                && let Some(value) = self.value(name.trim_matches(WHITE_SPACE))
             {
                 out.push_str(&value);
                 rest = tail;

@@ -1,7 +1,7 @@
 //! What each element becomes: a value in the draft, a verdict and a sentence that says why.
 
 use super::address::Address;
-use super::document::{Found, Section};
+use super::document::{Found, Section, WHITE_SPACE};
 use super::draft::{Draft, Setting, Value};
 use super::elements::Rule;
 use super::error::ImportError;
@@ -381,5 +381,5 @@ pub(super) fn switch(found: &Found) -> Result<bool, ImportError> {
 /// A value without the quotation marks that some put around it.
 fn bare(value: &str) -> &str {
     let quoted = |mark| value.strip_prefix(mark).and_then(|rest: &str| rest.strip_suffix(mark));
-    quoted('"').or_else(|| quoted('\'')).map_or(value, str::trim)
+    quoted('"').or_else(|| quoted('\'')).map_or(value, |inner| inner.trim_matches(WHITE_SPACE))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::place::{Place, open_source, open_target};
 use super::progress::Shown;
 use crate::install::{CONFIG_FILE, Location, block_on};
-use crate::output::Output;
+use crate::output::{Output, note};
 
 /// Copy an installation to another store.
 ///
@@ -91,10 +91,10 @@ impl Copy {
         self.output.many(&printed, &["table", "source", "target", "written", "removed"])?;
         check(&copied)?;
         if !self.output.json {
-            eprintln!(
+            note(&format!(
                 "The epoch of the target is {epoch}. What changes at the source from now on is not at the \
                  target: stop the servers of the source, if any run, and copy again."
-            );
+            ));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Copy {
         if is_there || places.contains(&&Place::Config) {
             return self.location.config();
         }
-        let sources = Sources::without_file(Path::new(".")).with_variables(std::env::vars());
+        let sources = Sources::without_file(Path::new(".")).with_environment(std::env::vars_os())?;
         Ok(Config::resolve(&sources)?)
     }
 }

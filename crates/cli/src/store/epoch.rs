@@ -6,6 +6,7 @@ use remint_store::{Outcome, Store};
 use serde::Serialize;
 
 use crate::install::{Common, block_on, open_store};
+use crate::output::digits;
 
 /// Show and raise the epoch.
 ///
@@ -37,7 +38,7 @@ pub(crate) enum Epoch {
 pub(crate) struct Bump {
     /// Raise it above this one, which was in use before the restore. An epoch that tokens already have
     /// would take their holders for forgers.
-    #[arg(long, value_name = "EPOCH", default_value_t = 0)]
+    #[arg(long, value_name = "EPOCH", default_value_t = 0, value_parser = digits::<u16>)]
     above: u16,
     #[command(flatten)]
     common: Common,

@@ -5,6 +5,8 @@ use std::io::{IsTerminal as _, stderr};
 use indicatif::{ProgressBar, ProgressStyle};
 use remint_store::Progress;
 
+use crate::output::note;
+
 /// The length of the bar: shares are thousandths.
 const WHOLE: u64 = 1_000;
 
@@ -26,7 +28,7 @@ impl Shown {
         let is_over = now.share == Some(WHOLE);
         let Some(bar) = &self.0 else {
             if is_over {
-                eprintln!("{}: {} rows", now.table, now.rows);
+                note(&format!("{}: {} rows", now.table, now.rows));
             }
             return;
         };

@@ -163,3 +163,58 @@ fn a_command_line_that_can_not_be_read_says_how() {
     assert_eq!(ran.status.code(), Some(2));
     assert!(ran.stderr.contains("write a time such as"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_public_client_becomes_confidential_on_purpose_alone() {
+    let home = Home::furnished();
+    let spa =
+        ["client", "create", "--id", "spa", "--public", "--grant", "password", "--scope", "a b"];
+    let with_secret = home.run_with(&[&spa[..], &["--secret-stdin"]].concat(), "x");
+    assert_eq!(with_secret.status.code(), Some(2), "--public leaves no secret to give");
+    let by_method = [
+        &["client", "create", "--id", "spa", "--grant", "password"][..],
+        &["--token-endpoint-auth-method", "none", "--secret-stdin"],
+    ]
+    .concat();
+    let error = home.run_with(&by_method, "x").failed();
+    assert!(error.contains("a public client has no secret: leave out --secret-stdin"), "{error}");
+    home.run(&spa).ok();
+    let before = home.json(&["client", "show", "spa"]);
+    for rotate in [
+        &["client", "rotate-secret", "spa"][..],
+        &["client", "rotate-secret", "spa", "--keep-old", "1h"],
+    ] {
+        let error = home.run(rotate).failed();
+        assert!(error.contains("the client spa is public"), "{error}");
+        let way = "remint client update spa --token-endpoint-auth-method client_secret_basic";
+        assert!(error.contains(way), "{error}");
+    }
+    let read = home.run_with(&["client", "rotate-secret", "spa", "--secret-stdin"], "x\n").failed();
+    assert!(read.contains("is public"), "{read}");
+    // What changes something else changes nothing of it.
+    home.run(&["client", "update", "spa", "--name", "The app"]).ok();
+    let after = home.json(&["client", "show", "spa"]);
+    assert_eq!(after["token_endpoint_auth_methods"], before["token_endpoint_auth_methods"]);
+    // On purpose, it gets the secret that it needs from then on.
+    let method = ["--token-endpoint-auth-method", "client_secret_basic"];
+    let update = [&["client", "update", "spa"][..], &method].concat();
+    let secret = home.json(&update)["client_secret"].as_str().unwrap().to_owned();
+    let server = home.serve();
+    let form = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+    server.try_post_as(&format!("spa:{secret}"), "/oauth2/token", &form).unwrap().ok();
+    // Again it changes nothing, and no secret is lost or made.
+    assert_eq!(home.json(&update)["client_secret"], json!(null));
+    server.try_post_as(&format!("spa:{secret}"), "/oauth2/token", &form).unwrap().ok();
+    let read = [&update[..], &["--secret-stdin"]].concat();
+    let error = home.run_with(&read, "x").failed();
+    assert!(error.contains("`remint client rotate-secret spa` changes a secret"), "{error}");
+    // And back, which says what is lost.
+    let public = ["client", "update", "spa", "--token-endpoint-auth-method", "none"];
+    let ran = home.run(&public).ok();
+    assert!(ran.stderr.contains("The client is public now: its secret is deleted"), "{ran:?}");
+    home.run_with(&read, "own-secret\n").ok();
+    eventually("the secret that was read works", || {
+        let answer = server.try_post_as("spa:own-secret", "/oauth2/token", &form);
+        answer.is_some_and(|answer| answer.status == 200)
+    });
+}

@@ -42,6 +42,8 @@ mod signing;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

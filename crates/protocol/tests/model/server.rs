@@ -151,6 +151,18 @@ impl Server {
         let request = Request { token: &token, scope: None, resources: None };
         let policy = Policy { renew_refresh_token: renews, ..self.policy.clone() };
         let decision = decide(&request, Some(&loaded), &self.client, &policy, kid, ago(age));
+        // What a request asks for never decides before the generation does: whoever presents a token that is not
+        // answered learns the same, and ends the same, with a scope that was never granted.
+        let wide = Request { scope: Some(Scope::parse("never").unwrap()), ..request.clone() };
+        let asked = decide(&wide, Some(&loaded), &self.client, &policy, kid, ago(age));
+        match &decision {
+            Decision::Rotate { .. } | Decision::Keep { .. } | Decision::Retry { .. } => {
+                assert_eq!(asked.row(), remint_protocol::refresh::Row::Denied, "{asked:?}");
+            }
+            Decision::Refuse(_) | Decision::Revoke { .. } | Decision::Wait => {
+                assert_eq!(asked, decision);
+            }
+        }
         self.rows.borrow_mut().insert(decision.row().name());
         if let Decision::Rotate { rotation, .. } = &decision {
             let made = (rotation.at, rotation.kid, u16::from(epoch));

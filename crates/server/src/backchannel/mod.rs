@@ -282,7 +282,7 @@ async fn token(
     now: Timestamp,
 ) -> Result<String, Failure> {
     let sub = app.subject(client, notice.user_id).await?;
-    let over = Over::SessionOf(sub, notice.session.sid());
+    let over = Over::SessionOf(sub, app.sid(client, notice.session).await?);
     let issuer = app.config.server.issuer.as_str();
     let claims = LogoutToken::new(issuer, client.id.as_str(), over, entropy::jti()?, now);
     // §2.4: by the algorithm of its ID tokens.

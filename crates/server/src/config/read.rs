@@ -1,5 +1,6 @@
 //! Reading: from a file, the environment and flags to values with their origin.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,9 @@ pub struct Sources {
 /// How many letters of a variable's name may be wrong to be taken for a typo. Others that begin
 /// with `REMINT_` are let be: Kubernetes makes some for a service of that name.
 const TYPO: usize = 3;
+
+/// How all variables of ours begin.
+const PREFIX: &str = "REMINT_";
 
 impl Sources {
     /// No file: every key has its default, relative paths start from `base`.
@@ -129,11 +133,38 @@ impl Sources {
             if let Some(key) = keys().find(|key| variable(key.name) == name) {
                 let origin = Origin::Variable(name);
                 self.written.push(Written { key: key.name.to_owned(), text, origin });
-            } else if name.starts_with("REMINT_") {
+            } else if name.starts_with(PREFIX) {
                 self.misspelt = self.misspelt.or_else(|| misspelt(name));
             }
         }
         self
+    }
+
+    /// Puts the environment of a process over what was read so far. What others put there is theirs, in whatever
+    /// encoding; a variable of ours must be text.
+    ///
+    /// # Errors
+    /// Names a variable of ours that is not UTF-8.
+    pub fn with_environment(
+        self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut texts = Vec::new();
+        for (name, value) in variables {
+            if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                continue;
+            }
+            match (name.to_str(), value.into_string()) {
+                (Some(name), Ok(value)) => texts.push((name.to_owned(), value)),
+                _ => {
+                    return Err(ConfigError {
+                        origin: Origin::Variable(name.to_string_lossy().into_owned()),
+                        message: "the variable is not UTF-8: write it in UTF-8, or unset it".into(),
+                    });
+                }
+            }
+        }
+        Ok(self.with_variables(texts))
     }
 
     /// Puts a flag over what was read so far.
@@ -326,6 +357,35 @@ mod tests {
         for foreign in ["REMINT_PORT", "REMINT_SERVICE_HOST", "REMINT_PORT_9443_TCP_ADDR", "HOME"] {
             assert!(with(foreign).is_ok(), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_variable_of_ours_is_utf_8_and_others_may_be_anything() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let raw = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let read = |name: &[u8], value: &[u8]| {
+            let sources = Sources::default().with_environment([(raw(name), raw(value))]);
+            sources.map(|sources| sources.origin("issuer")).map_err(|e| e.to_string())
+        };
+        for (name, value) in
+            [(&b"LESSCHARSET"[..], &b"\xe9"[..]), (b"\xff", b"x"), (b"XREMINT_ISSUER", b"\xe9")]
+        {
+            assert_eq!(read(name, value), Ok(Origin::Default));
+        }
+        let set = Origin::Variable("REMINT_ISSUER".into());
+        assert_eq!(read(b"REMINT_ISSUER", b"https://a"), Ok(set));
+        let error = "REMINT_ISSUER: the variable is not UTF-8: write it in UTF-8, or unset it";
+        assert_eq!(read(b"REMINT_ISSUER", b"https://\xe9").unwrap_err(), error);
+        assert!(read(b"REMINT_\xe9", b"x").unwrap_err().starts_with("REMINT_\u{fffd}: "));
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_line_ends_of_windows_change_nothing() {
+        let plain = resolve("issuer = \"https://a\"\n\n[tokens]\ngrace_period = \"5s\"\n").unwrap();
+        let other = "\u{feff}issuer = \"https://a\"\r\n\r\n[tokens]\r\ngrace_period = \"5s\"\r\n";
+        assert_eq!(resolve(other).unwrap().show(), plain.show());
+        let error = resolve(&other.replace("5s", "soon")).unwrap_err();
+        assert!(error.starts_with("/etc/remint.toml:4: "), "{error}");
     }
 
     #[test]

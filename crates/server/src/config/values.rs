@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use remint_protocol::policy::{MaxLifetime, OnReuse};
@@ -34,11 +35,16 @@ impl Setting for bool {
     }
 }
 
+/// Reads a number of digits alone: Rust's own parser takes a sign as well.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 impl Setting for u32 {
     const EXPECTS: &'static str = "a whole number, for example 64";
 
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
+        digits(text)
     }
 
     fn show(&self) -> String {
@@ -50,8 +56,10 @@ impl Setting for Duration {
     const EXPECTS: &'static str = "a time such as \"1d\", \"1h 30m\", \"90s\", or whole seconds";
 
     fn read(text: &str) -> Option<Self> {
-        let seconds = text.parse().map(Self::from_secs).ok();
-        seconds.or_else(|| humantime::parse_duration(text).ok())
+        // Between the parts of a time stand spaces; humantime takes whatever Unicode calls white space.
+        let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ' || b == b'.');
+        let seconds = digits(text).map(Self::from_secs);
+        seconds.or_else(|| humantime::parse_duration(text).ok().filter(|_| is_plain))
     }
 
     fn show(&self) -> String {
@@ -287,7 +295,7 @@ impl Setting for ListenAddress {
     fn read(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let is_host_good = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
-        (is_host_good && port.parse::<u16>().is_ok()).then(|| Self(text.to_owned()))
+        (is_host_good && digits::<u16>(port).is_some()).then(|| Self(text.to_owned()))
     }
 
     fn show(&self) -> String {
@@ -327,7 +335,7 @@ impl Setting for Argon2Memory {
     const EXPECTS: &'static str = "memory from \"8MiB\" to \"1024MiB\", for example \"19MiB\"";
 
     fn read(text: &str) -> Option<Self> {
-        let mebibytes: u32 = text.strip_suffix("MiB")?.trim().parse().ok()?;
+        let mebibytes: u32 = digits(text.strip_suffix("MiB")?.trim_end_matches(' '))?;
         (8..=1024).contains(&mebibytes).then(|| Self(mebibytes * 1024))
     }
 

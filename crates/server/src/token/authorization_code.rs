@@ -20,6 +20,7 @@ use crate::id_token::{SignedIn, With};
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, client, now) = (request.app, request.caller.client(), request.now);
     code::is_registered(client)?;
+    let narrowed = request.resources()?;
     let text = request.form.find("code").ok_or(Why::CodeMissing)?;
     let opened = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
     let code = &opened.code;
@@ -29,13 +30,16 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         must_repeat_uri: client.authorize.repeat_redirect_uri,
     };
     code.check(&redemption, now)?;
-    let redeemed = Redeemed { request, code, narrowed: request.resources()? };
+    let redeemed = Redeemed { request, code, narrowed };
     let whose = (code.user_id, &client.id);
     let standing = app.store.load_code_standing(code.session, whose).await?;
     let Some(session) = opened.bound(&client.id, &standing) else {
-        return redeemed.again(false).await;
+        return redeemed.again(false, None).await;
     };
     code.check_standing(client, redemption.redirect_uri, &standing)?;
+    if let Err(reject) = code.check_extent(client, redeemed.narrowed.as_ref()) {
+        return redeemed.again(true, Some(reject)).await;
+    }
     let seal = Seal { kid: app.keys().active(), epoch: standing.epoch };
     let (family, access) = code.begin(client, session.proven, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
@@ -45,7 +49,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             redeemed.tell("session.started", None);
             Ok(response)
         }
-        Outcome::Conflict => redeemed.again(true).await,
+        Outcome::Conflict => redeemed.again(true, None).await,
     }
 }
 
@@ -65,13 +69,25 @@ struct Redeemed<'a> {
 }
 
 impl Redeemed<'_> {
-    /// Answers to a code that begins nothing: it was redeemed before, or what it stands on ended. `is_bound`:
-    /// the browser's session is as it was when the code was issued.
-    async fn again(&self, is_bound: bool) -> Result<TokenResponse, Failure> {
+    /// Answers to a code that begins nothing: it was redeemed before, what it stands on ended, or it is asked for
+    /// `too_much`. One that was redeemed before is judged by that alone, and raises the alarm. `is_bound`: the
+    /// browser's session is as it was when the code was issued.
+    async fn again(
+        &self,
+        is_bound: bool,
+        too_much: Option<Reject>,
+    ) -> Result<TokenResponse, Failure> {
         let (app, now) = (self.request.app, self.request.now);
         let loaded = app.store.load_family(self.code.family).await?;
-        let policy = self.request.caller.policy();
-        match code::presented_again((self.code, is_bound), loaded.as_ref(), policy, now) {
+        if let Some(reject) = too_much.filter(|_| loaded.is_none()) {
+            return self.refuse("code.denied", reject);
+        }
+        let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
+        let presented = (self.code, is_bound);
+        match code::presented_again(presented, loaded.as_ref(), client, policy, now) {
+            Presented::Retry(_) if let Some(reject) = too_much => {
+                self.refuse("code.denied", reject)
+            }
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
                 let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;

@@ -21,9 +21,10 @@ const ATTEMPTS: usize = 3;
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let app = request.app;
     let text = request.form.find("refresh_token").ok_or(Why::RefreshMissing)?;
+    // Before the token is looked at: what is malformed says nothing about it.
+    let (scope, resources) = (request.scope()?, request.resources()?);
     let presented = open(request, text)?;
-    let asked =
-        Request { token: &presented, scope: request.scope()?, resources: request.resources()? };
+    let asked = Request { token: &presented, scope, resources };
     for _ in 0..ATTEMPTS {
         let loaded = app.store.load_family(presented.family).await?;
         let (client, policy) = (request.caller.client(), request.caller.policy());

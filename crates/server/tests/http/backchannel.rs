@@ -520,3 +520,26 @@ fn a_hint_of_another_session_asks_first_and_tells_of_the_browsers_own() {
     assert_eq!(told["sid"], claims(own["id_token"].as_str().unwrap())["sid"]);
     assert!(BrowserSessionId::from_sid(told["sid"].as_str().unwrap()).is_some());
 }
+
+#[test]
+fn a_logout_token_has_the_sid_that_the_id_tokens_of_its_sector_had() {
+    let (site, listener) = told_site();
+    register(&site, "other", listener.url());
+    for (id, sector) in [("web", "a.example"), ("other", "b.example")] {
+        site.change(id, |client| client.relying_party.pairwise_sector = Some(sector.into()));
+    }
+    let mut visitor = site.visitor();
+    let mut known = ["web", "other"].map(|id| {
+        let tokens = obtain(&site, &mut visitor, id, "openid a");
+        (id, claims(tokens["id_token"].as_str().unwrap())["sid"].clone())
+    });
+    assert_ne!(known[0].1, known[1].1);
+    sign_out(&mut visitor);
+    wait_for(&site, "told", 2);
+    let mut told: Vec<_> = listener.tokens().iter().map(|token| claims(token)).collect();
+    told.sort_by_key(|claims| claims["aud"].to_string());
+    known.sort_by_key(|(id, _)| *id);
+    for (told, (id, sid)) in told.iter().zip(&known) {
+        assert_eq!((&told["aud"], &told["sid"]), (&json!(id), sid));
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use remint_protocol::family::RevokeReason;
 use remint_protocol::redirect_uri::RedirectUri;
+use remint_protocol::scope::Scope;
 
 use crate::site::{As, PASSWORD, Site};
 use crate::visitor::{CALLBACK, Callback, claims, hidden, is_consent, is_sign_in, request};
@@ -300,4 +301,41 @@ fn a_client_without_a_name_is_called_by_its_id_on_every_page() {
     for page in [sign_in, consent, visitor.get("/account"), sign_out] {
         assert!(page.body.contains("<bdi>nameless</bdi>"), "{page:?}");
     }
+}
+
+#[test]
+fn a_used_up_code_raises_the_alarm_whatever_it_asks_for() {
+    let site = Site::new();
+    site.register_web("web", |_| {});
+    let code = site.visitor().code(&[]);
+    let tokens = site.redeem(&code).ok();
+    let refused = site.redeem_with(As::Client("web"), &code, &[("resource", "https://z")]);
+    refused.expect(400, "invalid_grant");
+    let refresh = tokens.text("refresh_token");
+    site.refresh_as(As::Client("web"), &refresh, &[]).expect(400, "invalid_grant");
+}
+
+#[test]
+fn a_code_that_asks_for_too_much_is_refused_and_can_still_be_redeemed() {
+    let site = Site::new();
+    site.register_web("web", |_| {});
+    let code = site.visitor().code(&[]);
+    let wide = [("resource", "https://z")];
+    site.redeem_with(As::Client("web"), &code, &wide).expect(400, "invalid_target");
+    site.change("web", |client| client.scope = Scope::parse("b").unwrap());
+    site.redeem(&code).expect(400, "invalid_scope");
+    site.change("web", |client| client.scope = Scope::parse("openid b").unwrap());
+    assert_eq!(site.redeem(&code).ok().text("scope"), "openid");
+}
+
+#[test]
+fn a_retried_redemption_gives_no_more_than_the_client_is_registered_for_today() {
+    let site = Site::with("tokens.grace_period=60s");
+    site.register_web("web", |_| {});
+    let code = site.visitor().code(&[("scope", "openid a b")]);
+    let first = site.redeem(&code).ok();
+    site.change("web", |client| client.scope = Scope::parse("openid b").unwrap());
+    let again = site.redeem(&code).ok();
+    assert_eq!(again.text("refresh_token"), first.text("refresh_token"));
+    assert_eq!(again.text("scope"), "b openid");
 }

@@ -2,6 +2,7 @@
 
 use remint_protocol::client::GrantType;
 use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
 use serde_json::json;
 
 use crate::site::{As, START, Site, Tokens};
@@ -113,4 +114,64 @@ fn checklist_68_what_ends_the_session_ends_its_tokens() {
     site.block_on(site.store.end_all_sessions(site.now())).unwrap();
     site.let_changes_be_seen();
     assert!(!site.is_active(&tokens.access) && !site.is_active(&tokens.refresh));
+}
+
+#[test]
+fn introspection_says_what_is_left_of_a_token_today_as_a_refresh_does() {
+    let site = Site::new();
+    let uris = |uris: &[&str]| Resources::parse(uris.iter().copied()).unwrap();
+    site.register("api", |client| client.serves = uris(&["https://b"]));
+    for jwt in [false, true] {
+        site.change("demo", |client| {
+            client.scope = Scope::parse("a b c").unwrap();
+            client.resources = uris(&["https://a", "https://b"]);
+            client.relying_party.jwt_access_tokens = jwt;
+        });
+        let tokens = site.tokens();
+        let own = site.token(DEMO, &[("grant_type", "client_credentials")]).ok();
+        let own = own.text("access_token");
+        let api = As::Client("api");
+        assert_eq!(see(&site, api, &tokens.access)["aud"], json!(["https://a", "https://b"]));
+        site.change("demo", |client| {
+            client.scope = Scope::parse("a c z").unwrap();
+            client.resources = uris(&["https://a", "https://z"]);
+        });
+        for token in [&tokens.access, &tokens.refresh, &own] {
+            let seen = see(&site, DEMO, token);
+            assert_eq!((&seen["scope"], &seen["aud"]), (&json!("a c"), &json!(["https://a"])));
+        }
+        let inactive = json!({ "active": false });
+        assert_eq!(see(&site, api, &tokens.access), inactive, "no longer meant for it");
+        assert_eq!(see(&site, api, &own), inactive);
+        // Nothing is left of the scope: a refresh is refused, and no token of it is active.
+        site.change("demo", |client| client.scope = Scope::parse("z").unwrap());
+        site.refresh(&tokens.refresh).expect(400, "invalid_scope");
+        for token in [&tokens.access, &tokens.refresh, &own] {
+            assert_eq!(see(&site, DEMO, token), inactive);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_lost_a_grant_has_no_active_tokens_of_it() {
+    let site = Site::new();
+    let inactive = json!({ "active": false });
+    let own = site.token(DEMO, &[("grant_type", "client_credentials")]).ok().text("access_token");
+    let tokens = site.tokens();
+    let lose = |grants: &[GrantType]| {
+        site.change("demo", |client| client.grants.retain(|grant| !grants.contains(grant)));
+    };
+    lose(&[GrantType::ClientCredentials]);
+    assert_eq!(see(&site, DEMO, &own), inactive);
+    assert_eq!(see(&site, DEMO, &tokens.access)["active"], true);
+    lose(&[GrantType::RefreshToken]);
+    assert_eq!(see(&site, DEMO, &tokens.refresh), inactive);
+    site.refresh(&tokens.refresh).expect(400, "unauthorized_client");
+    assert_eq!(see(&site, DEMO, &tokens.access)["active"], true, "of the password grant");
+    lose(&[GrantType::Password]);
+    assert_eq!(see(&site, DEMO, &tokens.access), inactive);
+    let bearer = format!("Bearer {}", tokens.access);
+    assert_eq!(site.get_as("/oauth2/userinfo", &bearer).status, 401);
+    // What is over can be revoked all the same.
+    assert_eq!(site.post("/oauth2/revoke", DEMO, &[("token", &tokens.access)]).status, 200);
 }

@@ -52,9 +52,13 @@ mod signing;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod unlisted_keys;
 #[cfg(test)]
 mod userinfo;
 #[cfg(test)]

@@ -231,6 +231,10 @@ fn a_token_under_a_key_that_is_not_here_yet_is_to_be_tried_again() {
         let token = RefreshToken { kid, ..opened.clone() };
         token::seal_refresh(&elsewhere, &token, &demo.id).unwrap()
     };
+    // The store lists it: another node has it.
+    let fingerprint = remint_protocol::keyring::RootKey([2; 32]).fingerprint().unwrap();
+    site.block_on(site.store.add_key(2, fingerprint, site.now())).unwrap();
+    crate::site::eventually(|| site.app.keys().lacks == [2]);
     let soon = site.refresh(&sealed_under(2));
     soon.expect(503, "temporarily_unavailable");
     assert_eq!(soon.header("retry-after"), Some("1"));
@@ -267,6 +271,48 @@ fn checklist_60_a_narrowed_access_token_leaves_the_grant_as_it_is() {
     }
     assert_eq!(the_family(&site), before, "a refused request uses nothing up");
     assert_eq!(site.refresh(&tokens.refresh).ok().text("scope"), "a b");
+}
+
+#[test]
+fn checklist_58_a_used_up_token_is_reuse_whatever_it_asks_for() {
+    for ask in [("scope", "a z"), ("resource", "https://z")] {
+        let site = Site::new();
+        let first = site.tokens();
+        let second: Tokens = site.refresh(&first.refresh).ok().into();
+        let refused = site.refresh_as(DEMO, &first.refresh, &[ask]);
+        refused.expect(400, "invalid_grant");
+        assert_eq!(refused.text("error_description"), DEAD);
+        assert!(site.metric("remint_refreshes_total{row=\"reuse\"}") > 0.5);
+        site.refresh(&second.refresh).expect(400, "invalid_grant");
+    }
+}
+
+#[test]
+fn within_its_grace_a_token_that_asks_for_too_much_is_denied_and_changes_nothing() {
+    let site = Site::with("tokens.grace_period=60s");
+    let first = site.tokens();
+    let second: Tokens = site.refresh(&first.refresh).ok().into();
+    let before = the_family(&site);
+    for ask in [("scope", "a z"), ("resource", "https://z")] {
+        let code = if ask.0 == "scope" { "invalid_scope" } else { "invalid_target" };
+        site.refresh_as(DEMO, &first.refresh, &[ask]).expect(400, code);
+        site.refresh_as(DEMO, &second.refresh, &[ask]).expect(400, code);
+    }
+    assert_eq!(the_family(&site), before);
+    assert_eq!(site.refresh(&first.refresh).ok().text("refresh_token"), second.refresh);
+    site.refresh(&second.refresh).ok();
+}
+
+#[test]
+fn what_is_malformed_is_told_alike_for_every_token() {
+    let site = Site::new();
+    let first = site.tokens();
+    let second: Tokens = site.refresh(&first.refresh).ok().into();
+    for token in [&*first.refresh, &second.refresh, "rmrt_nonsense"] {
+        site.refresh_as(DEMO, token, &[("scope", "a\"b")]).expect(400, "invalid_scope");
+        site.refresh_as(DEMO, token, &[("resource", "nowhere")]).expect(400, "invalid_target");
+    }
+    site.refresh(&second.refresh).ok();
 }
 
 #[test]

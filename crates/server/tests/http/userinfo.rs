@@ -168,3 +168,25 @@ fn a_token_that_is_over_or_speaks_for_no_person_tells_nothing() {
     );
     userinfo(&site, &tokens).expect(401, "invalid_token");
 }
+
+#[test]
+fn userinfo_judges_by_what_the_client_is_registered_for_today() {
+    let site = Site::new();
+    site.register_web("web", |_| {});
+    let code = site.visitor().code(&[("scope", "openid profile a")]);
+    let access = site.redeem(&code).ok().text("access_token");
+    let status = || site.get_as("/oauth2/userinfo", &format!("Bearer {access}")).status;
+    let set = |scope: &str| {
+        let scope = remint_protocol::scope::Scope::parse(scope).unwrap();
+        site.change("web", |client| client.scope = scope);
+    };
+    assert_eq!(status(), 200);
+    set("profile a");
+    assert_eq!(status(), 403, "it lost openid");
+    set("b");
+    assert_eq!(status(), 401, "nothing is left of the token");
+    set("openid");
+    assert_eq!(status(), 200);
+    site.change("web", |client| client.enabled = false);
+    assert_eq!(status(), 401);
+}

@@ -32,7 +32,8 @@ impl Url {
         let query = others.join("&");
         let configs = each_host(place).into_iter().map(|place| {
             let config = Config::from_str(&format!("postgres://{place}?{query}")).ok()?;
-            (!config.get_hosts().is_empty()).then_some(config)
+            let is_good = !config.get_hosts().is_empty() && has_plain_port(&place);
+            is_good.then_some(config)
         });
         let mut configs: Vec<Config> = configs.collect::<Option<_>>()?;
         let encrypt = match mode {
@@ -93,6 +94,17 @@ fn each_host(place: &str) -> Vec<String> {
     hosts.split(',').map(|host| format!("{who}{at}{host}/{database}")).collect()
 }
 
+/// Whether what stands behind the host's colon is a number of digits alone (RFC 3986 §3.2.3): Rust's own parser
+/// takes a sign as well.
+fn has_plain_port(place: &str) -> bool {
+    let (_, rest) = place.rsplit_once('@').unwrap_or(("", place));
+    let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.bytes().all(|b| b.is_ascii_digit()),
+        _ => true,
+    }
+}
+
 fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(is_this_machine)
 }
@@ -150,6 +162,8 @@ mod tests {
             "postgres://remint@db/remint?sslmode=prefer",
             "postgres://remint@db/remint?sslmode=verify-ca",
             "postgres://remint@db/remint?colour=blue",
+            "postgres://remint@db:+5432/remint",
+            "postgres://remint@db1:5432,db2:+5432/remint",
             "postgres:///remint",
             "mysql://remint@db/remint",
             "/var/lib/remint.db",

@@ -215,10 +215,10 @@ fn the_browser_loads_the_urls_of_the_clients_of_its_session() {
     on_every_backend(async |place| {
         let store = place.open().await;
         fill(&store).await;
-        let list = |limit| store.list_frontchannel_logout_uris((USER, SESSION), limit);
+        let list = |limit| store.list_frontchannel_clients((USER, SESSION), limit);
         let mut all = list(9).await.unwrap();
         all.sort();
-        assert_eq!(all, ["https://a.example/front", "https://b.example/front"]);
+        assert_eq!(all, [client("a").id, client("b").id]);
         assert_eq!(list(1).await.unwrap().len(), 1);
     });
 }
