@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use remint_protocol::reject::{Code, Reject, Why};
+use remint_protocol::token::Unopened;
 
 use crate::entropy::NoEntropy;
 use crate::pages::error::Parameter;
@@ -81,6 +82,15 @@ struct Shape {
 }
 
 impl Failure {
+    /// Why what a form carries does not open: it is too old or none of ours, or sealed by a node that has a newer
+    /// key, which is worth another try.
+    pub(crate) const fn of_form(why: Unopened) -> Self {
+        match why {
+            Unopened::Garbage => Self::FormExpired,
+            Unopened::UnknownKey => Self::KeyNotHere,
+        }
+    }
+
     /// The cause in logs and metrics.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

@@ -141,7 +141,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
 /// The request that a form or a URL carries, if it carries one.
 fn carried(app: &App, form: &Form<'_>, now: Timestamp) -> Result<Option<String>, Failure> {
     let Some(flow) = form.find(FLOW) else { return Ok(None) };
-    let opened = Interaction::open(&app.keys(), flow, now).map_err(|_| Failure::FormExpired)?;
+    let opened = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
     Ok(Some(opened.request))
 }
 

@@ -16,7 +16,7 @@ fn odd() -> &'static OsStr {
 }
 
 /// Commands that print, among them every kind of output.
-const PRINTING: [&[&str]; 16] = [
+const PRINTING: [&[&str]; 18] = [
     &["--help"],
     &["--version"],
     &["serve", "--help"],
@@ -33,6 +33,8 @@ const PRINTING: [&[&str]; 16] = [
     &["session", "list"],
     &["key", "list"],
     &["config", "show"],
+    &["config", "check"],
+    &["token", "explain", "rmrt_nothing"],
 ];
 
 /// Those that take no installation.

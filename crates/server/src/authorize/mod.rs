@@ -225,8 +225,7 @@ async fn resume(app: &App, form: &[u8]) -> Result<Authorization, Refusal> {
     let now = app.clock.now();
     let form = Form::parse(form)?;
     let flow = form.find(FLOW).ok_or(Failure::FormExpired)?;
-    let interaction =
-        Interaction::open(&app.keys(), flow, now).map_err(|_| Failure::FormExpired)?;
+    let interaction = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
     Authorization::read(app, interaction, now).await
 }
 
