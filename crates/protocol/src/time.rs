@@ -42,6 +42,12 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// How far apart two points are, whichever is the later one: where a clock that was ahead must not
+    /// count as no time at all, for ever.
+    pub const fn distance(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -60,6 +66,8 @@ mod tests {
         let late = Timestamp::from_millis(5_000);
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(late.since(early), Duration::from_secs(4));
+        assert_eq!(late.distance(early), early.distance(late));
+        assert_eq!(early.distance(late), Duration::from_secs(4));
     }
 
     #[test]
