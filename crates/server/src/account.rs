@@ -254,6 +254,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
             app: visit.app,
             username: &username,
             source: visit.browser.source,
+            device: visit.browser.device(visit.app, visit.head, (&username, visit.now)),
             now: visit.now,
             request_id: RequestId::of(&visit.head.extensions),
         };

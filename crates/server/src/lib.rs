@@ -14,6 +14,7 @@ mod client_auth;
 pub mod clock;
 pub mod config;
 mod cors;
+mod device;
 pub mod entropy;
 mod failure;
 mod frontchannel;
@@ -31,12 +32,14 @@ mod observe;
 pub mod pages;
 pub mod passwords;
 mod playground;
+mod recent;
 mod refused;
 mod revoke;
 pub mod serve;
 pub mod signing;
 mod source;
 mod subject;
+mod suspects;
 mod sweep;
 mod telemetry;
 pub mod tls;
@@ -59,16 +62,18 @@ use remint_store::{NodeId, Store};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use backchannel::Backchannel;
-use client_auth::{Clients, Suspects};
+use client_auth::Clients;
 use clock::Clock;
 use config::Config;
 use cors::{Origins, cors};
 use failure::Failure;
 use keys::Known;
+use login::Logins;
 use observe::{RequestIds, observe};
 use pages::Pages;
 use passwords::Passwords;
 use subject::Salt;
+use suspects::Suspects;
 use telemetry::Metrics;
 
 /// The running server's state, shared by all requests.
@@ -83,6 +88,7 @@ pub struct App {
     started_at: Timestamp,
     clock: Clock,
     passwords: Passwords,
+    logins: Logins,
     pages: Pages,
     clients: Clients,
     suspects: Suspects,
@@ -128,6 +134,7 @@ impl App {
             request_ids: RequestIds::starting_at(u64::from_be_bytes(entropy::bytes()?)),
             clients: Clients::default(),
             suspects: Suspects::default(),
+            logins: Logins::default(),
             walks: playground::Walks::default(),
             origins: Origins::default(),
             salt: Salt::default(),

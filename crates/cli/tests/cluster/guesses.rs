@@ -1,5 +1,6 @@
 //! Who guesses at one node has guessed at all of them.
 
+use remint_protocol::guess::Bucket;
 use remint_testbed::postgres;
 
 use crate::http::{Answer, Http};
@@ -56,4 +57,52 @@ fn wrong_client_secrets_at_one_node_count_at_another_from_its_first_on() {
     let guess = |status| assert_eq!(guess_secret(nodes.at(1)).status, status);
     guess(401);
     guess(429);
+}
+
+/// How many of so many wrong secrets, sent at once to these nodes, are judged.
+fn judged_at_once(nodes: &[&Node], guesses: usize) -> usize {
+    let threads = 40;
+    std::thread::scope(|scope| {
+        let guesser = |number: usize| {
+            let node = nodes[number % nodes.len()];
+            let answers = (0..guesses / threads).map(|_| guess_secret(node).status);
+            answers.filter(|status| *status == 401).count()
+        };
+        let all: Vec<_> = (0..threads).map(|number| scope.spawn(move || guesser(number))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn wrong_secrets_sent_at_once_are_counted_before_they_are_judged_at_whichever_node() {
+    let Some(cluster) = postgres() else { return };
+    let free = Bucket::ClientFrom("shop", [127, 0, 0, 1].into()).limit().free as usize;
+    for count in [1, 3] {
+        let database = cluster.create_database();
+        let nodes = Nodes::running(count, &database.url(), &[]);
+        let nodes: Vec<_> = (0..count).map(|at| nodes.at(at)).collect();
+        let began = std::time::Instant::now();
+        let judged = judged_at_once(&nodes, 800);
+        // Each wait lets one more through: after one second, after two more, after four more.
+        let waits = (began.elapsed().as_secs() + 1).ilog2() as usize;
+        assert!((free..=free + waits).contains(&judged), "{judged} by {count} nodes");
+    }
+}
+
+#[test]
+fn wrong_passwords_sent_at_once_to_several_nodes_are_counted_before_they_are_judged() {
+    let Some(cluster) = postgres() else { return };
+    let database = cluster.create_database();
+    let nodes = Nodes::running(3, &database.url(), &[]);
+    let began = std::time::Instant::now();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let guess = |number: usize| guess_password(nodes.at(number % 3)).status;
+        let all: Vec<_> = (0..60).map(|number| scope.spawn(move || guess(number))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let free = Bucket::AccountFrom("alice", [127, 0, 0, 1].into()).limit().free as usize;
+    let waits = (began.elapsed().as_secs() + 1).ilog2() as usize;
+    let judged = statuses.iter().filter(|status| **status == 400).count();
+    assert!((free..=free + waits).contains(&judged), "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 400 | 429)), "{statuses:?}");
 }

@@ -147,6 +147,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         app,
         username,
         source: browser.source,
+        device: browser.device(app, head, (username, now)),
         now,
         request_id: RequestId::of(&head.extensions),
     };

@@ -28,6 +28,8 @@ mod jwt_access_token;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lockouts;
+#[cfg(test)]
 mod logout;
 #[cfg(test)]
 mod metadata;
