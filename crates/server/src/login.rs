@@ -22,8 +22,10 @@ use tokio::sync::Notify;
 
 use crate::App;
 use crate::failure::Failure;
+use crate::limits::{Counted, refuse};
 use crate::observe::RequestId;
 use crate::passwords::{Checked, PasswordError, Waiting, Who};
+use crate::telemetry::Endpoint;
 
 /// Somebody who says who they are.
 pub(crate) struct Login<'a> {
@@ -59,6 +61,19 @@ impl Login<'_> {
             Err(_) => taken.give_back(app, None).await,
         }
         checked
+    }
+
+    /// Counts the form of a page among the requests of its source; of who is known, among their own.
+    pub(crate) fn take_request(&self, endpoint: Endpoint) -> Result<Counted<'_>, Duration> {
+        let counts = &self.app.limits.sign_in;
+        let taken = counts.take(self.source, self.now);
+        let taken = taken.or_else(|wait| {
+            self.device.map_or(Err(wait), |device| counts.take_own(device.0, self.now))
+        });
+        taken.inspect_err(|wait| {
+            let limited = refuse(endpoint, (self.source, self.request_id), *wait);
+            self.app.metrics.reject(limited.name());
+        })
     }
 
     async fn check(&self, waiting: Waiting, password: &str) -> Result<User, Failure> {

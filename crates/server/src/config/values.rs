@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use remint_protocol::guess::Limit;
 use remint_protocol::policy::{MaxLifetime, OnReuse};
 use remint_store::postgres::{RevocationCommit, Url};
 
@@ -316,6 +317,42 @@ impl Setting for OpsListen {
             Self::Off => quoted("off"),
             Self::On(address) => address.show(),
         }
+    }
+}
+
+/// How many requests, in which time; or as many as come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimit(Option<(u32, Duration)>);
+
+impl RequestLimit {
+    /// A bucket that holds as many, and leaks them evenly over the time.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        self.0.map(|(requests, time)| Limit::leaking(requests, time / requests))
+    }
+}
+
+impl Setting for RequestLimit {
+    const EXPECTS: &'static str =
+        "requests per time such as \"600/1m\", at most 1000 a second, or \"off\"";
+
+    fn read(text: &str) -> Option<Self> {
+        const DAY: Duration = Duration::from_hours(24);
+        if matches!(text, "off" | "0") {
+            return Some(Self(None));
+        }
+        let (requests, time) = text.split_once('/')?;
+        let requests = requests.parse().ok().filter(|requests| *requests > 0)?;
+        let time = Duration::read(time)?;
+        let is_good = (Duration::from_secs(1)..=DAY).contains(&time)
+            && time / requests >= Duration::from_millis(1);
+        is_good.then_some(Self(Some((requests, time))))
+    }
+
+    fn show(&self) -> String {
+        self.0.map_or_else(
+            || quoted("off"),
+            |(requests, time)| quoted(&format!("{requests}/{}", time.show().trim_matches('"'))),
+        )
     }
 }
 

@@ -125,7 +125,7 @@ fn who_has_a_whole_ipv6_48_does_not_get_a_budget_for_each_64() {
     assert_eq!(ask(&site, "2001:db8:8::1", &wrong, &CREDENTIALS), 401, "others have their own");
 
     let judged = (0..100).filter(|i| {
-        let source = format!("2001:db8:7:{i:x}00::1");
+        let source = format!("2001:db8:9:{i:x}00::1");
         log_in(&site, &source, "alice", "wrong").status == 400
     });
     assert_eq!(judged.count(), 20, "of a password");

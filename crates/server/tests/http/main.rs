@@ -46,6 +46,8 @@ mod races;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod request_limits;
+#[cfg(test)]
 mod revoke;
 #[cfg(test)]
 mod signing;
