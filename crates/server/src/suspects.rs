@@ -108,18 +108,21 @@ impl Suspects {
     ) -> Option<Duration> {
         let mut all = self.lock();
         let kind = all.of(exists);
-        let waits = buckets.iter().filter_map(|bucket| {
-            let held = kind.peek(&bucket.key())?;
-            bucket.limit().wait(&held.guesses, now)
-        });
-        let wait = waits.max();
+        // Used: who must wait again and again is not forgotten for it.
+        let wait = buckets
+            .iter()
+            .filter_map(|bucket| {
+                let held = kind.entry(bucket.key());
+                bucket.limit().wait(&held.guesses, now)
+            })
+            .max();
         if wait.is_none() && counts {
             for bucket in buckets {
                 let suspect = kind.entry(bucket.key());
                 suspect.guesses = bucket.limit().count(&suspect.guesses, now);
             }
-            self.recount(&all);
         }
+        self.recount(&all);
         wait
     }
 

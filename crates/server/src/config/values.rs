@@ -452,6 +452,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_limit_of_requests_is_so_many_in_a_time_or_off() {
+        for (text, shown, pace) in [
+            ("600/1m", "\"600/1m\"", Some((600, Duration::from_millis(100)))),
+            ("1/1d", "\"1/1d\"", Some((1, Duration::from_hours(24)))),
+            ("1000/1s", "\"1000/1s\"", Some((1000, Duration::from_millis(1)))),
+            ("5/10", "\"5/10s\"", Some((5, Duration::from_secs(2)))),
+            ("off", "\"off\"", None),
+            ("0", "\"off\"", None),
+        ] {
+            let read = RequestLimit::read(text).unwrap();
+            assert_eq!(read.show(), shown);
+            let limit = read.limit().map(|limit| (limit.free, limit.first_wait));
+            assert_eq!(limit, pace, "{text}");
+        }
+        for bad in
+            ["", "600", "600/", "/1m", "0/1m", "-1/1m", "1001/1s", "1/0s", "1/2d", "1/m", "a/1m"]
+        {
+            assert_eq!(RequestLimit::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn the_path_of_an_issuer_is_what_follows_its_host() {
         for (issuer, path) in [("https://a.example", ""), ("https://a.example:1/t/x", "/t/x")] {
             let read = Issuer::read(issuer).unwrap();

@@ -1,6 +1,10 @@
 //! What strangers do at a shared address, or at one name from everywhere, shuts nobody else out.
 
-use remint_protocol::guess::{Bucket, client_buckets};
+use std::time::Duration;
+
+use remint_protocol::guess::{
+    Bucket, DeviceId, KNOW_DEVICE_FOR, Pace, PasswordBuckets, TRUST_FOR, client_buckets,
+};
 
 use crate::guesses::{behind_a_proxy, log_in};
 use crate::site::{Answer, As, PASSWORD, Site, basic};
@@ -274,4 +278,52 @@ fn who_is_signed_in_changes_the_password_while_strangers_guess_at_it() {
     ];
     let changed = own.post("/account/password", &fields);
     assert_eq!(changed.header("location"), Some("/account?done=password"), "{changed:?}");
+}
+
+/// What the documentation says of a bucket.
+fn documented(what: &str, bucket: Bucket<'_>) -> String {
+    let limit = bucket.limit();
+    let span = |time: Duration| match time.as_millis() {
+        millis if millis % 60_000 == 0 => format!("{} min", millis / 60_000),
+        millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
+        millis => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+    };
+    let then = match limit.pace {
+        Pace::Doubling => format!(
+            "a wait of {} that doubles up to {}",
+            span(limit.first_wait),
+            span(limit.max_wait)
+        ),
+        Pace::Leaking => format!("one every {}", span(limit.first_wait)),
+    };
+    format!("| {what} | {} | {then} |", limit.free)
+}
+
+#[test]
+fn the_limits_are_those_of_the_documentation() {
+    let docs = include_str!("../../../../docs/operations.md");
+    let ip = "2001:db8::1".parse().unwrap();
+    let device = PasswordBuckets::of("alice", ip, Some(DeviceId([1; 16])));
+    let passwords: Vec<_> = PasswordBuckets::of("alice", ip, None).all().collect();
+    let clients = client_buckets("shop", ip);
+    let [own, account_56, any_56, account_48, any_48, everywhere, any] = passwords[..] else {
+        panic!("{passwords:?}")
+    };
+    let table = [
+        documented("an account, in a browser where it signed in before", device.own()),
+        documented("an account, from one source", own),
+        documented("an account, from one IPv6 /56", account_56),
+        documented("an account, from one IPv6 /48", account_48),
+        documented("an account, from everywhere", everywhere),
+        documented("any account, from one source", any),
+        documented("any account, from one IPv6 /56", any_56),
+        documented("any account, from one IPv6 /48", any_48),
+        documented("a client's secret, from one source", clients[0]),
+        documented("a client's secret, from one IPv6 /56", clients[1]),
+        documented("a client's secret, from one IPv6 /48", clients[2]),
+    ];
+    assert!(docs.contains(&table.join("\n")), "docs/operations.md lacks\n{}", table.join("\n"));
+    let days = |time: Duration| time.as_secs() / 86_400;
+    assert!(docs.contains(&format!("a cookie of {} days", days(KNOW_DEVICE_FOR))));
+    assert!(docs.contains(&format!("known to an account for {} days", days(TRUST_FOR))));
 }
