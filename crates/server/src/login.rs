@@ -47,7 +47,7 @@ impl Login<'_> {
         let counting = self.judge(&buckets).await?;
         let is_known = counting.as_slice() == [buckets.own()];
         let waiting = app.passwords.place(Who::at(self.source, is_known))?;
-        let taken = self.take(&buckets, &counting).await?;
+        let taken = self.take(&counting).await?;
         let checked = self.check(waiting, password).await;
         match &checked {
             Err(Failure::Reject(reject)) => tracing::info!(
@@ -123,30 +123,33 @@ impl Login<'_> {
 
     /// Counts the guess in each of these buckets. Where guesses that are still being judged are in the way,
     /// it waits for them: they may turn out right and give back what they took.
-    async fn take(
-        &self,
-        buckets: &PasswordBuckets<'_>,
-        counting: &[Bucket<'_>],
-    ) -> Result<Taken<'_>, Failure> {
-        let logins = &self.app.logins;
+    async fn take(&self, counting: &[Bucket<'_>]) -> Result<Taken<'_>, Failure> {
+        let (logins, store) = (&self.app.logins, &self.app.store);
         let keys: Vec<_> = counting.iter().map(|bucket| bucket.key()).collect();
         loop {
             let mut given_back = pin!(logins.given_back.notified());
             given_back.as_mut().enable();
             {
                 let _one_at_a_time = logins.taking.lock().await;
-                if self.app.store.take_guess(counting, self.now).await? == Outcome::Done {
+                if store.take_guess(counting, self.now).await? == Outcome::Done {
                     return Ok(logins.hold(keys));
                 }
-                if !logins.is_judging(&keys) {
-                    break;
+                let held = store.load_all_guesses(&keys).await?;
+                let full = counting.iter().zip(&held).filter_map(|(bucket, held)| {
+                    Some((bucket.key(), bucket.limit().wait(held, self.now)?))
+                });
+                let full: Vec<_> = full.collect();
+                if let Some(wait) = full.iter().map(|(_, wait)| *wait).max()
+                    && !logins.is_judging(&full)
+                {
+                    return Err(self.throttled(wait));
+                }
+                if full.is_empty() {
+                    continue;
                 }
             }
             given_back.await;
         }
-        // The wait is that of the count which was in the way.
-        self.judge(buckets).await?;
-        Err(self.throttled(Duration::from_secs(1)))
     }
 
     fn throttled(&self, wait: Duration) -> Failure {
@@ -187,9 +190,9 @@ impl Logins {
         Taken { logins: self, keys }
     }
 
-    fn is_judging(&self, keys: &[BucketKey]) -> bool {
+    fn is_judging(&self, full: &[(BucketKey, Duration)]) -> bool {
         let judging = self.lock();
-        keys.iter().any(|key| judging.contains_key(key))
+        full.iter().any(|(key, _)| judging.contains_key(key))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What strangers do at a shared address, or at one name from everywhere, shuts nobody else out.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use remint_protocol::guess::{
@@ -7,7 +8,7 @@ use remint_protocol::guess::{
 };
 
 use crate::guesses::{behind_a_proxy, log_in};
-use crate::site::{Answer, As, PASSWORD, Site, basic};
+use crate::site::{Answer, As, PASSWORD, Site, basic, eventually};
 use crate::visitor::{Visitor, encode, hidden};
 
 const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
@@ -205,6 +206,35 @@ fn signed_in(site: &Site) -> Visitor<'_> {
 fn sign_out(visitor: &mut Visitor<'_>) {
     let csrf = hidden(&visitor.get("/account"), "csrf");
     assert_eq!(visitor.post("/account/sign-out", &[("csrf", &csrf)]).status, 303);
+}
+
+#[test]
+fn a_flood_at_many_names_takes_no_place_from_who_signed_in_before() {
+    let site = Site::with(
+        "http.trusted_proxies=127.0.0.1 passwords.workers=1 passwords.queue=3 passwords.memory=32MiB",
+    );
+    log_in(&site, "1.1.1.1", "alice", PASSWORD).ok();
+    let (stop, overloaded) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for flood in 0..8 {
+            let (site, stop, overloaded) = (&site, &stop, &overloaded);
+            scope.spawn(move || {
+                for i in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let source = format!("9.{flood}.{}.{}", i / 256, i % 256);
+                    let answer = log_in(site, &source, &format!("name{flood}.{i}"), "wrong");
+                    overloaded.fetch_add(u32::from(answer.status == 503), Ordering::Relaxed);
+                }
+            });
+        }
+        eventually(|| overloaded.load(Ordering::Relaxed) > 0);
+        let answers: Vec<_> =
+            (0..20).map(|_| log_in(&site, "1.1.1.1", "alice", PASSWORD).status).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(answers, [200; 20]);
+    });
 }
 
 #[test]
