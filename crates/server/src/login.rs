@@ -1,9 +1,9 @@
 //! Proving a password, wherever it comes from: the password grant, the sign-in page and the account page
 //! share one budget of guesses, so that none is a way around the other.
 //!
-//! A guess is counted before it is judged, in one write that says at once whether it may be, so that
-//! guesses made at once or at several nodes all find the ones before them. A right one gives back what it
-//! took.
+//! Room for a guess is taken before it is judged, where nodes share a store by one write that says at once
+//! whether there is any, so that guesses made at once or at several nodes all find the ones before them. A
+//! right one gives back what it took.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use remint_protocol::guess::{
-    Bucket, BucketKey, DeviceId, PasswordBuckets, TRUST_FOR, password_wait,
+    Bucket, BucketKey, DeviceId, Guesses, PasswordBuckets, TRUST_FOR, password_wait,
 };
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
@@ -47,15 +47,19 @@ impl Login<'_> {
         let counting = self.judge(&buckets).await?;
         let is_known = counting.as_slice() == [buckets.own()];
         let waiting = app.passwords.place(Who::at(self.source, is_known))?;
-        let taken = self.take(&counting).await?;
+        let taken = self.take(counting).await?;
         let checked = self.check(waiting, password).await;
         match &checked {
-            Err(Failure::Reject(reject)) => tracing::info!(
-                event = "login.failed",
-                cause = reject.why.name(),
-                source = %self.source,
-                request_id = %self.request_id,
-            ),
+            Err(Failure::Reject(reject)) => {
+                // Before the answer, which tells that it was wrong.
+                taken.keep(app, self.now).await?;
+                tracing::info!(
+                    event = "login.failed",
+                    cause = reject.why.name(),
+                    source = %self.source,
+                    request_id = %self.request_id,
+                );
+            }
             Ok(_) => taken.give_back(app, Some(buckets.own().key())).await,
             // Not judged at all.
             Err(_) => taken.give_back(app, None).await,
@@ -121,9 +125,9 @@ impl Login<'_> {
         }
     }
 
-    /// Counts the guess in each of these buckets. Where guesses that are still being judged are in the way,
-    /// it waits for them: they may turn out right and give back what they took.
-    async fn take(&self, counting: &[Bucket<'_>]) -> Result<Taken<'_>, Failure> {
+    /// Takes room for the guess in each of these buckets. Where guesses that are still being judged are in
+    /// the way, it waits for them: they may turn out right and give back what they took.
+    async fn take<'b>(&self, counting: Vec<Bucket<'b>>) -> Result<Taken<'_, 'b>, Failure> {
         let (logins, store) = (&self.app.logins, &self.app.store);
         let keys: Vec<_> = counting.iter().map(|bucket| bucket.key()).collect();
         loop {
@@ -131,21 +135,27 @@ impl Login<'_> {
             given_back.as_mut().enable();
             {
                 let _one_at_a_time = logins.taking.lock().await;
-                if store.take_guess(counting, self.now).await? == Outcome::Done {
-                    return Ok(logins.hold(keys));
-                }
-                let held = store.load_all_guesses(&keys).await?;
-                let full = counting.iter().zip(&held).filter_map(|(bucket, held)| {
-                    Some((bucket.key(), bucket.limit().wait(held, self.now)?))
-                });
-                let full: Vec<_> = full.collect();
-                if let Some(wait) = full.iter().map(|(_, wait)| *wait).max()
-                    && !logins.is_judging(&full)
-                {
-                    return Err(self.throttled(wait));
-                }
-                if full.is_empty() {
-                    continue;
+                // What is taken in the store is seen by all nodes, and stays counted when this one is killed;
+                // where there is no other, memory is enough and forgets with it.
+                let is_taken = store.is_shared()
+                    && store.take_guess(&counting, self.now).await? == Outcome::Done;
+                let held =
+                    if is_taken { Vec::new() } else { store.load_all_guesses(&keys).await? };
+                let full = if store.is_shared() {
+                    full(&counting, &held, |_| 0, self.now)
+                } else {
+                    full(&counting, &held, |key| logins.judging(key), self.now)
+                };
+                match full.iter().map(|(_, wait)| *wait).max() {
+                    Some(wait) if full.iter().all(|(key, _)| logins.judging(*key) == 0) => {
+                        return Err(self.throttled(wait));
+                    }
+                    Some(_) => {}
+                    None if is_taken || !store.is_shared() => {
+                        return Ok(logins.hold(counting, keys));
+                    }
+                    // There is room by now.
+                    None => continue,
                 }
             }
             given_back.await;
@@ -172,8 +182,9 @@ pub(crate) struct Logins {
 }
 
 /// What one guess took, while it is judged.
-struct Taken<'a> {
+struct Taken<'a, 'b> {
     logins: &'a Logins,
+    buckets: Vec<Bucket<'b>>,
     keys: Vec<BucketKey>,
 }
 
@@ -182,32 +193,59 @@ impl Logins {
         self.judging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, keys: Vec<BucketKey>) -> Taken<'_> {
+    fn hold<'b>(&self, buckets: Vec<Bucket<'b>>, keys: Vec<BucketKey>) -> Taken<'_, 'b> {
         let mut judging = self.lock();
         for key in &keys {
             *judging.entry(*key).or_default() += 1;
         }
-        Taken { logins: self, keys }
+        Taken { logins: self, buckets, keys }
     }
 
-    fn is_judging(&self, full: &[(BucketKey, Duration)]) -> bool {
-        let judging = self.lock();
-        full.iter().any(|(key, _)| judging.contains_key(key))
+    /// How many guesses of a bucket are being judged.
+    fn judging(&self, key: BucketKey) -> usize {
+        self.lock().get(&key).copied().unwrap_or_default()
     }
 }
 
-impl Taken<'_> {
+/// The buckets that have no room for a guess beside those that are being judged, and how long it must wait.
+fn full(
+    buckets: &[Bucket<'_>],
+    held: &[Guesses],
+    judging: impl Fn(BucketKey) -> usize,
+    now: Timestamp,
+) -> Vec<(BucketKey, Duration)> {
+    let waits = buckets.iter().zip(held).filter_map(|(bucket, held)| {
+        let (key, limit) = (bucket.key(), bucket.limit());
+        let held = (0..judging(key)).fold(*held, |held, _| limit.count(&held, now));
+        Some((key, limit.wait(&held, now)?))
+    });
+    waits.collect()
+}
+
+impl Taken<'_, '_> {
+    /// The guess was wrong: it stays counted.
+    async fn keep(self, app: &App, now: Timestamp) -> Result<(), Failure> {
+        if !app.store.is_shared() {
+            app.store.take_guess(&self.buckets, now).await?;
+        }
+        Ok(())
+    }
+
     /// Gives back what was taken; a right guess also has the slips in its own bucket forgotten. Not worth
     /// a failed login.
     async fn give_back(self, app: &App, right: Option<BucketKey>) {
         let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
-        if let Err(error) = app.store.give_back_guess(right, &others).await {
+        let others = if app.store.is_shared() { others.as_slice() } else { &[] };
+        if right.is_none() && others.is_empty() {
+            return;
+        }
+        if let Err(error) = app.store.give_back_guess(right, others).await {
             tracing::warn!(%error, "what is no wrong guess stays counted as one");
         }
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for Taken<'_, '_> {
     fn drop(&mut self) {
         let mut judging = self.logins.lock();
         for key in &self.keys {
