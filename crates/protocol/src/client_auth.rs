@@ -51,7 +51,8 @@ impl Proof {
         }
     }
 
-    fn secret(&self) -> Option<&str> {
+    /// The secret that it sends.
+    pub fn secret(&self) -> Option<&str> {
         match self {
             Self::Basic(secret) | Self::Post(secret) => Some(secret),
             Self::None => None,
@@ -143,6 +144,41 @@ pub fn authenticate(
         return Err(Why::ClientDisabled.into());
     }
     Ok(())
+}
+
+/// What a request's secret is as a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// None: no secret is sent, or the client has none that could be guessed.
+    Nothing,
+    /// The client's secret, by whichever method it came.
+    Right,
+    /// Another one, or that of a client that does not exist or is disabled.
+    Wrong,
+}
+
+/// Judges the secret alone, whatever else is wrong with the request: only what could be guessed counts as
+/// a guess.
+pub fn guess(
+    credentials: &Credentials,
+    client: Option<&Client>,
+    keys: &Keyring,
+    now: Timestamp,
+) -> Guess {
+    let Some(secret) = credentials.proof.secret().filter(|secret| !secret.is_empty()) else {
+        return Guess::Nothing;
+    };
+    // Which clients exist is told by neither: one that does not is guessed at like any other.
+    let Some(client) = client else { return Guess::Wrong };
+    let has_secret = client.secret.is_some() || client.previous_secret.is_some();
+    if client.is_public() || !has_secret {
+        return Guess::Nothing;
+    }
+    if is_secret_right(client, secret, keys, now) && client.enabled {
+        Guess::Right
+    } else {
+        Guess::Wrong
+    }
 }
 
 fn is_secret_right(client: &Client, secret: &str, keys: &Keyring, now: Timestamp) -> bool {
@@ -239,6 +275,30 @@ mod tests {
         assert_eq!(judge(&demo, Proof::None), Ok(()));
         demo.enabled = false;
         assert_eq!(judge(&demo, Proof::None), Err(Why::ClientDisabled));
+    }
+
+    #[test]
+    fn only_a_secret_that_there_is_can_be_guessed() {
+        let keys = keyring(&[1], 1);
+        let mut demo = client("demo");
+        demo.secret = keys.hash_client_secret("secret");
+        let judge = |client: Option<&Client>, proof| {
+            guess(&Credentials { client_id: "demo".into(), proof }, client, &keys, NOW)
+        };
+        let (basic, post) = (Proof::Basic, Proof::Post);
+        assert_eq!(judge(Some(&demo), basic("secret".into())), Guess::Right);
+        assert_eq!(judge(Some(&demo), post("secret".into())), Guess::Right, "by another method");
+        assert_eq!(judge(Some(&demo), post("wrong".into())), Guess::Wrong);
+        assert_eq!(judge(None, basic("wrong".into())), Guess::Wrong);
+        for nothing in [Proof::None, basic(String::new()), post(String::new())] {
+            assert_eq!(judge(Some(&demo), nothing), Guess::Nothing);
+        }
+        assert_eq!(judge(None, Proof::None), Guess::Nothing);
+        demo.enabled = false;
+        assert_eq!(judge(Some(&demo), basic("secret".into())), Guess::Wrong, "or it would tell");
+        demo.auth_methods = vec![AuthMethod::None];
+        demo.secret = None;
+        assert_eq!(judge(Some(&demo), basic("stray".into())), Guess::Nothing);
     }
 
     #[test]

@@ -91,6 +91,7 @@ struct Derived {
     code: Key,
     interaction: Key,
     csrf: Hmac<Sha256>,
+    device: Hmac<Sha256>,
     signing_key: Key,
     reference: Key,
     subject_salt: Key,
@@ -107,6 +108,7 @@ impl Derived {
         };
         let mac_key = derive(b"remint client secret v1")?;
         let csrf_key = derive(b"remint csrf v1")?;
+        let device_key = derive(b"remint device v1")?;
         Ok(Self {
             kid,
             access: derive(Kind::Access.label())?,
@@ -115,6 +117,9 @@ impl Derived {
             code: derive(Kind::Code.label())?,
             interaction: derive(Kind::Interaction.label())?,
             csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
+            device: Hmac::new(
+                device_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?,
+            ),
             signing_key: derive(Kind::SigningKey.label())?,
             reference: derive(Kind::Reference.label())?,
             subject_salt: derive(Kind::SubjectSalt.label())?,
@@ -244,6 +249,22 @@ impl Keyring {
     fn csrf_under(&self, kid: u8, secret: &[u8]) -> Option<SecretHash> {
         let mut mac = self.key(kid)?.csrf.clone();
         mac.update(secret);
+        Some(SecretHash(mac.finalize().into_bytes().into()))
+    }
+
+    /// What proves that somebody signed in at a browser, of what its mark says.
+    pub fn device(&self, mark: &[u8]) -> Option<SecretHash> {
+        self.device_under(self.active, mark)
+    }
+
+    /// Whether `proof` is what [`Self::device`] gives, or gave under a key before, in constant time.
+    pub fn is_device(&self, mark: &[u8], proof: &SecretHash) -> bool {
+        self.kids().any(|kid| self.device_under(kid, mark).is_some_and(|own| own == *proof))
+    }
+
+    fn device_under(&self, kid: u8, mark: &[u8]) -> Option<SecretHash> {
+        let mut mac = self.key(kid)?.device.clone();
+        mac.update(mark);
         Some(SecretHash(mac.finalize().into_bytes().into()))
     }
 

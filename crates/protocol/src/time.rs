@@ -40,7 +40,7 @@ impl Timestamp {
     /// How far apart this and `other` are, whichever comes first. The two may be of different clocks, or of
     /// one that was set: what a clock that is behind calls "no time at all" must not last for as long as the
     /// clocks differ.
-    pub fn distance(self, other: Self) -> Duration {
+    pub const fn distance(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
 

@@ -27,6 +27,7 @@ use crate::pages::account::{
 use crate::pages::sign_out::SignedOut;
 use crate::pages::{Language, sign_in};
 use crate::refused;
+use crate::telemetry::Endpoint;
 
 /// How many sessions and applications are shown: more than a person has.
 const SHOWN: u32 = 200;
@@ -251,8 +252,13 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
             app: visit.app,
             username: &username,
             source: visit.browser.source,
+            device: visit.browser.device(visit.app, visit.head, (&username, visit.now)),
             now: visit.now,
             request_id: RequestId::of(&visit.head.extensions),
+        };
+        let taken = match login.take_request(Endpoint::Account) {
+            Ok(taken) => taken,
+            Err(wait) => return visit.show(None, Some(PasswordProblem::Wait(wait))).await,
         };
         let user = match login.prove(current).await {
             Ok(user) => user,
@@ -264,6 +270,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
             }
             Err(failure) => return Err(failure),
         };
+        taken.give_back();
         let hash = visit.app.passwords.hash_in_turn(new.into()).await?;
         let now = visit.app.clock.now();
         let store = &visit.app.store;

@@ -1,10 +1,10 @@
 //! The browser at the other end: its cookies, who has signed in there, and the proof that a form which
 //! comes back is one that this browser was given.
 //!
-//! Both cookies are `__Host-`, `Secure`, `HttpOnly` and `SameSite=Lax`: no other host can set them, no
+//! All cookies are `__Host-`, `Secure`, `HttpOnly` and `SameSite=Lax`: no other host can set them, no
 //! script can read them, and they come along when another site leads here by a link, but not with its
-//! forms. One carries the session, the other the secret that forms are proven with, which exists before
-//! anybody has signed in.
+//! forms. One carries the session, one the secret that forms are proven with, which exists before
+//! anybody has signed in, and one the mark of an earlier sign-in (`device.rs`).
 
 use std::net::IpAddr;
 
@@ -16,6 +16,7 @@ use cookie::{Cookie, SameSite};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::ends::Ends;
 use remint_protocol::form::Form;
+use remint_protocol::guess::DeviceId;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
@@ -24,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::App;
+use crate::device;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::field;
@@ -72,6 +74,19 @@ impl Browser {
             form_secret: find(head, FORM).as_deref().and_then(decode).map(Zeroizing::new),
             cookies: Vec::new(),
         })
+    }
+
+    /// What says that this account was signed in to at this browser before: the mark that it got then, or
+    /// the session that goes on.
+    pub(crate) fn device(
+        &self,
+        app: &App,
+        head: &Parts,
+        (username, now): (&str, Timestamp),
+    ) -> Option<DeviceId> {
+        let marked = device::read(app, head, username, now);
+        let own = self.person.as_ref().filter(|person| person.username.as_str() == username);
+        marked.or_else(|| own.map(|person| DeviceId(person.session.id.0)))
     }
 
     /// Whether the browser has a session's cookie at all, be it alive or not.
@@ -159,6 +174,7 @@ impl Browser {
             *byte = *from;
         }
         self.cookies.push(cookie(SESSION, URL_SAFE_NO_PAD.encode(*value)));
+        self.cookies.push(device::mark(app, login.username, now)?);
         self.person = Some(Person { session, username: user.username, ends: user.ends });
         Ok(outcome)
     }

@@ -1,26 +1,28 @@
 //! Finding the client of a request, and letting the rules judge its credentials.
 //!
 //! Registrations are cached; a counter in the store that rises with each change empties the cache
-//! within a quarter of a second. Wrong secrets are slowed down per client and source.
+//! within a quarter of a second. Wrong secrets are slowed down per client and source (`suspects.rs`).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use remint_protocol::client::Client;
-use remint_protocol::client_auth;
+use remint_protocol::client_auth::{self, Credentials, Guess};
 use remint_protocol::ends::Ends;
-use remint_protocol::guess::{Bucket, BucketKey, Guesses};
+use remint_protocol::guess::is_past_guessing;
 use remint_protocol::policy::Policy;
-use remint_protocol::reject::Why;
+use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, FoundClient, Store};
 
 use crate::App;
 use crate::body::Received;
 use crate::failure::Failure;
+use crate::observe::RequestId;
 use crate::source::source;
+use crate::suspects;
 
 /// A client with the policy that holds for it.
 #[derive(Debug)]
@@ -49,8 +51,6 @@ impl Caller {
 
 /// The most registrations that are kept.
 const CACHE_MAX: usize = 10_000;
-/// The most pairs of client and source whose wrong guesses are remembered in memory, of each kind.
-const SUSPECTS_MAX: usize = 10_000;
 
 /// The cache of registrations.
 #[derive(Debug, Default)]
@@ -98,55 +98,6 @@ impl Clients {
     }
 }
 
-/// Pairs of client and source with wrong guesses. Empty on an ordinary day, when it costs one load.
-#[derive(Debug, Default)]
-pub(crate) struct Suspects {
-    count: AtomicUsize,
-    guesses: Mutex<Guessed>,
-}
-
-/// Apart, so that a flood of ids that were made up does not push real clients out.
-#[derive(Debug, Default)]
-struct Guessed {
-    clients: HashMap<BucketKey, Guesses>,
-    made_up: HashMap<BucketKey, Guesses>,
-}
-
-impl Suspects {
-    fn lock(&self) -> MutexGuard<'_, Guessed> {
-        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, bucket: Bucket<'_>) -> Option<Guesses> {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let (key, all) = (bucket.key(), self.lock());
-        all.clients.get(&key).or_else(|| all.made_up.get(&key)).copied()
-    }
-
-    fn forgive(&self, key: BucketKey) {
-        let mut all = self.lock();
-        all.clients.remove(&key);
-        // An id that was made up once may have been registered since.
-        all.made_up.remove(&key);
-        self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
-    }
-
-    /// Counts a wrong guess on top of those in memory, or else of those `before`.
-    fn count(&self, key: BucketKey, exists: bool, before: Guesses, now: Timestamp) {
-        let mut all = self.lock();
-        let kind = if exists { &mut all.clients } else { &mut all.made_up };
-        // Memory is bounded; the store remembers what was guessed at real clients.
-        if kind.len() >= SUSPECTS_MAX && !kind.contains_key(&key) {
-            kind.clear();
-        }
-        let held = kind.entry(key).or_insert(before);
-        *held = held.failed(now);
-        self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
-    }
-}
-
 /// Authenticates the client of a request.
 pub(crate) async fn authenticate(
     app: &App,
@@ -157,67 +108,43 @@ pub(crate) async fn authenticate(
     let credentials = client_auth::read(received.authorization()?, form)?;
     let trusted = &app.config.http.trusted_proxies;
     let source = source(&received.head.extensions, &received.head.headers, trusted);
-    let bucket = Bucket::ClientFrom(&credentials.client_id, source);
-    let suspect = suspect(app, bucket).await;
-    if let Some(wait) = suspect.and_then(|guesses| bucket.limit().wait(&guesses, now)) {
+    let registered = app.clients.find(&credentials.client_id, &app.store, &app.policy).await?;
+    let (judged, guess) = judge(app, &credentials, registered.as_deref(), now);
+    let whose = (credentials.client_id.as_str(), source);
+    let secret = credentials.proof.secret().unwrap_or_default();
+    let waits = match guess {
+        Guess::Nothing => None,
+        // Judged at once, however many wrong ones others sent.
+        Guess::Right if is_past_guessing(secret) => {
+            suspects::forgive(app, whose);
+            None
+        }
+        Guess::Right => suspects::right(app, whose, now).await,
+        Guess::Wrong => suspects::wrong(app, whose, registered.is_some(), now).await,
+    };
+    if let Some(wait) = waits {
+        tracing::info!(
+            event = "client.throttled",
+            client_id = registered.as_deref().map(|r| r.client.id.as_str()),
+            %source,
+            request_id = %RequestId::of(&received.head.extensions),
+        );
         return Err(Failure::Throttled(wait));
     }
-    let registered = app.clients.find(&credentials.client_id, &app.store, &app.policy).await?;
-    let client = registered.as_deref().map(|r| &r.client);
-    let judged = client_auth::authenticate(&credentials, client, &app.keys(), now);
-    match (judged, registered) {
-        (Ok(()), Some(registered)) => {
-            if suspect.is_some() {
-                forgive(app, bucket.key());
-            }
-            Ok(Caller { registered, source })
-        }
-        (Err(reject), registered) => {
-            // Whatever the reason: one that did not count would tell who exists.
-            count_wrong_guess(app, bucket.key(), registered.is_some(), now).await;
-            Err(reject.into())
-        }
-        (Ok(()), None) => Err(Why::ClientUnknown.into()),
-    }
+    judged?;
+    let registered = registered.ok_or(Why::ClientUnknown)?;
+    Ok(Caller { registered, source })
 }
 
-/// What is held against a pair of client and source: here, and, where there are other nodes, there.
-async fn suspect(app: &App, bucket: Bucket<'_>) -> Option<Guesses> {
-    let held = app.suspects.find(bucket)?;
-    if !app.store.is_shared() {
-        return Some(held);
-    }
-    let stored = app.store.load_guesses([bucket.key(); 3]).await;
-    Some(stored.map_or(held, |[first, ..]| held.or_worse(first)))
-}
-
-/// A right secret ends what wrong ones before it began, in the store as well: otherwise the next slip
-/// would count from there.
-fn forgive(app: &App, key: BucketKey) {
-    app.suspects.forgive(key);
-    let store = app.store.clone();
-    tokio::spawn(async move {
-        if let Err(error) = store.forgive_guesses(key).await {
-            tracing::warn!(%error, "wrong client secrets were not forgiven");
-        }
-    });
-}
-
-/// Counts a wrong guess in memory, and for clients that exist in the store as well, so that a restart
-/// does not forgive. An id that was made up costs no row.
-async fn count_wrong_guess(app: &App, key: BucketKey, exists: bool, now: Timestamp) {
-    let stored = app.store.load_guesses([key; 3]).await;
-    let before = stored.map(|[first, ..]| first).unwrap_or_default();
-    app.suspects.count(key, exists, before, now);
-    if exists {
-        let store = app.store.clone();
-        // In the background, so that the time of the answer does not tell who exists.
-        tokio::spawn(async move {
-            if let Err(error) = store.count_wrong_guess(&[key], now).await {
-                tracing::warn!(%error, "a wrong client secret was not counted");
-            }
-        });
-    }
+fn judge(
+    app: &App,
+    credentials: &Credentials,
+    registered: Option<&Registered>,
+    now: Timestamp,
+) -> (Result<(), Reject>, Guess) {
+    let (client, keys) = (registered.map(|r| &r.client), app.keys());
+    let judged = client_auth::authenticate(credentials, client, &keys, now);
+    (judged, client_auth::guess(credentials, client, &keys, now))
 }
 
 #[cfg(test)]
@@ -250,25 +177,5 @@ mod tests {
         store.update_client(&disabled, Timestamp::default()).await.unwrap();
         assert!(!is_enabled().await, "the old one was not kept");
         assert_eq!(clients.cached.read().unwrap().len(), 1, "and the new one is");
-    }
-
-    #[test]
-    fn checklist_43_a_flood_of_made_up_ids_lets_no_guesser_of_a_real_client_off() {
-        let suspects = Suspects::default();
-        let source = IpAddr::from([127, 0, 0, 1]);
-        let shop = Bucket::ClientFrom("shop", source);
-        let now = Timestamp::from_millis(1_000);
-        suspects.count(shop.key(), true, Guesses::default(), now);
-        for i in 0..=SUSPECTS_MAX {
-            let made_up = Bucket::ClientFrom(&i.to_string(), source).key();
-            suspects.count(made_up, false, Guesses::default(), now);
-        }
-        assert_eq!(suspects.find(shop).map(|guesses| guesses.failures), Some(1));
-        assert!(suspects.lock().made_up.len() <= SUSPECTS_MAX);
-        suspects.forgive(shop.key());
-        assert_eq!(suspects.find(shop), None);
-        suspects.count(shop.key(), false, Guesses::default(), now);
-        suspects.forgive(shop.key());
-        assert_eq!(suspects.find(shop), None, "registered since it was made up");
     }
 }

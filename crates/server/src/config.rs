@@ -22,7 +22,8 @@ pub use brand::{BrandName, Colour};
 pub use playground::PlaygroundClients;
 pub use read::{ConfigError, Origin, Sources};
 pub use values::{
-    Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, Setting, StoreUrl,
+    Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit, Setting,
+    StoreUrl,
 };
 
 /// One documented key.
@@ -211,6 +212,22 @@ sections! {
         allow_private_addresses: bool = "false";
     }
 
+    /// How many requests one source may send, beside the limits on wrong guesses, which are always on. A source
+    /// is an IPv4 address or an IPv6 /64; a /56 has twice as much and a /48 four times. Each is counted in the
+    /// memory of each node, and what is over the limit is answered 429 with Retry-After. `600/1m` lets 600
+    /// through at once and makes room for one more every 100 milliseconds.
+    "limits." Limits {
+        /// Requests to the token endpoint. A refresh that succeeds does not count, and one with a refresh token
+        /// that was issued here is served although others at its address have used up the limit.
+        token_requests: RequestLimit = "off";
+        /// Requests to the authorization endpoint. Whoever has signed in has a limit of their own once the one
+        /// of their address is used up.
+        authorize_requests: RequestLimit = "off";
+        /// Forms that carry a password: those of the sign-in page and of the change of the password. One with
+        /// the right password does not count.
+        sign_in_requests: RequestLimit = "off";
+    }
+
     /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
     "passwords." Passwords {
         /// Memory for one hash.
@@ -263,6 +280,8 @@ pub struct Config {
     pub signing: SigningKeys,
     /// `[logout]`
     pub logout: Logout,
+    /// `[limits]`
+    pub limits: Limits,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[brand]`
@@ -291,6 +310,7 @@ impl Config {
             sessions: Sessions::resolve(sources)?,
             signing: SigningKeys::resolve(sources)?,
             logout: Logout::resolve(sources)?,
+            limits: Limits::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
             brand: Brand::resolve(sources)?,
             log: Log::resolve(sources)?,
@@ -478,6 +498,7 @@ impl Config {
         self.sessions.show(&mut all);
         self.signing.show(&mut all);
         self.logout.show(&mut all);
+        self.limits.show(&mut all);
         self.passwords.show(&mut all);
         self.brand.show(&mut all);
         self.log.show(&mut all);

@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Overloaded,
     /// Wrong guesses came before; wait.
     Throttled(Duration),
+    /// More requests of one source than are allowed; wait.
+    TooManyRequests(Duration),
     /// Sealed under a key that has not reached this node.
     KeyNotHere,
     /// A fresh store has no key to sign with yet.
@@ -102,6 +104,7 @@ impl Failure {
             Self::FormExpired => "form_expired",
             Self::Overloaded => "overloaded",
             Self::Throttled(_) => "throttled",
+            Self::TooManyRequests(_) => "too_many_requests",
             Self::KeyNotHere => "key_not_here",
             Self::NoSigningKey => "no_signing_key",
             Self::StoreBehind => "store_behind",
@@ -143,8 +146,13 @@ impl Failure {
             Self::FormExpired => invalid(StatusCode::FORBIDDEN, "The form is not valid any more."),
             Self::Throttled(wait) => later(
                 StatusCode::TOO_MANY_REQUESTS,
-                wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+                seconds(*wait),
                 "Too many wrong guesses. Try again after the time in Retry-After.",
+            ),
+            Self::TooManyRequests(wait) => later(
+                StatusCode::TOO_MANY_REQUESTS,
+                seconds(*wait),
+                "Too many requests from this address. Try again after the time in Retry-After.",
             ),
             Self::Overloaded
             | Self::KeyNotHere
@@ -162,6 +170,10 @@ impl Failure {
             },
         }
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
 fn status(reject: Reject) -> StatusCode {

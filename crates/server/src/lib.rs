@@ -14,6 +14,7 @@ mod client_auth;
 pub mod clock;
 pub mod config;
 mod cors;
+mod device;
 pub mod entropy;
 mod failure;
 mod field;
@@ -25,6 +26,7 @@ mod introspect;
 mod jwks;
 mod key_file;
 pub mod keys;
+mod limits;
 mod login;
 mod logout;
 mod metadata;
@@ -33,12 +35,14 @@ mod observe;
 pub mod pages;
 pub mod passwords;
 mod playground;
+mod recent;
 mod refused;
 mod revoke;
 pub mod serve;
 pub mod signing;
 mod source;
 mod subject;
+mod suspects;
 mod sweep;
 mod telemetry;
 pub mod tls;
@@ -53,7 +57,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use remint_protocol::policy::Policy;
 use remint_protocol::refresh::Seal;
 use remint_protocol::time::Timestamp;
@@ -61,16 +65,19 @@ use remint_store::{NodeId, Store};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use backchannel::Backchannel;
-use client_auth::{Clients, Suspects};
+use client_auth::Clients;
 use clock::Clock;
 use config::Config;
 use cors::{Origins, cors};
 use failure::Failure;
 use keys::Known;
+use limits::Limits;
+use login::Logins;
 use observe::{RequestIds, observe};
 use pages::Pages;
 use passwords::Passwords;
 use subject::Salt;
+use suspects::Suspects;
 use telemetry::Metrics;
 
 /// The running server's state, shared by all requests.
@@ -85,6 +92,8 @@ pub struct App {
     started_at: Timestamp,
     clock: Clock,
     passwords: Passwords,
+    logins: Logins,
+    limits: Limits,
     pages: Pages,
     clients: Clients,
     suspects: Suspects,
@@ -130,6 +139,8 @@ impl App {
             request_ids: RequestIds::new(&entropy::bytes()?),
             clients: Clients::default(),
             suspects: Suspects::default(),
+            logins: Logins::default(),
+            limits: Limits::new(&config.limits),
             walks: playground::Walks::default(),
             origins: Origins::default(),
             salt: Salt::default(),
@@ -202,11 +213,8 @@ pub fn router(app: &Arc<App>) -> Router {
         // The path of an issuer may have anything in it. What is merged in must not be checked either.
         .without_v07_checks()
         .merge(called_by_scripts(app))
-        .route("/oauth2/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
-        .route(
-            "/oauth2endpoints/authorize",
-            get(authorize::authorize).post(authorize::authorize_by_form),
-        )
+        .route("/oauth2/authorize", authorization_endpoint(app))
+        .route("/oauth2endpoints/authorize", authorization_endpoint(app))
         .route(authorize::CONTINUE, get(authorize::go_on))
         .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
         .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
@@ -224,6 +232,12 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
         .layer(from_fn_with_state(Arc::clone(app), observe))
         .with_state(Arc::clone(app))
+}
+
+fn authorization_endpoint(app: &Arc<App>) -> MethodRouter<Arc<App>> {
+    get(authorize::authorize)
+        .post(authorize::authorize_by_form)
+        .layer(from_fn_with_state(Arc::clone(app), limits::authorize))
 }
 
 /// What applications in a browser call by themselves, from the origins that they registered.

@@ -1,25 +1,39 @@
-//! Proving a password, wherever it comes from: the password grant and the sign-in page share one budget
-//! of wrong guesses, so that neither is a way around the other.
+//! Proving a password, wherever it comes from: the password grant, the sign-in page and the account page
+//! share one budget of guesses, so that none is a way around the other.
+//!
+//! Room for a guess is taken before it is judged, where nodes share a store by one write that says at once
+//! whether there is any, so that guesses made at once or at several nodes all find the ones before them. A
+//! right one gives back what it took.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use remint_protocol::guess::{Bucket, BucketKey, Guesses, TRUST_FOR, password_wait};
+use remint_protocol::guess::{
+    Bucket, BucketKey, DeviceId, Guesses, PasswordBuckets, TRUST_FOR, password_wait,
+};
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
-use remint_store::{Proven, User};
+use remint_store::{Outcome, Proven, User};
+use tokio::sync::Notify;
 
 use crate::App;
 use crate::failure::Failure;
+use crate::limits::{Counted, refuse};
 use crate::observe::RequestId;
-use crate::passwords::{Checked, PasswordError};
+use crate::passwords::{Checked, PasswordError, Waiting, Who};
+use crate::telemetry::Endpoint;
 
 /// Somebody who says who they are.
 pub(crate) struct Login<'a> {
     pub(crate) app: &'a App,
     pub(crate) username: &'a str,
     pub(crate) source: IpAddr,
+    /// The mark of an earlier sign-in to this account at this browser.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) now: Timestamp,
     pub(crate) request_id: RequestId,
 }
@@ -28,12 +42,47 @@ impl Login<'_> {
     /// The user whose password this is.
     pub(crate) async fn prove(&self, password: &str) -> Result<User, Failure> {
         let app = self.app;
-        let buckets = Buckets::of(self.username, self.source);
-        // Before a turn, so that who must wait anyway does not fill the queue; and again with it, because
-        // guesses that were made at once have been counted meanwhile.
-        self.judge(&buckets).await?;
-        let turn = app.passwords.turn().await?;
-        let held = self.judge(&buckets).await?;
+        let buckets = PasswordBuckets::of(self.username, self.source, self.device);
+        // Before a place in the queue, so that who must wait anyway does not fill it.
+        let counting = self.judge(&buckets).await?;
+        let is_known = counting.as_slice() == [buckets.own()];
+        let waiting = app.passwords.place(Who::at(self.source, is_known))?;
+        let taken = self.take(counting).await?;
+        let checked = self.check(waiting, password).await;
+        match &checked {
+            Err(Failure::Reject(reject)) => {
+                // Before the answer, which tells that it was wrong.
+                taken.keep(app, self.now).await?;
+                tracing::info!(
+                    event = "login.failed",
+                    cause = reject.why.name(),
+                    source = %self.source,
+                    request_id = %self.request_id,
+                );
+            }
+            Ok(_) => taken.give_back(app, Some(buckets.own().key())).await,
+            // Not judged at all.
+            Err(_) => taken.give_back(app, None).await,
+        }
+        checked
+    }
+
+    /// Counts the form of a page among the requests of its source; of who is known, among their own.
+    pub(crate) fn take_request(&self, endpoint: Endpoint) -> Result<Counted<'_>, Duration> {
+        let counts = &self.app.limits.sign_in;
+        let taken = counts.take(self.source, self.now);
+        let taken = taken.or_else(|wait| {
+            self.device.map_or(Err(wait), |device| counts.take_own(device.0, self.now))
+        });
+        taken.inspect_err(|wait| {
+            let limited = refuse(endpoint, (self.source, self.request_id), *wait);
+            self.app.metrics.reject(limited.name());
+        })
+    }
+
+    async fn check(&self, waiting: Waiting, password: &str) -> Result<User, Failure> {
+        let app = self.app;
+        let turn = waiting.turn().await?;
         let user = match Username::parse(self.username) {
             Some(name) => app.store.find_user(&name).await?,
             None => None,
@@ -47,18 +96,11 @@ impl Login<'_> {
                 }
                 return Ok(user);
             }
+            // A disabled user's password counts as wrong, or that it never has to wait would tell.
             (Checked::Right(_), Some(_)) => Why::UserDisabled,
             (_, None) => Why::UserUnknown,
             (Checked::Wrong, Some(_)) => Why::PasswordWrong,
         };
-        // A disabled user's password counts as wrong, or that it never has to wait would tell.
-        app.store.count_wrong_guess(buckets.to_count(&held, self.now), self.now).await?;
-        tracing::info!(
-            event = "login.failed",
-            cause = why.name(),
-            source = %self.source,
-            request_id = %self.request_id,
-        );
         Err(why.into())
     }
 
@@ -70,16 +112,152 @@ impl Login<'_> {
         Proven { user: user.id, ends: user.ends, trust }
     }
 
-    /// Refuses a guess that must wait; gives what the buckets hold.
-    async fn judge(&self, buckets: &Buckets<'_>) -> Result<[Guesses; 3], Failure> {
-        let held = self.app.store.load_guesses(buckets.keys()).await?;
-        let Some(wait) = buckets.wait(&held, self.now) else { return Ok(held) };
+    /// Refuses a guess that must wait; gives the buckets that count.
+    async fn judge<'b>(&self, buckets: &PasswordBuckets<'b>) -> Result<Vec<Bucket<'b>>, Failure> {
+        let all: Vec<_> = buckets.all().collect();
+        let keys: Vec<_> = all.iter().map(|bucket| bucket.key()).collect();
+        let held = self.app.store.load_all_guesses(&keys).await?;
+        let own = held.first().copied().unwrap_or_default();
+        let common = all.into_iter().zip(&held).skip(1);
+        match password_wait((buckets.own(), &own), common, self.now) {
+            None => Ok(buckets.counting(&own, self.now)),
+            Some(wait) => Err(self.throttled(wait)),
+        }
+    }
+
+    /// Takes room for the guess in each of these buckets. Where guesses that are still being judged are in
+    /// the way, it waits for them: they may turn out right and give back what they took.
+    async fn take<'b>(&self, counting: Vec<Bucket<'b>>) -> Result<Taken<'_, 'b>, Failure> {
+        let (logins, store) = (&self.app.logins, &self.app.store);
+        let keys: Vec<_> = counting.iter().map(|bucket| bucket.key()).collect();
+        loop {
+            let mut given_back = pin!(logins.given_back.notified());
+            given_back.as_mut().enable();
+            {
+                let _one_at_a_time = logins.taking.lock().await;
+                // What is taken in the store is seen by all nodes, and stays counted when this one is killed;
+                // where there is no other, memory is enough and forgets with it.
+                let is_taken = store.is_shared()
+                    && store.take_guess(&counting, self.now).await? == Outcome::Done;
+                let held =
+                    if is_taken { Vec::new() } else { store.load_all_guesses(&keys).await? };
+                let full = if store.is_shared() {
+                    full(&counting, &held, |_| 0, self.now)
+                } else {
+                    full(&counting, &held, |key| logins.judging(key), self.now)
+                };
+                match full.iter().map(|(_, wait)| *wait).max() {
+                    Some(wait) if full.iter().all(|(key, _)| logins.judging(*key) == 0) => {
+                        return Err(self.throttled(wait));
+                    }
+                    Some(_) => {}
+                    None if is_taken || !store.is_shared() => {
+                        return Ok(logins.hold(counting, keys));
+                    }
+                    // There is room by now.
+                    None => continue,
+                }
+            }
+            given_back.await;
+        }
+    }
+
+    fn throttled(&self, wait: Duration) -> Failure {
         tracing::info!(
             event = "login.throttled",
             source = %self.source,
             request_id = %self.request_id,
         );
-        Err(Failure::Throttled(wait))
+        Failure::Throttled(wait)
+    }
+}
+
+/// The guesses at passwords that are being judged at this node.
+#[derive(Debug, Default)]
+pub(crate) struct Logins {
+    /// Held while a guess is counted, so that whoever finds no room knows whether that is final.
+    taking: tokio::sync::Mutex<()>,
+    judging: Mutex<HashMap<BucketKey, usize>>,
+    given_back: Notify,
+}
+
+/// What one guess took, while it is judged.
+struct Taken<'a, 'b> {
+    logins: &'a Logins,
+    buckets: Vec<Bucket<'b>>,
+    keys: Vec<BucketKey>,
+}
+
+impl Logins {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BucketKey, usize>> {
+        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold<'b>(&self, buckets: Vec<Bucket<'b>>, keys: Vec<BucketKey>) -> Taken<'_, 'b> {
+        let mut judging = self.lock();
+        for key in &keys {
+            *judging.entry(*key).or_default() += 1;
+        }
+        Taken { logins: self, buckets, keys }
+    }
+
+    /// How many guesses of a bucket are being judged.
+    fn judging(&self, key: BucketKey) -> usize {
+        self.lock().get(&key).copied().unwrap_or_default()
+    }
+}
+
+/// The buckets that have no room for a guess beside those that are being judged, and how long it must wait.
+fn full(
+    buckets: &[Bucket<'_>],
+    held: &[Guesses],
+    judging: impl Fn(BucketKey) -> usize,
+    now: Timestamp,
+) -> Vec<(BucketKey, Duration)> {
+    let waits = buckets.iter().zip(held).filter_map(|(bucket, held)| {
+        let (key, limit) = (bucket.key(), bucket.limit());
+        let held = (0..judging(key)).fold(*held, |held, _| limit.count(&held, now));
+        Some((key, limit.wait(&held, now)?))
+    });
+    waits.collect()
+}
+
+impl Taken<'_, '_> {
+    /// The guess was wrong: it stays counted.
+    async fn keep(self, app: &App, now: Timestamp) -> Result<(), Failure> {
+        if !app.store.is_shared() {
+            app.store.take_guess(&self.buckets, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what was taken; a right guess also has the slips in its own bucket forgotten. Not worth
+    /// a failed login.
+    async fn give_back(self, app: &App, right: Option<BucketKey>) {
+        let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
+        let others = if app.store.is_shared() { others.as_slice() } else { &[] };
+        if right.is_none() && others.is_empty() {
+            return;
+        }
+        if let Err(error) = app.store.give_back_guess(right, others).await {
+            tracing::warn!(%error, "what is no wrong guess stays counted as one");
+        }
+    }
+}
+
+impl Drop for Taken<'_, '_> {
+    fn drop(&mut self) {
+        let mut judging = self.logins.lock();
+        for key in &self.keys {
+            if let Some(count) = judging.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    judging.remove(key);
+                }
+            }
+        }
+        drop(judging);
+        self.logins.given_back.notify_waiters();
     }
 }
 
@@ -96,38 +274,5 @@ impl From<PasswordError> for Failure {
 async fn keep_hash(app: &App, user: &User, new: &str) {
     if let Err(error) = app.store.replace_password_hash(user.id, &user.password_hash, new).await {
         tracing::warn!(%error, "a password's stronger hash was not kept");
-    }
-}
-
-/// The buckets that a guess falls into, the pair of account and source first.
-struct Buckets<'a> {
-    all: [Bucket<'a>; 3],
-    keys: [BucketKey; 3],
-}
-
-impl<'a> Buckets<'a> {
-    fn of(username: &'a str, source: IpAddr) -> Self {
-        let all = [
-            Bucket::AccountFrom(username, source),
-            Bucket::Account(username),
-            Bucket::Source(source),
-        ];
-        Self { all, keys: all.map(Bucket::key) }
-    }
-
-    const fn keys(&self) -> [BucketKey; 3] {
-        self.keys
-    }
-
-    fn wait(&self, held: &[Guesses; 3], now: Timestamp) -> Option<Duration> {
-        let [pair, account, source] = self.all;
-        let [g_pair, g_account, g_source] = held;
-        password_wait((pair, g_pair), [(account, g_account), (source, g_source)], now)
-    }
-
-    /// A known pair's slips count against itself alone.
-    fn to_count(&self, held: &[Guesses; 3], now: Timestamp) -> &[BucketKey] {
-        let [pair, ..] = held;
-        if pair.is_trusted(now) { self.keys.split_at(1).0 } else { &self.keys }
     }
 }

@@ -1,5 +1,7 @@
 //! Passwords: argon2id (RFC 9106) in a bounded pool, so that logins can not starve refreshes.
 
+mod queue;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,29 +10,32 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Passwords as Settings;
 use crate::entropy;
+pub(crate) use queue::Who;
+use queue::{Place, Queue, Running};
 
 /// Hashes and checks passwords.
 pub struct Passwords {
     hasher: Hasher,
     /// What the password of an unknown user is checked against, so that it costs the same.
     decoy: String,
-    /// Running and waiting.
-    places: Arc<Semaphore>,
-    /// Running.
-    workers: Arc<Semaphore>,
-    capacity: usize,
+    queue: Arc<Queue>,
 }
 
-/// A worker of the pool, held until it is dropped. Whoever counts wrong guesses holds it until the
-/// count is written, so that guesses made at once do not all go by the count before.
+/// A place in the pool's queue.
+pub(crate) struct Waiting {
+    hasher: Hasher,
+    decoy: String,
+    place: Place,
+}
+
+/// A worker of the pool, held until it is dropped.
 pub struct Turn {
     hasher: Hasher,
     decoy: String,
-    _held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _held: Running,
 }
 
 /// Why a password was not checked.
@@ -81,13 +86,7 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if settings.workers == 0 { cores } else { settings.workers as usize };
         let capacity = workers + settings.queue as usize;
-        Ok(Self {
-            decoy: hasher.decoy()?,
-            hasher,
-            places: Arc::new(Semaphore::new(capacity)),
-            workers: Arc::new(Semaphore::new(workers)),
-            capacity,
-        })
+        Ok(Self { decoy: hasher.decoy()?, hasher, queue: Arc::new(Queue::new(workers, capacity)) })
     }
 
     /// Hashes a password for the store, on the calling thread.
@@ -98,17 +97,21 @@ impl Passwords {
         self.hasher.hash(password)
     }
 
+    /// Takes a place in the queue, at once.
+    ///
+    /// # Errors
+    /// [`PasswordError::Overloaded`] when all are taken by others who have as good a claim.
+    pub(crate) fn place(&self, who: Who) -> Result<Waiting, PasswordError> {
+        let place = self.queue.place(who).ok_or(PasswordError::Overloaded)?;
+        Ok(Waiting { hasher: self.hasher.clone(), decoy: self.decoy.clone(), place })
+    }
+
     /// Waits for a turn to check a password.
     ///
     /// # Errors
     /// [`PasswordError::Overloaded`] at once when too many wait already.
     pub async fn turn(&self) -> Result<Turn, PasswordError> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| PasswordError::Overloaded)?;
-        let worker = Arc::clone(&self.workers).acquire_owned().await;
-        let worker = worker.map_err(|_| PasswordError::Failed)?;
-        let (hasher, decoy) = (self.hasher.clone(), self.decoy.clone());
-        Ok(Turn { hasher, decoy, _held: (place, worker) })
+        self.place(Who::KNOWN)?.turn().await
     }
 
     /// Hashes a password for the store, when its turn comes.
@@ -123,7 +126,18 @@ impl Passwords {
 
     /// How many are running or waiting.
     pub fn busy(&self) -> usize {
-        self.capacity.saturating_sub(self.places.available_permits())
+        self.queue.busy()
+    }
+}
+
+impl Waiting {
+    /// Waits for a worker.
+    ///
+    /// # Errors
+    /// [`PasswordError::Overloaded`] when somebody with a better claim got the place meanwhile.
+    pub(crate) async fn turn(self) -> Result<Turn, PasswordError> {
+        let held = self.place.turn().await.ok_or(PasswordError::Overloaded)?;
+        Ok(Turn { hasher: self.hasher, decoy: self.decoy, _held: held })
     }
 }
 

@@ -54,6 +54,7 @@ const fn trouble(failure: &Failure) -> Trouble {
         Failure::BodyTooLarge | Failure::BodyTooSlow | Failure::BodyBroken => Trouble::Unreadable,
         Failure::FormExpired => Trouble::Forbidden,
         Failure::Throttled(wait) => Trouble::TooMany(*wait),
+        Failure::TooManyRequests(wait) => Trouble::TooManyRequests(*wait),
         Failure::Overloaded
         | Failure::KeyNotHere
         | Failure::NoSigningKey

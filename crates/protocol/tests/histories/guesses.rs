@@ -52,7 +52,7 @@ proptest! {
     ) {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (pair, client) = (Bucket::AccountFrom("a", here), Bucket::ClientFrom("a", here));
-        for bucket in [pair, client, Bucket::Account("a")] {
+        for bucket in [pair, client, Bucket::Account("a"), Bucket::Source(here)] {
             let mut guesser = Guesser::new(bucket.limit());
             for event in &history {
                 guesser.happen(event);
@@ -93,7 +93,7 @@ impl Guesser {
     /// A wrong guess, if the bucket lets it through.
     fn guess(&mut self) {
         if self.limit.wait(&self.bucket, self.now).is_none() {
-            self.bucket = self.bucket.failed(self.now);
+            self.bucket = self.limit.count(&self.bucket, self.now);
             self.made.push(self.now);
         }
     }

@@ -21,6 +21,7 @@ use crate::observe::RequestId;
 use crate::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
 use crate::pages::{self, Language, Source};
 use crate::refused;
+use crate::telemetry::Endpoint;
 
 /// The longest user name that is shown again.
 const HINT_MAX: usize = 255;
@@ -141,16 +142,21 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         };
         Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
     };
-    if !browser.is_ours(app, &form) {
-        return again(&mut browser, Notice::Expired);
-    }
     let login = Login {
         app,
         username,
         source: browser.source,
+        device: browser.device(app, head, (username, now)),
         now,
         request_id: RequestId::of(&head.extensions),
     };
+    let taken = match login.take_request(Endpoint::Authorize) {
+        Ok(taken) => taken,
+        Err(wait) => return again(&mut browser, Notice::Wait(wait)),
+    };
+    if !browser.is_ours(app, &form) {
+        return again(&mut browser, Notice::Expired);
+    }
     let user = match login.prove(form.find(PASSWORD).unwrap_or_default()).await {
         Ok(user) => user,
         Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
@@ -170,6 +176,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         source = %browser.source,
         request_id = %login.request_id,
     );
+    taken.give_back();
     purpose.proven(&browser);
     Ok(browser.dress(purpose.next(app)?))
 }

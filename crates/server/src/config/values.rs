@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use remint_protocol::guess::Limit;
 use remint_protocol::policy::{MaxLifetime, OnReuse};
 use remint_store::postgres::{RevocationCommit, Url};
 
@@ -327,6 +328,42 @@ impl Setting for OpsListen {
     }
 }
 
+/// How many requests, in which time; or as many as come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimit(Option<(u32, Duration)>);
+
+impl RequestLimit {
+    /// A bucket that holds as many, and leaks them evenly over the time.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        self.0.map(|(requests, time)| Limit::leaking(requests, time / requests))
+    }
+}
+
+impl Setting for RequestLimit {
+    const EXPECTS: &'static str =
+        "requests per time such as \"600/1m\", at most 1000 a second, or \"off\"";
+
+    fn read(text: &str) -> Option<Self> {
+        const DAY: Duration = Duration::from_hours(24);
+        if matches!(text, "off" | "0") {
+            return Some(Self(None));
+        }
+        let (requests, time) = text.split_once('/')?;
+        let requests = requests.parse().ok().filter(|requests| *requests > 0)?;
+        let time = Duration::read(time)?;
+        let is_good = (Duration::from_secs(1)..=DAY).contains(&time)
+            && time / requests >= Duration::from_millis(1);
+        is_good.then_some(Self(Some((requests, time))))
+    }
+
+    fn show(&self) -> String {
+        self.0.map_or_else(
+            || quoted("off"),
+            |(requests, time)| quoted(&format!("{requests}/{}", time.show().trim_matches('"'))),
+        )
+    }
+}
+
 /// `passwords.memory`, in KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Memory(pub u32);
@@ -421,6 +458,28 @@ pub(crate) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_of_requests_is_so_many_in_a_time_or_off() {
+        for (text, shown, pace) in [
+            ("600/1m", "\"600/1m\"", Some((600, Duration::from_millis(100)))),
+            ("1/1d", "\"1/1d\"", Some((1, Duration::from_hours(24)))),
+            ("1000/1s", "\"1000/1s\"", Some((1000, Duration::from_millis(1)))),
+            ("5/10", "\"5/10s\"", Some((5, Duration::from_secs(2)))),
+            ("off", "\"off\"", None),
+            ("0", "\"off\"", None),
+        ] {
+            let read = RequestLimit::read(text).unwrap();
+            assert_eq!(read.show(), shown);
+            let limit = read.limit().map(|limit| (limit.free, limit.first_wait));
+            assert_eq!(limit, pace, "{text}");
+        }
+        for bad in
+            ["", "600", "600/", "/1m", "0/1m", "-1/1m", "1001/1s", "1/0s", "1/2d", "1/m", "a/1m"]
+        {
+            assert_eq!(RequestLimit::read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn the_path_of_an_issuer_is_what_follows_its_host() {

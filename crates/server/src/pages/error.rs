@@ -90,6 +90,8 @@ pub enum Trouble {
     NotFound,
     /// Too many tries; 429.
     TooMany(Duration),
+    /// Too many requests from one address; 429.
+    TooManyRequests(Duration),
     /// A fault of ours; 500.
     Internal,
     /// Not now; 503.
@@ -119,6 +121,7 @@ impl Html<'_> {
             Trouble::Forbidden => "error-forbidden-title",
             Trouble::NotFound => "error-not-found-title",
             Trouble::TooMany(_) => "error-too-many-title",
+            Trouble::TooManyRequests(_) => "error-too-many-requests-title",
             Trouble::Internal => "error-internal-title",
             Trouble::Unavailable(_) => "error-unavailable-title",
         })
@@ -130,6 +133,7 @@ impl Html<'_> {
             Trouble::Forbidden => self.at.say("error-forbidden"),
             Trouble::NotFound => self.at.say("error-not-found"),
             Trouble::TooMany(wait) => self.at.say_span("error-too-many", wait),
+            Trouble::TooManyRequests(wait) => self.at.say_span("error-too-many-requests", wait),
             Trouble::Internal => self.at.say("error-internal"),
             Trouble::Unavailable(wait) => self.at.say_span("error-unavailable", wait),
         }
@@ -156,7 +160,7 @@ impl Page for ErrorPage {
             Trouble::Request(..) | Trouble::Unreadable => StatusCode::BAD_REQUEST,
             Trouble::Forbidden => StatusCode::FORBIDDEN,
             Trouble::NotFound => StatusCode::NOT_FOUND,
-            Trouble::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Trouble::TooMany(_) | Trouble::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Trouble::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Trouble::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -164,7 +168,9 @@ impl Page for ErrorPage {
 
     fn retry_after(&self) -> Option<Duration> {
         match self.trouble {
-            Trouble::TooMany(wait) | Trouble::Unavailable(wait) => Some(wait),
+            Trouble::TooMany(wait)
+            | Trouble::TooManyRequests(wait)
+            | Trouble::Unavailable(wait) => Some(wait),
             _ => None,
         }
     }

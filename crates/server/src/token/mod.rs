@@ -23,7 +23,10 @@ use crate::App;
 use crate::body::Received;
 use crate::client_auth::{Caller, authenticate};
 use crate::failure::{Failure, json};
+use crate::limits;
 use crate::observe::RequestId;
+use crate::source::source;
+use crate::telemetry::Endpoint;
 
 /// One authenticated token request.
 struct TokenRequest<'a> {
@@ -89,11 +92,23 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
-    let received = Received::read(app, request).await?;
-    let form = received.form()?;
     let now = app.clock.now();
+    let headers = request.headers();
+    let source = source(request.extensions(), headers, &app.config.http.trusted_proxies);
+    let request_id = RequestId::of(request.extensions());
+    let taken = app.limits.token.take(source, now);
+    let limited = |wait| limits::refuse(Endpoint::Token, (source, request_id), wait);
+    let received = match (Received::read(app, request).await, &taken) {
+        (Ok(received), _) => received,
+        (Err(failure), Ok(_)) => return Err(failure),
+        (Err(_), Err(wait)) => return Err(limited(*wait)),
+    };
+    let form = received.form()?;
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(wait) => limits::take_refresh(app, (&received, &form), now, wait).map_err(limited)?,
+    };
     let caller = authenticate(app, &received, &form, now).await?;
-    let request_id = RequestId::of(&received.head.extensions);
     let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };
     let grant_type = form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
     let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
@@ -101,7 +116,11 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
         GrantType::AuthorizationCode => Box::pin(authorization_code::grant(&request)).await?,
         GrantType::ClientCredentials => client_credentials::grant(&request).await?,
         GrantType::Password => Box::pin(password::grant(&request)).await?,
-        GrantType::RefreshToken => refresh::grant(&request).await?,
+        GrantType::RefreshToken => {
+            let refreshed = refresh::grant(&request).await?;
+            taken.give_back();
+            refreshed
+        }
     };
     let body = serde_json::to_vec(&response)
         .map_err(|_| Failure::Internal("an answer does not encode"))?;

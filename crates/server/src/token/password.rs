@@ -22,7 +22,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let extent = password::extent(client, scope.as_ref(), resources.as_ref())?;
     let (username, password) = password::credentials(request.form)?;
     let source = request.caller.source;
-    let login = Login { app, username, source, now, request_id: request.request_id };
+    let login = Login { app, username, source, device: None, now, request_id: request.request_id };
     let user = login.prove(password).await?;
 
     let fresh = entropy::family()?;

@@ -30,6 +30,8 @@ mod jwt_access_token;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lockouts;
+#[cfg(test)]
 mod logout;
 #[cfg(test)]
 mod metadata;
@@ -45,6 +47,8 @@ mod playground;
 mod races;
 #[cfg(test)]
 mod refresh;
+#[cfg(test)]
+mod request_limits;
 #[cfg(test)]
 mod revoke;
 #[cfg(test)]

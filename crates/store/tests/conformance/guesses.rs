@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use remint_protocol::guess::{BucketKey, FORGET_AFTER, Guesses, TRUST_FOR};
+use remint_protocol::guess::{
+    Bucket, BucketKey, DeviceId, FORGET_AFTER, Guesses, PasswordBuckets, TRUST_FOR,
+};
 use remint_protocol::time::Timestamp;
 use remint_store::{Outcome, Store};
 
@@ -81,6 +83,77 @@ fn a_bucket_counts_and_forgets_as_the_rule_says() {
     });
 }
 
+/// The rules are `Limit::wait` and `Limit::count`; the store carries them out in place.
+#[test]
+fn a_guess_is_taken_where_the_rule_lets_it_through_and_counts_as_the_rule_says() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let here = "2001:db8:1:2::3".parse().unwrap();
+        let buckets = PasswordBuckets::of("alice", here, None).all().collect::<Vec<_>>();
+        for (number, bucket) in buckets.into_iter().enumerate() {
+            let (mut now, mut expected) = (at(0), Guesses::default());
+            let mut random = u64::try_from(number).unwrap() + 1;
+            for step in 0..400u64 {
+                // Steps of all sizes, forwards and, now and then, backwards.
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let span = match random >> 60 {
+                    0..=9 => 0,
+                    10..=13 => random >> 20 & 0xfff,
+                    14 => random >> 20 & 0xf_ffff,
+                    _ => random >> 20 & 0xfff_ffff,
+                };
+                let span = Duration::from_millis(span);
+                now = if step % 17 == 16 { now.before(span) } else { now.after(span) };
+                let waits = bucket.limit().wait(&expected, now).is_some();
+                let taken = store.take_guess(&[bucket], now).await.unwrap();
+                assert_eq!(taken == Outcome::Conflict, waits, "{bucket:?} {expected:?} at {now}");
+                if !waits {
+                    expected = bucket.limit().count(&expected, now);
+                }
+                assert_eq!(holds(&store, bucket.key()).await, expected, "{bucket:?} at {now}");
+            }
+        }
+    });
+}
+
+#[test]
+fn guesses_taken_at_once_are_no_more_than_the_free_ones_and_one_that_waits_takes_nothing() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        let (own, common) = (
+            Bucket::AccountAt("alice", DeviceId([1; 16])),
+            Bucket::Source("192.0.2.1".parse().unwrap()),
+        );
+        let take = |_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.take_guess(&[common, own], at(0)).await.unwrap() })
+        };
+        let tasks: Vec<_> = (0..64).map(take).collect();
+        let mut taken = 0;
+        for task in tasks {
+            taken += u32::from(task.await.unwrap() == Outcome::Done);
+        }
+        assert_eq!(taken, own.limit().free);
+        assert_eq!(holds(&store, own.key()).await.failures, taken);
+        assert_eq!(holds(&store, common.key()).await.failures, taken, "wholly or not at all");
+    });
+}
+
+#[test]
+fn a_right_guess_gives_back_what_it_took_and_forgets_its_own_slips() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        store.count_wrong_guess(&[key(1), key(2), key(3)], at(0)).await.unwrap();
+        store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
+        store.give_back_guess(Some(key(1)), &[key(2), key(3), key(4)]).await.unwrap();
+        let failures = async |number| holds(&store, key(number)).await.failures;
+        assert_eq!((failures(1).await, failures(2).await, failures(3).await), (0, 1, 0));
+        store.give_back_guess(None, &[key(3)]).await.unwrap();
+        assert_eq!(failures(3).await, 0, "never less than none");
+        assert_eq!(place.dump("guesses").len(), 3, "and nothing is made for it");
+    });
+}
+
 #[test]
 fn a_proven_password_resets_its_bucket_and_makes_it_trusted() {
     on_every_backend(async |place| {
@@ -156,5 +229,9 @@ fn what_a_bucket_holds_is_kept_as_long_as_it_means_something() {
         assert!(holds(&store, key(3)).await.is_trusted(now));
         assert_eq!(holds(&store, key(4)).await, Guesses::default(), "no longer trusted");
         assert_eq!(place.dump("guesses").len(), 2);
+        // By a clock that was far ahead.
+        store.count_wrong_guess(&[key(2)], now.after(FORGET_AFTER * 9)).await.unwrap();
+        assert!(store.delete_forgotten_guesses(None, 9, now).await.unwrap().is_none());
+        assert_eq!(holds(&store, key(2)).await, Guesses::default(), "nor kept for ever");
     });
 }

@@ -130,6 +130,7 @@ fn errors(fill: &impl Fn(&str) -> String) -> Vec<Sample> {
         ("forbidden", Trouble::Forbidden),
         ("not-found", Trouble::NotFound),
         ("too-many", Trouble::TooMany(wait)),
+        ("too-many-requests", Trouble::TooManyRequests(wait)),
         ("internal", Trouble::Internal),
         ("unavailable", Trouble::Unavailable(wait)),
     ];
