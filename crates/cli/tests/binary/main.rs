@@ -8,6 +8,8 @@ mod application;
 #[cfg(test)]
 mod certificate;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod code_crash;
@@ -19,6 +21,8 @@ mod crash;
 mod dev;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod findings;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
@@ -42,5 +46,7 @@ mod store;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod surroundings;
 #[cfg(test)]
 mod user;

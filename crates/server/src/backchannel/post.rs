@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ const LOOKUPS: usize = 16;
 pub(super) struct Poster {
     may_be_private: bool,
     timeout: Duration,
+    ca_file: Option<PathBuf>,
     tls: OnceCell<TlsConnector>,
     lookups: Arc<Semaphore>,
 }
@@ -54,8 +56,9 @@ fn failed(error: impl Display) -> NotSent {
 }
 
 impl Poster {
-    pub(super) fn new(settings: &Logout) -> Self {
+    pub(super) fn new(settings: &Logout, ca_file: Option<PathBuf>) -> Self {
         Self {
+            ca_file,
             may_be_private: settings.allow_private_addresses,
             timeout: settings.timeout,
             tls: OnceCell::new(),
@@ -81,8 +84,9 @@ impl Poster {
             Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
             None => return Err(failed("the URL has no host")),
         };
-        let tls = self.tls.get_or_try_init(connector).await?;
-        ask(tls.connect(name, stream).await.map_err(failed)?, url, form).await
+        let tls = self.tls.get_or_try_init(|| connector(self.ca_file.clone())).await?;
+        let secured = tls.connect(name, stream).await.map_err(|e| failed(tls::sentence(&e)))?;
+        ask(secured, url, form).await
     }
 
     /// Those of the host's addresses that may be connected to; never none.
@@ -119,8 +123,8 @@ impl Poster {
 }
 
 /// Reads the authorities that the system trusts, when first they are asked for.
-async fn connector() -> Result<TlsConnector, NotSent> {
-    let config = tokio::task::spawn_blocking(tls::client).await.map_err(failed)?;
+async fn connector(ca_file: Option<PathBuf>) -> Result<TlsConnector, NotSent> {
+    let config = tokio::task::spawn_blocking(|| tls::client(ca_file)).await.map_err(failed)?;
     Ok(TlsConnector::from(config.map_err(failed)?))
 }
 
@@ -162,7 +166,7 @@ mod tests {
 
     async fn addresses(url: &str, may_be_private: bool) -> Result<Vec<SocketAddr>, NotSent> {
         let settings = Logout { allow_private_addresses: may_be_private, timeout: Duration::MAX };
-        Poster::new(&settings).addresses(&Url::parse(url).unwrap()).await
+        Poster::new(&settings, None).addresses(&Url::parse(url).unwrap()).await
     }
 
     async fn is_forbidden(url: &str, may_be_private: bool) -> bool {
@@ -231,7 +235,7 @@ mod tests {
     async fn checklist_78_a_certificate_is_trusted_and_of_the_name() {
         let poster = || {
             let timeout = Duration::from_secs(30);
-            Poster::new(&Logout { allow_private_addresses: true, timeout })
+            Poster::new(&Logout { allow_private_addresses: true, timeout }, None)
         };
         for (name, is_theirs) in [("localhost", true), ("other.example", false)] {
             let (url, trusting) = listen(name).await;

@@ -16,6 +16,8 @@ mod code_flow;
 #[cfg(test)]
 mod cors;
 #[cfg(test)]
+mod front;
+#[cfg(test)]
 mod frontchannel;
 #[cfg(test)]
 mod guesses;
