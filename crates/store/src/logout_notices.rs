@@ -64,6 +64,20 @@ const POSTPONE: Statement =
 const DELETE: Statement =
     Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2").healing();
 
+/// What was given up is due at a time that never comes, and stays for a while.
+const GIVE_UP: Statement = Statement::new(
+    "UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND session_id = ?2",
+)
+.healing();
+const FORGET: Statement = Statement::new(
+    "DELETE FROM logout_notices WHERE client_id = ?1 AND due_at >= ?2 AND due_at < ?3",
+)
+.healing();
+const LIST: Statement = Statement::new(
+    "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
+     WHERE (client_id, session_id) > (?1, ?2) ORDER BY client_id, session_id LIMIT ?3",
+);
+
 const LIST_FRONTCHANNEL: Statement = Statement::new(
     "SELECT DISTINCT c.frontchannel_logout_uri FROM families f JOIN clients c ON c.id = f.client_id \
      WHERE f.user_id = ?1 AND f.session_id = ?2 AND c.disabled_at IS NULL \
@@ -79,6 +93,9 @@ pub(crate) const HOT: &[&Statement] = &[
     &TAKE,
     &POSTPONE,
     &DELETE,
+    &GIVE_UP,
+    &FORGET,
+    &LIST,
     &LIST_FRONTCHANNEL,
 ];
 
@@ -166,7 +183,45 @@ impl Store {
         self.commit(vec![Write::any(&POSTPONE, values)]).await
     }
 
-    /// Removes a notice: the client was told, or is given up.
+    /// Tries no more, and keeps the notice for operators to see.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn give_up_logout_notice(&self, given_up: &LogoutNotice) -> Result<Outcome, Error> {
+        let (client, session) = (given_up.client_id.as_str(), given_up.session.0);
+        let values = vec![client.into(), session.into(), given_up.due_at.into()];
+        self.commit(vec![Write::any(&GIVE_UP, values)]).await
+    }
+
+    /// Removes those notices of a client that are due from one time to before another.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn forget_logout_notices(
+        &self,
+        client: &ClientId,
+        (first, last): (Timestamp, Timestamp),
+    ) -> Result<Outcome, Error> {
+        let values = vec![client.as_str().into(), first.into(), last.into()];
+        self.commit(vec![Write::any(&FORGET, values)]).await
+    }
+
+    /// Lists at most `limit` notices, whether they wait or were given up, that come next after one.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_logout_notices(
+        &self,
+        after: Option<&LogoutNotice>,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, Error> {
+        let client = after.map_or("", |last| last.client_id.as_str());
+        let session = after.map_or([0; 16], |last| last.session.0);
+        let rows = self.read(&LIST, &[client.into(), session.into(), limit.into()]).await?;
+        rows.into_iter().map(notice).collect()
+    }
+
+    /// Removes a notice: the client was told, or need not be any more.
     ///
     /// # Errors
     /// [`Error`].

@@ -292,7 +292,13 @@ async fn token(
 }
 
 async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
-    app.store.delete_logout_notice(notice).await?;
+    match ended {
+        Ended::Told | Ended::Moot => app.store.delete_logout_notice(notice).await?,
+        // `remint logout list` shows it for a while.
+        Ended::Refused(_) | Ended::Forbidden | Ended::Lost(_) => {
+            app.store.give_up_logout_notice(&notice.given_up(app.clock.now())).await?
+        }
+    };
     let (client_id, sub, attempt) = (&notice.client_id, notice.user_id, notice.attempts);
     let (outcome, cause) = match ended {
         Ended::Told => {
