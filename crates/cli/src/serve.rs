@@ -1,7 +1,7 @@
 //! `remint serve`.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,7 +145,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let started = Clock::System.now();
     config.http.max_connections = raise_file_limit(&config);
-    let _lock = Lock::take(&config.data_dir())?;
+    let _lock = lock(&config)?;
     let store = if dev.is_some() {
         Store::open(&config.database())?
     } else {
@@ -317,6 +317,19 @@ impl Ends {
                 _ = self.terminations.recv() => {}
             }
         }
+    }
+}
+
+/// Keeps a second server from the directory. With a database elsewhere it may be one that cannot be written.
+fn lock(config: &Config) -> anyhow::Result<Option<Lock>> {
+    let taken = Lock::take(&config.data_dir());
+    let is_unwritable = |error: &anyhow::Error| {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied))
+    };
+    match taken {
+        Err(error) if config.store.url.is_some() && is_unwritable(&error) => Ok(None),
+        taken => taken.map(Some),
     }
 }
 

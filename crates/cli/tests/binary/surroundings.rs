@@ -83,6 +83,40 @@ fn a_root_that_cannot_be_written_is_enough_where_the_data_are_elsewhere() {
     server.refresh(&token).ok();
 }
 
+/// A script in a mount namespace in which nothing at all can be written.
+const ALL_READ_ONLY: &str = "mount --make-rprivate / && mount --bind \"$1\" \"$1\" && \
+    mount -o remount,bind,ro \"$1\" && mount -o remount,bind,ro / && \
+    ! touch \"$1/remint-was-here\" 2>/dev/null && exec \"$0\" serve --data-dir \"$1\"";
+
+#[test]
+fn nothing_need_be_writable_where_the_data_are_in_postgresql() {
+    let can =
+        Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|o| o.status.success());
+    if !can {
+        return eprintln!("left out: `unshare -m` is not allowed here");
+    }
+    let home = Home::new();
+    let Some(database) = remint_testbed::postgres().map(remint_testbed::Cluster::create_database)
+    else {
+        return;
+    };
+    let url = database.url();
+    for (arguments, input) in
+        [(&["migrate"][..], ""), (&CREATE_SHOP, SECRET), (&CREATE_ALICE, PASSWORD)]
+    {
+        let mut command = home.command(arguments);
+        command.env("REMINT_STORE_URL", &url);
+        run(command, input).ok();
+    }
+    let log = tempfile::tempdir().unwrap();
+    let mut command = bare("unshare");
+    command.args(["-m", "sh", "-c", ALL_READ_ONLY, REMINT]).arg(home.dir());
+    command.env("REMINT_STORE_URL", &url);
+    let server = Server::start(command, &log.path().join("serve.log"));
+    let token = server.log_in().ok().text("refresh_token");
+    server.refresh(&token).ok();
+}
+
 #[test]
 fn with_64_file_descriptors_it_serves_and_recovers_from_more_connections_than_that() {
     let home = Home::furnished();
