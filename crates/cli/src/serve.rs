@@ -13,7 +13,7 @@ use remint_server::clock::Clock;
 use remint_server::config::{
     Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
 };
-use remint_server::serve::{bind, run, start_background};
+use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::tls::Live;
 use remint_server::{App, ops_router, router, tls};
 use remint_store::Store;
@@ -156,8 +156,8 @@ async fn serve(
     };
     let keys = known_keys(&config, &store).await?;
     remint_server::tls::check_authorities(&config)?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
+    if dev.is_none() {
+        warn(&config);
     }
     let listeners = listen(&config)?;
     let url = url(&config, &listeners);
@@ -167,6 +167,9 @@ async fn serve(
     if dev.is_some() && is_issuer_free {
         // What `--dev` prints must work where it listens.
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
+    }
+    if dev.is_some() {
+        warn(&config);
     }
     let seeded = match dev {
         Some(dev) => {
@@ -182,11 +185,7 @@ async fn serve(
     // Before anyone is told that the server is ready, and may therefore send it a signal.
     let hangups = signal(SignalKind::hangup())?;
     let [first, impatient] = [Ends::listen()?, Ends::listen()?];
-    let tls = live.as_ref().map(Live::tls);
-    if let Some(live) = &live {
-        app.set_certificate_expiry(live.expiry());
-        tokio::spawn(live.clone().watch(Arc::clone(&app)));
-    }
+    let tls = live.as_ref().map(|live| follow(&app, live));
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), live));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
@@ -236,6 +235,12 @@ fn announce(url: &str, seeded: Option<&str>, took: Duration) -> anyhow::Result<(
     Ok(std::io::stdout().flush()?)
 }
 
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
 fn listen(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let named = "http.listen, or --listen";
     let addresses = config.http.listen.addresses();
@@ -254,6 +259,13 @@ fn transport(config: &Config) -> anyhow::Result<Option<Live>> {
         tracing::warn!("{finding}");
     }
     Ok(Some(live))
+}
+
+/// Has the files of the certificate watched, and gives what connections take it from.
+fn follow(app: &Arc<App>, live: &Live) -> Tls {
+    app.set_certificate_expiry(live.expiry());
+    tokio::spawn(live.clone().watch(Arc::clone(app)));
+    live.tls()
 }
 
 fn tls_files(config: &Config) -> anyhow::Result<(PathBuf, PathBuf)> {

@@ -331,6 +331,17 @@ fn authorities_that_cannot_be_read_are_refused_and_not_passed_over() {
     }
 }
 
+#[test]
+fn a_self_signed_certificate_of_another_host_says_how_to_get_a_new_one() {
+    let home = Home::new();
+    home.set("http.plain", "false");
+    home.serve().stop();
+    home.set("issuer", "\"https://id.example.com\"");
+    let text = check(&home);
+    let sentence = "but issuer is at id.example.com: remove self-signed.crt and self-signed.key";
+    assert!(text.contains(sentence), "{text}");
+}
+
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

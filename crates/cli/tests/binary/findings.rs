@@ -306,3 +306,16 @@ fn variables_of_orchestrators_stop_neither_server_nor_commands() {
     let lines = std::io::BufReader::new(error.as_bytes()).lines().count();
     assert_eq!(lines, 1, "{error}");
 }
+
+#[test]
+fn a_development_server_has_nothing_to_say_wherever_it_listens() {
+    for listen in ["localhost:0", "127.0.0.1:0"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = remint();
+        command.args(["serve", "--dev", "--listen", listen]).env("REMINT_OPS_LISTEN", "off");
+        let log = dir.path().join("log");
+        drop(crate::home::Server::start(command, &log));
+        let text = fs::read_to_string(log).unwrap();
+        assert!(!text.contains("WARN"), "{listen}: {text}");
+    }
+}

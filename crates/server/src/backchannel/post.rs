@@ -325,7 +325,7 @@ mod tests {
             (
                 |p| {
                     p.subject_alt_names =
-                        vec![SanType::DnsName("other.example".try_into().unwrap())]
+                        vec![SanType::DnsName("other.example".try_into().unwrap())];
                 },
                 "its certificate is for other.example, not for this host",
             ),

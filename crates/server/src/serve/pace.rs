@@ -69,6 +69,10 @@ impl Pace {
         self.state.store((millis << 2) | phase as u64, Ordering::Relaxed);
     }
 
+    fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & 3 == Phase::Idle as u64
+    }
+
     fn phase(&self) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         let phase = match state & 3 {
@@ -120,7 +124,7 @@ impl<S> Paced<S> {
 
     /// Bytes after an answer begin the next head; an answer that is still being taken is no idleness.
     fn moved(&self, phase: Phase) {
-        if self.pace.phase().0 == Phase::Idle {
+        if self.pace.is_idle() {
             self.pace.enter(phase);
         }
     }

@@ -71,7 +71,12 @@ pub(super) fn findings(
     let mut found = Vec::new();
     let Some(leaf) = parsed.first() else { return found };
     found.extend(times(&parsed, now));
-    found.extend(names(leaf, config.server.issuer.host()));
+    let what = if config.http.certificate.is_some() {
+        format!("have one made for {}", config.server.issuer.host())
+    } else {
+        "remove self-signed.crt and self-signed.key, and the start makes others".to_owned()
+    };
+    found.extend(names(leaf, config.server.issuer.host(), &what));
     found.extend(kind(leaf));
     found.extend(order(&parsed));
     found.extend(strength(&parsed));
@@ -114,7 +119,7 @@ fn times(chain: &[X509Certificate<'_>], now: Timestamp) -> Vec<String> {
 }
 
 /// RFC 9525 §6: the names in `subjectAltName`, and no others.
-fn names(leaf: &X509Certificate<'_>, host: &str) -> Option<String> {
+fn names(leaf: &X509Certificate<'_>, host: &str, what: &str) -> Option<String> {
     let mut names = Vec::new();
     let ip = host.parse::<IpAddr>().ok();
     if let Ok(Some(extension)) = leaf.subject_alternative_name() {
@@ -139,13 +144,11 @@ fn names(leaf: &X509Certificate<'_>, host: &str) -> Option<String> {
     }
     if names.is_empty() {
         return Some(format!(
-            "the certificate names no host as subjectAltName, and clients look nowhere else: have one made for {host}"
+            "the certificate names no host as subjectAltName, and clients look nowhere else: {what}"
         ));
     }
     let names = names.join(", ");
-    Some(format!(
-        "the certificate is for {names}, but issuer is at {host}: have one made for {host}"
-    ))
+    Some(format!("the certificate is for {names}, but issuer is at {host}: {what}"))
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
