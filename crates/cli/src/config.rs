@@ -3,8 +3,9 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::install::{Common, postgres};
-use remint_server::config::Config as Resolved;
+use crate::install::{Common, now, postgres};
+use anyhow::Context as _;
+use remint_server::config::{Config as Resolved, OpsListen};
 
 /// Check and show the configuration.
 #[derive(Subcommand)]
@@ -42,15 +43,23 @@ fn check(at: &Common) -> anyhow::Result<()> {
     remint_server::keys::KeyFile::read(&config.key_file())?;
     postgres(&config)?;
     remint_server::pages::Pages::new(&config)?;
-    if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key) {
-        remint_server::tls::load(&config.path(certificate), &config.path(key))?;
+    let mut warnings = config.warnings();
+    warnings.extend(remint_server::tls::look(&config, now())?);
+    let (http, ops) = (&config.http.listen, &config.ops.listen);
+    http.addresses().with_context(|| format!("http.listen: {http} has no address"))?;
+    if let OpsListen::On(ops) = ops {
+        ops.addresses().with_context(|| format!("ops.listen: {ops} has no address"))?;
     }
-    let warnings = config.warnings();
+    let is_good = warnings.is_empty();
     if at.output.json {
-        return at.output.one(&Checked { config: "good", warnings });
+        let config = if is_good { "good" } else { "usable" };
+        return at.output.one(&Checked { config, warnings });
     }
-    let lines: String = warnings.iter().map(|w| format!("note: {w}\n")).collect();
-    crate::output::print(&format!("The configuration is good.\n{lines}"))
+    if is_good {
+        return crate::output::print("The configuration is good.\n");
+    }
+    let lines: String = warnings.iter().map(|w| format!("- {w}\n")).collect();
+    crate::output::print(&format!("The configuration can be used, but look at this:\n{lines}"))
 }
 
 fn show(at: &Common) -> anyhow::Result<()> {

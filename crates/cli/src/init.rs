@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use remint_server::config::{Config, SECTIONS, Sources};
+use remint_server::config::{Config, Issuer, SECTIONS, Setting as _, Sources};
 use remint_server::keys::KeyFile;
 use remint_server::signing;
 use remint_store::Store;
@@ -39,7 +39,7 @@ impl Init {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let dir = absolute(&self.data_dir)?;
         let file = dir.join(CONFIG_FILE);
-        let text = commented(&self.given());
+        let text = commented(&self.given()?);
         // What would be written must be good before anything is.
         let config = Config::resolve(&Sources::from_toml(&file, &text)?)?;
         let database = config.database();
@@ -73,6 +73,7 @@ impl Init {
             "{shown} has {has}\n  \
              remint user create --data-dir {shown} --username alice\n  \
              remint client create --data-dir {shown} --id shop --grant password --grant refresh_token\n  \
+             remint config check --data-dir {shown}\n  \
              remint serve --data-dir {shown}"
         ))
     }
@@ -80,10 +81,59 @@ impl Init {
 
 impl Init {
     /// The keys that are written with a value.
-    fn given(&self) -> Vec<(&str, &str)> {
-        let all = [("issuer", &self.issuer), ("store.url", &self.store_url)];
-        all.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect()
+    fn given(&self) -> anyhow::Result<Vec<Given>> {
+        let mut given = Vec::new();
+        if let Some(text) = &self.issuer {
+            let issuer = Issuer::read(text);
+            let issuer =
+                issuer.with_context(|| format!("--issuer {text}: write {}", Issuer::EXPECTS))?;
+            given.push(Given::new("issuer", issuer.show()));
+            given.extend(listener(&issuer));
+        }
+        if let Some(url) = &self.store_url {
+            given.push(Given::new("store.url", format!("\"{url}\"")));
+        }
+        Ok(given)
     }
+}
+
+/// A key that is written with a value, and why it has this one.
+struct Given {
+    key: &'static str,
+    /// As it stands in TOML.
+    value: String,
+    why: String,
+}
+
+impl Given {
+    fn new(key: &'static str, value: String) -> Self {
+        Self { key, value, why: String::new() }
+    }
+}
+
+/// Where the server listens, so that it is reached at its issuer.
+fn listener(issuer: &Issuer) -> Vec<Given> {
+    let port = issuer.port();
+    if !issuer.is_loopback() {
+        let why = format!(
+            " `remint init` chose this for the issuer: its clients connect to port {port}, at any address of this\n \
+             machine; \"[::]:{port}\" is IPv6, too. Ports below 1024 need CAP_NET_BIND_SERVICE, which the systemd unit\n \
+             of the quick start gives. Behind a proxy on this machine that ends TLS, write instead\n \
+             listen = \"127.0.0.1:9763\", plain = true and trusted_proxies = [\"127.0.0.1\"].\n"
+        );
+        return vec![Given { key: "http.listen", value: format!("\"0.0.0.0:{port}\""), why }];
+    }
+    let host = match issuer.host() {
+        address if address.contains(':') => format!("[{address}]"),
+        address if address.parse::<std::net::IpAddr>().is_ok() => address.to_owned(),
+        _ => "localhost".to_owned(),
+    };
+    let why = " `remint init` chose this for the issuer.\n".to_owned();
+    let mut all = vec![Given { key: "http.listen", value: format!("\"{host}:{port}\""), why }];
+    if !issuer.is_https() {
+        all.push(Given::new("http.plain", "true".into()));
+    }
+    all
 }
 
 /// Writes a file that must not be there yet.
@@ -99,7 +149,7 @@ pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// Every key with its documentation and its default, commented out, but for those that are given.
-fn commented(given: &[(&str, &str)]) -> String {
+fn commented(given: &[Given]) -> String {
     let mut text = String::from("# Remint's configuration. Each key shows its default.\n");
     for (section, about, keys) in SECTIONS {
         text.push('\n');
@@ -111,8 +161,11 @@ fn commented(given: &[(&str, &str)]) -> String {
             let name = key.name.rsplit('.').next().unwrap_or(key.name);
             text.push('\n');
             text.extend(key.doc.lines().map(|line| format!("#{line}\n")));
-            match given.iter().find(|(given, _)| *given == key.name) {
-                Some((_, value)) => text.push_str(&format!("{name} = \"{value}\"\n")),
+            match given.iter().find(|given| given.key == key.name) {
+                Some(Given { value, why, .. }) => {
+                    text.extend(why.lines().map(|line| format!("#{line}\n")));
+                    text.push_str(&format!("{name} = {value}\n"));
+                }
                 None => text.push_str(&format!("# {name} = {}\n", written(key.default))),
             }
         }
@@ -132,7 +185,8 @@ mod tests {
 
     #[test]
     fn the_commented_configuration_is_good_with_every_comment_sign_removed() {
-        let text = commented(&[("issuer", "https://id.example.com")]);
+        let issuer = || Given::new("issuer", "\"https://id.example.com\"".into());
+        let text = commented(&[issuer()]);
         let uncommented: String = text
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))

@@ -17,6 +17,7 @@ pub mod import_wso2;
 mod init;
 mod install;
 mod key;
+mod logout;
 mod migrate;
 mod output;
 mod overrides;
@@ -64,6 +65,9 @@ enum Command {
     /// List and take back what users allowed to clients
     #[command(subcommand)]
     Consent(consent::Consent),
+    /// See which clients were not told of a logout
+    #[command(subcommand)]
+    Logout(logout::Logout),
     /// List and change the root keys
     #[command(subcommand)]
     Key(key::Key),
@@ -128,6 +132,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
         Command::User(user) => user.run(),
         Command::Session(session) => session.run(),
         Command::Consent(consent) => consent.run(),
+        Command::Logout(logout) => logout.run(),
         Command::Key(key) => key.run(),
         Command::Token(token) => token.run(),
         Command::Store(store) => store.run(),

@@ -1,20 +1,20 @@
 //! `remint serve`.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use arc_swap::ArcSwap;
 use clap::Args;
 use remint_server::clock::Clock;
 use remint_server::config::{
     Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
 };
 use remint_server::serve::{Tls, bind, run, start_background};
+use remint_server::tls::Live;
 use remint_server::{App, ops_router, router, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -117,21 +117,32 @@ fn log(config: &Config) {
     };
 }
 
-/// Connections are file descriptors. The soft limit is often 1024, whatever the hard one is.
-fn raise_file_limit(connections: u32) {
+/// What a server has open besides its clients: the database with its readers, the log, listeners, timers.
+const OWN_FILES: u64 = 40;
+
+/// Connections are file descriptors. The soft limit is often 1024, whatever the hard one is. Gives how many
+/// connections there can be: beyond that the database could not be opened, nor health be asked for.
+fn raise_file_limit(config: &Config) -> u32 {
+    let connections = config.http.max_connections;
+    let own = OWN_FILES + config.store.url.as_ref().map_or(0, |_| config.store.connections.into());
     let limit = getrlimit(Resource::Nofile);
-    // The database, the log, the listeners and some for luck.
-    let wanted = u64::from(connections) + 100;
+    // Some more for luck.
+    let wanted = u64::from(connections) + own + 60;
     let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     if limit.current.is_some_and(|current| current < allowed) {
         let raised = Rlimit { current: Some(allowed), maximum: limit.maximum };
         let _ = setrlimit(Resource::Nofile, raised);
     }
-    if allowed < wanted {
-        tracing::warn!(
-            "the system allows {allowed} open files, which is too few for http.max_connections = {connections}"
-        );
+    if allowed >= wanted {
+        return connections;
     }
+    let possible = allowed.saturating_sub(own).max(8);
+    let possible = u32::try_from(possible).unwrap_or(connections).min(connections);
+    tracing::warn!(
+        "the system allows {allowed} open files, which is too few for http.max_connections = {connections}: \
+         {possible} connections are served at once (systemd: LimitNOFILE=, containers: --ulimit nofile=)"
+    );
+    possible
 }
 
 async fn serve(
@@ -140,8 +151,8 @@ async fn serve(
     is_issuer_free: bool,
 ) -> anyhow::Result<()> {
     let started = Clock::System.now();
-    raise_file_limit(config.http.max_connections);
-    let _lock = Lock::take(&config.data_dir())?;
+    config.http.max_connections = raise_file_limit(&config);
+    let _lock = lock(&config)?;
     let store = if dev.is_some() {
         Store::open(&config.database())?
     } else {
@@ -151,10 +162,11 @@ async fn serve(
         open_store(&config).await?
     };
     let keys = known_keys(&config, &store).await?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
+    remint_server::tls::check_authorities(&config)?;
+    if dev.is_none() {
+        warn(&config);
     }
-    let listeners = bind(&config.http.listen.addresses()?).await?;
+    let listeners = listen(&config)?;
     let url = url(&config, &listeners);
     if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {
         config.http.listen = config.http.listen.with_port(address.port());
@@ -163,6 +175,9 @@ async fn serve(
         // What `--dev` prints must work where it listens.
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
     }
+    if dev.is_some() {
+        warn(&config);
+    }
     let seeded = match dev {
         Some(dev) => {
             config.playground = Some(Dev::playground());
@@ -170,14 +185,15 @@ async fn serve(
         }
         None => None,
     };
-    let tls = transport(&config)?;
-    let ops = ops(&config, seeded.is_some()).await?;
+    let live = transport(&config)?;
+    let ops = ops(&config, seeded.is_some())?;
     let app = App::new(config, store.clone(), keys, Clock::System)?;
     start_background(&app);
     // Before anyone is told that the server is ready, and may therefore send it a signal.
     let hangups = signal(SignalKind::hangup())?;
     let [first, impatient] = [Ends::listen()?, Ends::listen()?];
-    tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), tls.clone()));
+    let tls = live.as_ref().map(|live| follow(&app, live));
+    tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), live));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
         let mut stopped = stopped.clone();
@@ -186,8 +202,10 @@ async fn serve(
         tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
     }
     announce(&url, seeded.as_deref(), Clock::System.now().distance(started));
+    let (stopping_app, delay) = (Arc::clone(&app), app.config().http.shutdown_delay);
     let stopping = async move {
         first.recv(1).await;
+        pause(&stopping_app, delay).await;
         tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
@@ -203,6 +221,18 @@ async fn serve(
     Ok(())
 }
 
+/// Says that this node is not ready any more, and goes on serving until others have noticed.
+async fn pause(app: &App, delay: Duration) {
+    app.announce_stop();
+    if !delay.is_zero() {
+        tracing::info!(
+            "not ready any more: requests are still served for {}; a second signal ends this",
+            delay.show().trim_matches('"')
+        );
+        tokio::time::sleep(delay).await;
+    }
+}
+
 /// Says that the server is ready, which it is whether or not that can be written.
 fn announce(url: &str, seeded: Option<&str>, took: Duration) {
     let version = env!("CARGO_PKG_VERSION");
@@ -212,48 +242,61 @@ fn announce(url: &str, seeded: Option<&str>, took: Duration) {
     }
 }
 
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn listen(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let named = "http.listen, or --listen";
+    let addresses = config.http.listen.addresses();
+    let addresses =
+        addresses.with_context(|| format!("{named}: {} has no address", config.http.listen));
+    bind(&addresses?).context(named)
+}
+
 /// TLS as configured: files, a self-signed certificate, or none.
-fn transport(config: &Config) -> anyhow::Result<Option<Tls>> {
-    if config.http.plain {
+fn transport(config: &Config) -> anyhow::Result<Option<Live>> {
+    if config.http.plain.is_on() {
         return Ok(None);
     }
-    let (certificate, private_key) = tls_files(config)?;
-    Ok(Some(Arc::new(ArcSwap::new(tls::load(&certificate, &private_key)?))))
+    let live = Live::load(tls_files(config)?)?;
+    for finding in tls::look(config, Clock::System.now())? {
+        tracing::warn!("{finding}");
+    }
+    Ok(Some(live))
+}
+
+/// Has the files of the certificate watched, and gives what connections take it from.
+fn follow(app: &Arc<App>, live: &Live) -> Tls {
+    app.set_certificate_expiry(live.expiry());
+    tokio::spawn(live.clone().watch(Arc::clone(app)));
+    live.tls()
 }
 
 fn tls_files(config: &Config) -> anyhow::Result<(PathBuf, PathBuf)> {
     match (&config.http.certificate, &config.http.private_key) {
         (Some(certificate), Some(key)) => Ok((config.path(certificate), config.path(key))),
-        _ => {
-            let issuer = config.server.issuer.as_str();
-            let host = issuer.split(['/', ':']).nth(3).unwrap_or("localhost");
-            Ok(tls::self_signed(&config.data_dir(), host)?)
-        }
+        _ => Ok(tls::self_signed(&config.data_dir(), config.server.issuer.host())?),
     }
 }
 
 /// Always listens for the signal: unheard, it would end the process.
-async fn reload_on_hangup(mut hangups: Signal, app: Arc<App>, tls: Option<Tls>) {
+async fn reload_on_hangup(mut hangups: Signal, app: Arc<App>, live: Option<Live>) {
     while hangups.recv().await.is_some() {
-        let Some(tls) = &tls else {
-            tracing::info!("there is no certificate to read again: http.plain is on");
-            continue;
-        };
-        let read = tls_files(app.config())
-            .and_then(|(certificate, key)| Ok(tls::load(&certificate, &key)?));
-        match read {
-            Ok(new) => {
-                tls.store(new);
-                tracing::info!("the certificate was read again");
-            }
-            Err(error) => tracing::error!("the old certificate stays: {error:#}"),
+        match &live {
+            Some(live) => live.reload(&app).await,
+            None => tracing::info!("there is no certificate to read again: http.plain is on"),
         }
     }
 }
 
-async fn ops(config: &Config, is_dev: bool) -> anyhow::Result<Option<Vec<TcpListener>>> {
+fn ops(config: &Config, is_dev: bool) -> anyhow::Result<Option<Vec<TcpListener>>> {
     let OpsListen::On(address) = &config.ops.listen else { return Ok(None) };
-    match bind(&address.addresses()?).await {
+    let addresses = address.addresses();
+    let addresses = addresses.with_context(|| format!("ops.listen: {address} has no address"))?;
+    match bind(&addresses) {
         Ok(listeners) => Ok(Some(listeners)),
         Err(error) if is_dev => {
             tracing::warn!("no /metrics: {error}");
@@ -264,7 +307,7 @@ async fn ops(config: &Config, is_dev: bool) -> anyhow::Result<Option<Vec<TcpList
 }
 
 fn url(config: &Config, listeners: &[TcpListener]) -> String {
-    let scheme = if config.http.plain { "http" } else { "https" };
+    let scheme = if config.http.plain.is_on() { "http" } else { "https" };
     let address = listeners.first().and_then(|l| l.local_addr().ok());
     match (config.http.listen.as_str().strip_prefix("localhost:"), address) {
         (Some(_), Some(address)) => format!("{scheme}://localhost:{}", address.port()),
@@ -293,6 +336,19 @@ impl Ends {
                 _ = self.terminations.recv() => {}
             }
         }
+    }
+}
+
+/// Keeps a second server from the directory. With a database elsewhere it may be one that cannot be written.
+fn lock(config: &Config) -> anyhow::Result<Option<Lock>> {
+    let taken = Lock::take(&config.data_dir());
+    let is_unwritable = |error: &anyhow::Error| {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied))
+    };
+    match taken {
+        Err(error) if config.store.url.is_some() && is_unwritable(&error) => Ok(None),
+        taken => taken.map(Some),
     }
 }
 

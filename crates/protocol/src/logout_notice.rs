@@ -27,6 +27,28 @@ pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
 /// How long after a session's end it is no news any more.
 pub const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
 
+/// How long a notice that was given up is kept, for operators to see.
+pub const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+
+/// A notice that was given up is due at a time that never comes: this, and when it was given up.
+const NEVER: i64 = 1 << 60;
+
+/// The times at which none is due that is to be tried: further ahead than any pause lasts, by a clock that was
+/// wrong, and not given up. Such a notice is due now.
+pub fn misdated(now: Timestamp) -> (Timestamp, Timestamp) {
+    let longest = PAUSES.into_iter().max().unwrap_or_default();
+    (now.after(longest), Timestamp::from_millis(NEVER))
+}
+
+/// The times at which those are due that were given up longer ago than they are kept.
+pub fn forgotten(now: Timestamp) -> (Timestamp, Timestamp) {
+    (Timestamp::from_millis(NEVER), never(now.before(REMEMBERED)))
+}
+
+const fn never(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(NEVER.saturating_add(at.as_millis()))
+}
+
 /// A client that is to be told of the end of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutNotice {
@@ -53,6 +75,18 @@ impl LogoutNotice {
         let pause = PAUSES.get(usize::try_from(self.attempts).ok()?)?;
         let (attempts, due_at) = (self.attempts + 1, now.after(*pause));
         Some(Self { attempts, due_at, ..self.clone() })
+    }
+
+    /// The notice as it is once nobody tries any more.
+    #[must_use]
+    pub fn given_up(&self, now: Timestamp) -> Self {
+        Self { due_at: never(now), ..self.clone() }
+    }
+
+    /// When it was given up, if it was.
+    pub fn given_up_at(&self) -> Option<Timestamp> {
+        let at = self.due_at.as_millis().checked_sub(NEVER).filter(|millis| *millis >= 0);
+        at.map(Timestamp::from_millis)
     }
 
     /// Whether the attempt that is being made is the last one.
@@ -119,6 +153,20 @@ mod tests {
         let hour = notice.created_at.after(GIVE_UP_AFTER);
         assert!(notice.attempted(hour.before(Duration::from_millis(1))).is_some());
         assert_eq!(notice.attempted(hour), None);
+    }
+
+    #[test]
+    fn what_was_given_up_is_never_due_and_remembered_for_a_week() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let given_up = notice().given_up(now);
+        assert_eq!((notice().given_up_at(), given_up.given_up_at()), (None, Some(now)));
+        assert!(given_up.due_at > Timestamp::from_millis(253_402_300_799_000), "the year 9999");
+        let is_forgotten = |at: Timestamp| {
+            let (first, last) = forgotten(at);
+            (first..last).contains(&given_up.due_at)
+        };
+        assert!(!is_forgotten(now.after(REMEMBERED)));
+        assert!(is_forgotten(now.after(REMEMBERED + Duration::from_millis(1))));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::App;
+use crate::cookie_names::{FORM_BEFORE, SESSION_BEFORE};
 use crate::device;
 use crate::entropy;
 use crate::failure::Failure;
@@ -32,9 +33,6 @@ use crate::field;
 use crate::login::Login;
 use crate::pages;
 use crate::source::source;
-
-const SESSION: &str = "__Host-remint-session";
-const FORM: &str = "__Host-remint-form";
 
 /// How much of what a browser calls itself is kept, in bytes.
 const USER_AGENT_MAX: usize = 512;
@@ -62,17 +60,23 @@ pub(crate) struct Browser {
 impl Browser {
     /// Reads the cookies and finds out who has signed in.
     pub(crate) async fn read(app: &App, head: &Parts, now: Timestamp) -> Result<Self, Failure> {
-        let person = match find(head, SESSION).as_deref().and_then(open) {
-            Some((id, secret)) => load(app, id, &secret, now).await?,
-            None => None,
-        };
+        let mut cookies = Vec::new();
+        let mut person = sign_of(app, find(head, &app.cookies.session), now).await?;
+        if person.is_none() {
+            let before = find(head, SESSION_BEFORE);
+            person = sign_of(app, before.clone(), now).await?;
+            if let (Some(_), Some(value)) = (&person, before) {
+                cookies.push(cookie(app.cookies.session.clone(), value));
+            }
+        }
+        let secret = |name: &str| find(head, name).as_deref().and_then(decode).map(Zeroizing::new);
         let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
             person,
             source: source(&head.extensions, &head.headers, &app.config.http.trusted_proxies),
             user_agent: cut(agent.unwrap_or_default()),
-            form_secret: find(head, FORM).as_deref().and_then(decode).map(Zeroizing::new),
-            cookies: Vec::new(),
+            form_secret: secret(&app.cookies.form).or_else(|| secret(FORM_BEFORE)),
+            cookies,
         })
     }
 
@@ -90,8 +94,8 @@ impl Browser {
     }
 
     /// Whether the browser has a session's cookie at all, be it alive or not.
-    pub(crate) fn has_session_cookie(head: &Parts) -> bool {
-        find(head, SESSION).is_some()
+    pub(crate) fn has_session_cookie(app: &App, head: &Parts) -> bool {
+        find(head, &app.cookies.session).or_else(|| find(head, SESSION_BEFORE)).is_some()
     }
 
     /// What goes into a form, so that [`Self::is_ours`] knows it again.
@@ -100,7 +104,8 @@ impl Browser {
             Some(secret) => secret.clone(),
             None => {
                 let secret = Zeroizing::new(entropy::bytes()?);
-                self.cookies.push(cookie(FORM, URL_SAFE_NO_PAD.encode(*secret)));
+                self.cookies
+                    .push(cookie(app.cookies.form.clone(), URL_SAFE_NO_PAD.encode(*secret)));
                 self.form_secret.insert(secret).clone()
             }
         };
@@ -173,7 +178,7 @@ impl Browser {
         for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
             *byte = *from;
         }
-        self.cookies.push(cookie(SESSION, URL_SAFE_NO_PAD.encode(*value)));
+        self.cookies.push(cookie(app.cookies.session.clone(), URL_SAFE_NO_PAD.encode(*value)));
         self.cookies.push(device::mark(app, login.username, now)?);
         self.person = Some(Person { session, username: user.username, ends: user.ends });
         Ok(outcome)
@@ -186,14 +191,14 @@ impl Browser {
             app.end_browser_session((user, session), now).await?;
             tracing::info!(event = "session.signed_out", sub = %user, source = %self.source);
         }
-        self.forget();
+        self.forget(app);
         Ok(())
     }
 
     /// Forgets the session here; ending it in the store is the caller's to do.
-    fn forget(&mut self) {
+    fn forget(&mut self, app: &App) {
         self.person = None;
-        let mut gone = cookie(SESSION, String::new());
+        let mut gone = cookie(app.cookies.session.clone(), String::new());
         gone.make_removal();
         self.cookies.push(gone);
     }
@@ -240,6 +245,18 @@ async fn renew(
     Ok(Outcome::Conflict)
 }
 
+/// Who has signed in, by the value of a session's cookie.
+async fn sign_of(
+    app: &App,
+    value: Option<String>,
+    now: Timestamp,
+) -> Result<Option<Person>, Failure> {
+    match value.as_deref().and_then(open) {
+        Some((id, secret)) => load(app, id, &secret, now).await,
+        None => Ok(None),
+    }
+}
+
 async fn load(
     app: &App,
     id: BrowserSessionId,
@@ -261,7 +278,7 @@ async fn load(
     Ok(username.map(|username| Person { session, username, ends }))
 }
 
-pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+pub(crate) fn cookie(name: String, value: String) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
 }

@@ -5,7 +5,6 @@
 //! senseless values are refused with the file, the line and what to write instead.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,16 +13,21 @@ use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_store::postgres::RevocationCommit;
 
 mod brand;
+mod findings;
+mod network;
+mod orchestrator;
 mod playground;
 mod read;
 mod values;
 
 pub use brand::{BrandName, Colour};
+pub use network::{Networks, Plain};
 pub use playground::PlaygroundClients;
 pub use read::{ConfigError, Origin, Sources};
+pub(crate) use values::is_loopback_host;
 pub use values::{
-    Argon2Memory, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit, Setting,
-    StoreUrl,
+    Argon2Memory, HomeUrl, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit,
+    Setting, StoreUrl,
 };
 
 /// One documented key.
@@ -129,24 +133,34 @@ sections! {
     "http." Http {
         /// The address to listen on. `localhost` means both loopback addresses.
         listen: ListenAddress = "localhost:9443";
-        /// The TLS certificate chain, PEM. Read again on SIGHUP. Without one, a self-signed certificate
-        /// is made and kept in the data directory.
+        /// The TLS certificate chain, PEM: the server's certificate first, then what leads to the
+        /// authority. Read again when the file changes, and on SIGHUP. Without one, a self-signed
+        /// certificate is made and kept in the data directory.
         certificate: Option<PathBuf> = "";
         /// The private key of the certificate, PEM.
         private_key: Option<PathBuf> = "";
-        /// Speak HTTP without TLS, for a proxy on the same host. Only allowed on loopback addresses.
-        plain: bool = "false";
-        /// The proxies whose `X-Forwarded-For` is believed, as IP addresses. From anyone else the header
-        /// is ignored.
-        trusted_proxies: Vec<IpAddr> = "";
+        /// Speak HTTP without TLS. `true`, for a proxy on the same host, is only allowed on loopback
+        /// addresses. `behind_proxy` is for a proxy, an ingress or a mesh elsewhere that ends TLS: any
+        /// address may be listened on, `http.trusted_proxies` must name that proxy, and whoever else
+        /// connects over a network is refused, but for `/health`.
+        plain: Plain = "false";
+        /// The proxies whose `X-Forwarded-For` is believed, as IP addresses or networks such as
+        /// `10.0.0.0/8`. From anyone else the header is ignored.
+        trusted_proxies: Networks = "";
         /// The most connections at once. Further ones wait in the operating system's queue.
         max_connections: u32 = "10000";
-        /// How long a client may take to send the head of a request, which is also how long an idle
-        /// connection is kept.
+        /// How long a client may take to send the head of a request.
         header_timeout: Duration = "30s";
+        /// How long a connection is kept open between two requests. Longer than a load balancer keeps it,
+        /// which most do for 60 seconds, so that a request never meets a connection that ends. When all
+        /// of `http.max_connections` are open, idle ones are kept for `http.header_timeout` at most.
+        idle_timeout: Duration = "75s";
         /// How long a client may take to send the body of a request.
         body_timeout: Duration = "10s";
-        /// How long running requests may take to finish after SIGTERM.
+        /// How long requests are still taken after SIGTERM, while `/health/ready` says 503 already: the
+        /// time that a load balancer needs to notice. On Kubernetes some seconds, such as `5s`.
+        shutdown_delay: Duration = "0s";
+        /// How long running requests may take to finish after SIGTERM and `http.shutdown_delay`.
         drain_timeout: Duration = "10s";
     }
 
@@ -228,6 +242,13 @@ sections! {
         sign_in_requests: RequestLimit = "off";
     }
 
+    /// What this server connects to others with, to tell clients of logouts.
+    "outbound." Outbound {
+        /// The certificates of further authorities to trust, PEM, such as a company's own. They are added to
+        /// those that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+        ca_file: Option<PathBuf> = "";
+    }
+
     /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
     "passwords." Passwords {
         /// Memory for one hash.
@@ -250,6 +271,13 @@ sections! {
         colour: Option<Colour> = "";
         /// An SVG or PNG file of at most 256 KiB, shown instead of the name, 32 pixels high. Read at start.
         logo: Option<PathBuf> = "";
+    }
+
+    /// Where the pages lead.
+    "pages." Pages {
+        /// Where a browser goes that opens this server's own address, `https://host/`. Without one, to the
+        /// account page.
+        home: Option<HomeUrl> = "";
     }
 
     /// What is logged.
@@ -282,10 +310,14 @@ pub struct Config {
     pub logout: Logout,
     /// `[limits]`
     pub limits: Limits,
+    /// `[outbound]`
+    pub outbound: Outbound,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[brand]`
     pub brand: Brand,
+    /// `[pages]`
+    pub pages: Pages,
     /// `[log]`
     pub log: Log,
     /// The playground, which no key turns on: `remint serve --dev` does.
@@ -311,8 +343,10 @@ impl Config {
             signing: SigningKeys::resolve(sources)?,
             logout: Logout::resolve(sources)?,
             limits: Limits::resolve(sources)?,
+            outbound: Outbound::resolve(sources)?,
             passwords: Passwords::resolve(sources)?,
             brand: Brand::resolve(sources)?,
+            pages: Pages::resolve(sources)?,
             log: Log::resolve(sources)?,
             playground: None,
             base: sources.base().to_owned(),
@@ -333,7 +367,7 @@ impl Config {
             };
             return Err(sources.fault(given, &format!("write {missing} too, or neither")));
         }
-        if self.http.plain && self.http.certificate.is_some() {
+        if self.http.plain.is_on() && self.http.certificate.is_some() {
             return Err(
                 sources.fault("http.plain", "write it without http.certificate, or leave it out")
             );
@@ -345,12 +379,31 @@ impl Config {
             return Err(sources.fault("store.ca_file", advice));
         }
         self.check_bounds(sources)?;
+        self.check_listeners(sources)
+    }
+
+    fn check_listeners(&self, sources: &Sources) -> Result<(), ConfigError> {
+        let http = &self.http;
         // Tokens must not cross a network in clear (RFC 6749 §3.2).
-        if self.http.plain && !self.http.listen.is_loopback() {
+        if http.plain == Plain::Loopback && !http.listen.is_loopback() {
             return Err(sources.fault(
                 "http.plain",
-                "listen on a loopback address, for example http.listen = \"127.0.0.1:9763\", or give a certificate",
+                "listen on a loopback address, for example http.listen = \"127.0.0.1:9763\", give a certificate, \
+                 or, where a proxy in front ends TLS, write http.plain = \"behind_proxy\" and its addresses as \
+                 http.trusted_proxies",
             ));
+        }
+        if http.plain == Plain::BehindProxy && http.trusted_proxies.is_empty() {
+            return Err(sources.fault(
+                "http.plain",
+                "write the addresses of the proxy that ends TLS as http.trusted_proxies, for example [\"10.0.0.0/8\"]",
+            ));
+        }
+        if let OpsListen::On(ops) = &self.ops.listen
+            && ops.overlaps(&http.listen)
+        {
+            let advice = "http.listen has that port already: write another one, or \"off\"";
+            return Err(sources.fault("ops.listen", advice));
         }
         Ok(())
     }
@@ -365,6 +418,8 @@ impl Config {
             ("store.statement_timeout", store.statement_timeout, moment, hour),
             ("http.header_timeout", http.header_timeout, moment, hour),
             ("http.body_timeout", http.body_timeout, moment, hour),
+            ("http.idle_timeout", http.idle_timeout, moment, hour),
+            ("http.shutdown_delay", http.shutdown_delay, Duration::ZERO, hour),
             ("http.drain_timeout", http.drain_timeout, Duration::ZERO, hour),
             ("logout.timeout", self.logout.timeout, moment, LONGEST_ATTEMPT),
         ] {
@@ -448,13 +503,6 @@ impl Config {
                     .into(),
             );
         }
-        if self.http.plain && self.http.trusted_proxies.is_empty() {
-            warnings.push(
-                "http.plain is on and http.trusted_proxies is empty: behind a proxy all clients come from one \
-                 address, and one that guesses passwords slows down everyone"
-                    .into(),
-            );
-        }
         if let Some(url) = self.store.url.as_ref().filter(|url| url.is_open_to_the_network()) {
             warnings.push(format!(
                 "store.url is {url}: names and hashes cross the network in clear, and whoever poses as the \
@@ -464,6 +512,7 @@ impl Config {
         if self.server.issuer.as_str().starts_with("http://") {
             warnings.push("issuer is a plain http URL: fine on this machine, not beyond it".into());
         }
+        warnings.extend(findings::all(self));
         warnings
     }
 
@@ -499,8 +548,10 @@ impl Config {
         self.signing.show(&mut all);
         self.logout.show(&mut all);
         self.limits.show(&mut all);
+        self.outbound.show(&mut all);
         self.passwords.show(&mut all);
         self.brand.show(&mut all);
+        self.pages.show(&mut all);
         self.log.show(&mut all);
         all
     }

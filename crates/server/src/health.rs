@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -23,6 +24,7 @@ pub(crate) async fn live() -> &'static str {
 /// Why a node should not be sent requests.
 #[derive(Debug, PartialEq, Eq)]
 enum Unready {
+    Stopping,
     Store,
     Clock { ahead: bool, by: Duration },
     KeyFile(Fault),
@@ -33,6 +35,7 @@ enum Unready {
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Stopping => f.write_str("this node is stopping"),
             Self::Store => f.write_str("the store does not answer"),
             Self::Clock { ahead, by } => {
                 let (seconds, side) =
@@ -68,6 +71,8 @@ fn numbers(kids: &[u8]) -> String {
 
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let why = match unready(&app).await {
+        // The log has said so.
+        Ok(Some(why @ Unready::Stopping)) => why,
         Ok(None) => return "ready\n".into_response(),
         Ok(Some(why)) => {
             tracing::warn!("not ready: {why}");
@@ -82,6 +87,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn unready(app: &App) -> Result<Option<Unready>, Error> {
+    if app.is_stopping.load(Ordering::Relaxed) {
+        return Ok(Some(Unready::Stopping));
+    }
     app.store.ping().await?;
     let keys = app.keys();
     if let Some(fault) = keys.fault {

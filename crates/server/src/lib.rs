@@ -13,13 +13,16 @@ mod browser;
 mod client_auth;
 pub mod clock;
 pub mod config;
+mod cookie_names;
 mod cors;
 mod device;
 pub mod entropy;
 mod failure;
 mod field;
+mod front;
 mod frontchannel;
 mod health;
+mod home;
 mod host;
 mod id_token;
 mod introspect;
@@ -51,6 +54,7 @@ mod userinfo;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use axum::Router;
@@ -68,6 +72,7 @@ use backchannel::Backchannel;
 use client_auth::Clients;
 use clock::Clock;
 use config::Config;
+use cookie_names::CookieNames;
 use cors::{Origins, cors};
 use failure::Failure;
 use keys::Known;
@@ -95,6 +100,7 @@ pub struct App {
     logins: Logins,
     limits: Limits,
     pages: Pages,
+    cookies: CookieNames,
     clients: Clients,
     suspects: Suspects,
     walks: playground::Walks,
@@ -103,6 +109,7 @@ pub struct App {
     metrics: Metrics,
     backchannel: Backchannel,
     request_ids: RequestIds,
+    is_stopping: AtomicBool,
 }
 
 /// Why the server can not start.
@@ -134,14 +141,15 @@ impl App {
             policy: config.policy(),
             passwords: Passwords::new(&config.passwords)?,
             pages: Pages::new(&config)?,
+            cookies: CookieNames::of(&config.server.issuer),
+            walks: playground::Walks::new(CookieNames::of(&config.server.issuer).playground),
             metrics: Metrics::new(&store),
-            backchannel: Backchannel::new(&config.logout),
+            backchannel: Backchannel::new(&config),
             request_ids: RequestIds::new(&entropy::bytes()?),
             clients: Clients::default(),
             suspects: Suspects::default(),
             logins: Logins::default(),
             limits: Limits::new(&config.limits),
-            walks: playground::Walks::default(),
             origins: Origins::default(),
             salt: Salt::default(),
             config,
@@ -151,6 +159,7 @@ impl App {
             node: node::draw()?,
             started_at: clock.now(),
             clock,
+            is_stopping: AtomicBool::new(false),
         }))
     }
 
@@ -183,6 +192,21 @@ impl App {
         &self.pages
     }
 
+    /// When the certificate in use expires, in seconds since the epoch; 0 where there is none.
+    fn certificate_expiry(&self) -> i64 {
+        self.metrics.certificate_expiry.load(Ordering::Relaxed)
+    }
+
+    /// Notes when the certificate in use expires.
+    pub fn set_certificate_expiry(&self, at: i64) {
+        self.metrics.certificate_expiry.store(at, Ordering::Relaxed);
+    }
+
+    /// Says to whoever asks for readiness that this node stops; it goes on serving.
+    pub fn announce_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Lets what clients are being told of logouts arrive, within a moment, and begins nothing more of it.
     pub async fn settle(&self) {
         self.backchannel.stop().await;
@@ -208,6 +232,10 @@ impl App {
 
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
+    front::below_issuer(routes(app), &app.config.server.issuer)
+}
+
+fn routes(app: &Arc<App>) -> Router {
     let playground = app.config.playground.map_or_else(Router::new, playground::routes);
     playground
         // The path of an issuer may have anything in it. What is merged in must not be checked either.
@@ -224,12 +252,14 @@ pub fn router(app: &Arc<App>) -> Router {
         .route(pages::account::END_APPLICATION, get(account::back).post(account::end_application))
         .route(pages::account::CHANGE_PASSWORD, get(account::back).post(account::change_password))
         .route(pages::account::SIGN_OUT, get(account::back).post(account::sign_out))
+        .route("/", get(home::home))
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/assets/{file}", get(asset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(refused::not_found)
         .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
+        .layer(from_fn_with_state(Arc::clone(app), front::refuse_strangers))
         .layer(from_fn_with_state(Arc::clone(app), observe))
         .with_state(Arc::clone(app))
 }

@@ -128,7 +128,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         if form.find(CSRF).is_some() {
             return confirmed(&app, head, &form).await;
         }
-        if Browser::has_session_cookie(head) {
+        if Browser::has_session_cookie(&app, head) {
             return begin(&app, head, received.text()?).await;
         }
         let now = app.clock.now();

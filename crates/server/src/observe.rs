@@ -11,10 +11,10 @@ use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::App;
 use crate::clock::stopwatch;
 use crate::failure::Told;
 use crate::telemetry::Endpoint;
+use crate::{App, front};
 
 /// Names a request in its answer's `X-Request-Id` and in every log line about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub(crate) async fn observe(
     let id = app.request_ids.draw();
     request.extensions_mut().insert(id);
     let endpoint = Endpoint::of(request.uri().path());
+    let is_strict = front::is_strict(&app.config, request.headers());
     let mut response = next.run(request).await;
     let told = response.extensions().get::<Told>();
     if let Some(fault) = told.and_then(|told| told.fault.as_ref()) {
@@ -105,7 +106,7 @@ pub(crate) async fn observe(
         headers.insert("x-request-id", value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !app.config.http.plain {
+    if is_strict {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }

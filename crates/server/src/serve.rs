@@ -11,18 +11,23 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
+
+mod pace;
+
+use pace::{Limits, Pace, Paced};
 
 use crate::source::Peer;
 use crate::{App, backchannel, host, node, signing, sweep, watch};
@@ -36,18 +41,27 @@ const BUFFER_MAX: usize = 16 * 1024;
 /// The TLS configuration, which can be replaced while connections are open.
 pub type Tls = Arc<ArcSwap<ServerConfig>>;
 
+/// How many connections the system keeps for a server that is busy, as far as it allows.
+const QUEUE: u32 = 4096;
+
+/// How long the server waits before it accepts again, where it could not.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// Binds all addresses. Where a host has several, as `localhost` has, one that works is enough.
 ///
 /// # Errors
 /// Names the address that can not be bound.
-pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+pub fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut failed = None;
     for address in addresses {
         // With port 0 the system chooses, and the others follow.
         let port =
             bound.first().and_then(|l| l.local_addr().ok()).map_or(address.port(), |a| a.port());
-        match TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
+        // Not a new one: an IPv6 address may have a zone.
+        let mut place = *address;
+        place.set_port(port);
+        match open(place) {
             Ok(listener) => bound.push(listener),
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(named(*address, &e)),
             Err(e) => failed = Some(named(*address, &e)),
@@ -59,8 +73,25 @@ pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     }
 }
 
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for connections of before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 fn named(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program, or another remint, has this port already".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)"
+                .into()
+        }
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {why}"))
 }
 
 /// Serves `router` on `listeners` until `stop` resolves, then lets running requests finish.
@@ -76,7 +107,7 @@ pub async fn run(
         app: Arc::clone(&app),
         router,
         tls,
-        header_timeout: http.header_timeout,
+        limits: Limits { head: http.header_timeout, idle: http.idle_timeout },
         write_timeout: http.body_timeout,
         connections: Arc::new(Semaphore::new(http.max_connections as usize)),
     });
@@ -116,6 +147,7 @@ async fn accept(
     listeners: &[TcpListener],
     connections: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, Permit) {
+    let mut has_failed = false;
     loop {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(connections).acquire_owned().await else {
@@ -125,9 +157,11 @@ async fn accept(
         match any(listeners).await {
             Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) => {
-                // Out of file descriptors, most likely: others must close first.
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(Duration::from_millis(100)).await;
+                // Out of file descriptors, most likely: others must close first. Said once each time.
+                if !std::mem::replace(&mut has_failed, true) {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
+                sleep(ACCEPT_AGAIN).await;
             }
         }
     }
@@ -149,7 +183,7 @@ struct Server {
     app: Arc<App>,
     router: Router,
     tls: Option<Tls>,
-    header_timeout: Duration,
+    limits: Limits,
     write_timeout: Duration,
     connections: Arc<Semaphore>,
 }
@@ -179,33 +213,50 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (app, router) = (Arc::clone(&self.app), self.router.clone());
+        let pace = Pace::begin();
+        let asked = Arc::clone(&pace);
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let checked = host::check(request.version(), request.uri(), request.headers());
             let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
             request.extensions_mut().insert(Peer(peer));
             let (app, router) = (Arc::clone(&app), router.clone());
+            let asked = Arc::clone(&asked);
+            asked.is_asked();
             async move {
-                if let Err(refused) = checked {
-                    app.metrics.reject(refused.name());
-                    tracing::debug!(%peer, ?refused, "a request was refused before it was read");
-                    return Ok(host::refuse(refused));
-                }
-                let mut response = router.oneshot(request).await?;
-                // RFC 9112 §6.1: a Content-Length beside it may have been dropped already.
-                if is_chunked {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(header::CONNECTION, close);
-                }
-                Ok::<_, std::convert::Infallible>(response)
+                let answer = match checked {
+                    Ok(()) => {
+                        router.oneshot(request).await.map(|response| closing(response, is_chunked))
+                    }
+                    Err(refused) => {
+                        app.metrics.reject(refused.name());
+                        tracing::debug!(%peer, ?refused, "a request was refused before it was read");
+                        Ok(host::refuse(refused))
+                    }
+                };
+                asked.is_answered();
+                answer
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_buf_size(BUFFER_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, %peer, "connection ended");
+        let stream = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+        let mut builder = http1::Builder::new();
+        let builder = builder.header_read_timeout(None).max_buf_size(BUFFER_MAX);
+        let connection = builder.serve_connection(stream, service);
+        let are_scarce = || self.connections.available_permits() == 0;
+        tokio::select! {
+            served = watcher.watch(connection) => if let Err(error) = served {
+                tracing::debug!(%error, %peer, "connection ended");
+            },
+            why = pace.exceeded(self.limits, are_scarce) => {
+                tracing::debug!(%peer, why, "connection closed");
+            }
         }
     }
+}
+
+/// RFC 9112 §6.1: where a request was chunked, a Content-Length beside that may have been dropped already.
+fn closing(mut response: Response, was_chunked: bool) -> Response {
+    if was_chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

@@ -8,15 +8,17 @@ use axum::http::{Extensions, HeaderMap, HeaderValue};
 
 use crate::field;
 
+use crate::config::Networks;
+
 /// The address of the peer that opened the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The address that a request comes from, past the proxies that are trusted.
-pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     let peer = extensions.get::<Peer>().map_or(unknown, |p| p.0.ip().to_canonical());
-    if !trusted.contains(&peer) {
+    if !trusted.contains(peer) {
         return peer;
     }
     // The first proxy writes the client alone, and each behind it appends the peer that it saw. Read
@@ -26,8 +28,8 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ip
     let values: Vec<&[u8]> =
         headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let hops = values.into_iter().rev().flat_map(|list| list.rsplit(|b| *b == b','));
-    let addresses = hops.map_while(|hop| address(std::str::from_utf8(field::strip(hop)).ok()?));
-    addresses.into_iter().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+    let mut addresses = hops.map_while(|hop| address(std::str::from_utf8(field::strip(hop)).ok()?));
+    addresses.find(|hop| !trusted.contains(*hop)).unwrap_or(peer)
 }
 
 /// Some proxies write the port, too.
@@ -42,6 +44,10 @@ mod tests {
     use super::*;
 
     fn from(peer: &str, forwarded: &[&str]) -> String {
+        from_behind("127.0.0.1", peer, forwarded)
+    }
+
+    fn from_behind(proxies: &str, peer: &str, forwarded: &[&str]) -> String {
         let mut extensions = Extensions::new();
         extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
         let mut headers = HeaderMap::new();
@@ -49,7 +55,20 @@ mod tests {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
             headers.append("x-forwarded-for", value);
         }
-        source(&extensions, &headers, &["127.0.0.1".parse().unwrap()]).to_string()
+        let proxies = crate::config::Setting::read(proxies).unwrap();
+        source(&extensions, &headers, &proxies).to_string()
+    }
+
+    #[test]
+    fn checklist_83_every_proxy_of_a_trusted_network_is_passed_by() {
+        let networks = "10.0.0.0/8 fd00::/8";
+        assert_eq!(from_behind(networks, "10.9.8.7", &["1.1.1.1, 10.1.1.1"]), "1.1.1.1");
+        assert_eq!(from_behind(networks, "::ffff:10.9.8.7", &["1.1.1.1"]), "1.1.1.1");
+        assert_eq!(
+            from_behind(networks, "fd12::7", &["6.6.6.6, 1.1.1.1, ::ffff:10.1.1.1"]),
+            "1.1.1.1"
+        );
+        assert_eq!(from_behind(networks, "11.0.0.1", &["1.1.1.1"]), "11.0.0.1");
     }
 
     #[test]
@@ -84,5 +103,19 @@ mod tests {
         {
             assert_eq!(from("127.0.0.1", &[no_address]), "127.0.0.1", "{no_address:?}");
         }
+    }
+
+    #[test]
+    fn checklist_83_no_other_header_says_where_a_request_comes_from() {
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(SocketAddr::from(([127, 0, 0, 1], 1))));
+        let mut headers = HeaderMap::new();
+        for name in ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"]
+        {
+            headers.append(name, "for=6.6.6.6".parse().unwrap());
+            headers.append(name, "6.6.6.6".parse().unwrap());
+        }
+        let trusted = crate::config::Setting::read("127.0.0.1").unwrap();
+        assert_eq!(source(&extensions, &headers, &trusted).to_string(), "127.0.0.1");
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::family::Loaded;
+use remint_protocol::logout_notice::forgotten;
 use remint_protocol::policy::Policy;
+use remint_protocol::time::Timestamp;
 use remint_store::{Error, Filter, Outcome, Store};
 use tokio::time::sleep;
 
@@ -27,7 +29,7 @@ pub(crate) async fn sweep(app: Arc<App>) {
             continue;
         }
         // Apart, so that a broken row among the sessions does not keep the others from going.
-        for ended in [forget(&app).await, walk(&app).await] {
+        for ended in [forget(&app).await, forget_notices(&app).await, walk(&app).await] {
             if let Err(error) = ended {
                 tracing::warn!(%error, "the sweep stopped; it starts over in a minute");
             }
@@ -66,6 +68,20 @@ async fn walk(app: &App) -> Result<(), Error> {
     }
     app.metrics.families_live.set(live.try_into().unwrap_or(i64::MAX));
     Ok(())
+}
+
+/// Forgets the logouts that clients were not told of, once operators had time to see them.
+async fn forget_notices(app: &App) -> Result<(), Error> {
+    let (ever, mut last) = (Timestamp::from_millis(i64::MAX), None);
+    loop {
+        let clients = app.store.list_clients_to_tell(last.as_ref(), ever, PIECE).await?;
+        let Some(next) = clients.last().cloned() else { return Ok(()) };
+        for client in &clients {
+            app.store.forget_logout_notices(client, forgotten(app.clock.now())).await?;
+        }
+        last = Some(next);
+        sleep(PAUSE).await;
+    }
 }
 
 /// Forgets access tokens that were revoked and have expired, browsers whose session is over, and guesses

@@ -1,7 +1,8 @@
 //! Metrics in Prometheus' text format. No label carries a secret, a user or a token.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -107,6 +108,8 @@ pub(crate) struct Metrics {
     pub(crate) retry_age: Histogram,
     pub(crate) passwords_busy: Gauge,
     pub(crate) families_live: Gauge,
+    /// When the certificate expires, in seconds since the epoch; 0 where there is none.
+    pub(crate) certificate_expiry: Arc<AtomicI64>,
 }
 
 impl fmt::Debug for Metrics {
@@ -168,6 +171,9 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build", "The version that runs", build);
         registry.register_collector(Box::new(StoreMetrics(store.clone())));
+        let certificate_expiry = Arc::<AtomicI64>::default();
+        let shown = CertificateExpiry(Arc::clone(&certificate_expiry));
+        registry.register_collector(Box::new(shown));
         let ok = |e: Endpoint| [("endpoint", e.name()), ("outcome", "ok")];
         Self {
             ok: Endpoint::ALL.map(|e| requests.get_or_create(&ok(e)).clone()).to_vec(),
@@ -185,6 +191,7 @@ impl Metrics {
             retry_age,
             passwords_busy,
             families_live,
+            certificate_expiry,
         }
     }
 
@@ -223,6 +230,25 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// Tells when the certificate expires, where there is one.
+#[derive(Debug)]
+struct CertificateExpiry(Arc<AtomicI64>);
+
+impl Collector for CertificateExpiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let at = self.0.load(Ordering::Relaxed);
+        if at == 0 {
+            return Ok(());
+        }
+        let gauge = ConstGauge::new(at);
+        let (name, help) = (
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the first certificate of the chain in use expires, since the epoch",
+        );
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
     }
 }
 

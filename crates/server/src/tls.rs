@@ -1,13 +1,31 @@
 //! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development; and what
 //! connects to others.
+//!
+//! What cannot work is refused with a sentence, what may surprise is a finding (`judge`). Files that change
+//! are read again while the server runs (`renewal`).
+
+mod authorities;
+mod fault;
+mod judge;
+mod pem;
+mod renewal;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use remint_protocol::time::Timestamp;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::config::Config;
+
+pub use authorities::check as check_authorities;
+pub(crate) use authorities::client;
+pub(crate) use fault::sentence;
+pub use renewal::Live;
 
 /// Why TLS can not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -21,11 +39,48 @@ pub enum TlsError {
         reason: String,
     },
     /// The certificate and the key do not go together.
-    #[error("the certificate and the private key do not work: {0}")]
-    Pair(#[from] rustls::Error),
+    #[error(
+        "the certificate {} and the private key {} do not work together: {reason}",
+        certificate.display(), private_key.display()
+    )]
+    Pair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        private_key: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// TLS itself can not be set up.
+    #[error("cannot set up TLS: {0}")]
+    Library(#[from] rustls::Error),
+    /// A variable that names the system's authorities leads nowhere.
+    #[error(
+        "{variable} = \"{value}\" does not work here: {reason}, or unset it for those that the system trusts"
+    )]
+    Variable {
+        /// Its name.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+        /// What is wrong, and what to write.
+        reason: String,
+    },
     /// A self-signed certificate can not be made.
     #[error("cannot make a self-signed certificate: {0}")]
     SelfSigned(#[from] rcgen::Error),
+}
+
+impl TlsError {
+    fn file(file: &Path, reason: impl Into<String>) -> Self {
+        Self::File { file: file.to_owned(), reason: reason.into() }
+    }
+}
+
+/// A certificate chain with its key, ready to be used.
+pub struct Pair {
+    config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
 }
 
 /// Reads certificate chain and key.
@@ -33,38 +88,83 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`].
 pub fn load(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let fault = |file: &Path, reason: String| TlsError::File { file: file.to_owned(), reason };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| fault(certificate, format!("no PEM certificate can be read: {e}")))?;
-    if chain.is_empty() {
-        return Err(fault(certificate, "there is no PEM certificate in it".into()));
+    Ok(read(certificate, private_key)?.config)
+}
+
+fn read(certificate: &Path, private_key: &Path) -> Result<Pair, TlsError> {
+    let chain = pem::certificates(certificate)?;
+    let key = pem::private_key(private_key)?;
+    if let Some(reason) = judge::is_unusable(&chain) {
+        return Err(TlsError::file(certificate, reason));
     }
-    let key = PrivateKeyDer::from_pem_file(private_key)
-        .map_err(|e| fault(private_key, format!("no PEM private key can be read: {e}")))?;
     // RFC 9325: 1.2 and 1.3 with rustls' suites, all of them forward-secret AEADs.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    if let Some(reason) = does_not_fit(&provider, &chain, &key) {
+        let (certificate, private_key) = (certificate.to_owned(), private_key.to_owned());
+        return Err(TlsError::Pair { certificate, private_key, reason });
+    }
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain.clone(), key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Pair { config: Arc::new(config), chain })
 }
 
-/// What this server connects to others with: the authorities that the system trusts, or those of
-/// `SSL_CERT_FILE`.
-pub(crate) fn client() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    // Some of a system's certificates are often of kinds that are not understood.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// Why the key is not that of the first certificate.
+fn does_not_fit(
+    provider: &CryptoProvider,
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+) -> Option<String> {
+    let Ok(key) = provider.key_provider.load_private_key(key.clone_key()) else {
+        return Some(
+            "a key of this kind is not supported: make one of RSA with at least 2048 bits, or ECDSA with P-256 or \
+             P-384"
+                .into(),
+        );
+    };
+    let fits = |certificate: &CertificateDer<'static>| {
+        let pair = CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key));
+        // Of some keys it cannot be told.
+        !matches!(
+            pair.keys_match(),
+            Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch))
+        )
+    };
+    match chain.iter().position(fits) {
+        Some(0) => None,
+        Some(at) => Some(format!(
+            "the key is that of certificate number {} in the file: put that one first, and those that lead to the \
+             authority after it",
+            at + 1
+        )),
+        None => Some("the key is that of another certificate: were both renewed?".into()),
+    }
+}
+
+/// Reads the certificate that is configured, or was made, and says what may surprise about it.
+///
+/// # Errors
+/// [`TlsError`], where it cannot be used.
+pub fn look(config: &Config, now: Timestamp) -> Result<Vec<String>, TlsError> {
+    let roots = authorities::read(config)?;
+    if config.http.plain.is_on() {
+        return Ok(Vec::new());
+    }
+    let (certificate, private_key) = match (&config.http.certificate, &config.http.private_key) {
+        (Some(certificate), Some(key)) => (config.path(certificate), config.path(key)),
+        _ => self_signed_files(&config.data_dir()),
+    };
+    if config.http.certificate.is_none() && !(certificate.exists() && private_key.exists()) {
+        return Ok(Vec::new());
+    }
+    let pair = read(&certificate, &private_key)?;
+    Ok(judge::findings(&pair.chain, &certificate, config, &roots, now))
+}
+
+fn self_signed_files(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join("self-signed.crt"), dir.join("self-signed.key"))
 }
 
 /// The files of the self-signed certificate in `dir`, made if they are not there yet.
@@ -72,8 +172,7 @@ pub(crate) fn client() -> Result<Arc<ClientConfig>, rustls::Error> {
 /// # Errors
 /// [`TlsError`].
 pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsError> {
-    let certificate = dir.join("self-signed.crt");
-    let private_key = dir.join("self-signed.key");
+    let (certificate, private_key) = self_signed_files(dir);
     if certificate.exists() && private_key.exists() {
         return Ok((certificate, private_key));
     }
@@ -112,6 +211,7 @@ fn write(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
 #[cfg(test)]
 mod tests {
     use tokio_rustls::rustls::RootCertStore;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
     use super::*;
 

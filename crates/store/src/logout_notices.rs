@@ -7,7 +7,7 @@
 
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::ClientId;
-use remint_protocol::logout_notice::{LogoutNotice, PAUSES};
+use remint_protocol::logout_notice::{LogoutNotice, misdated};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 
@@ -35,11 +35,6 @@ macro_rules! write_down {
 const WRITE_OF_SESSION: Statement = Statement::new(write_down!("AND f.session_id = ?3 "));
 const WRITE_OF_USER: Statement = Statement::new(write_down!(""));
 
-/// What is due further ahead than any pause lasts was written by a clock that was wrong, and is due.
-fn too_far(now: Timestamp) -> Timestamp {
-    now.after(PAUSES.into_iter().max().unwrap_or_default())
-}
-
 /// From one client to the next in the index, whatever each has waiting: it costs a few steps for each client,
 /// not for each notice. Both engines take the clients in order, and stop when there are enough.
 const LIST_CLIENTS: Statement = Statement::new(
@@ -51,13 +46,14 @@ const LIST_CLIENTS: Statement = Statement::new(
      ORDER BY n.client_id LIMIT 1) FROM waiting WHERE waiting.client_id IS NOT NULL) \
      SELECT client_id FROM waiting WHERE (SELECT n.due_at FROM logout_notices n \
      WHERE n.client_id = waiting.client_id ORDER BY n.due_at LIMIT 1) <= ?2 OR EXISTS \
-     (SELECT 1 FROM logout_notices n WHERE n.client_id = waiting.client_id AND n.due_at > ?4) \
+     (SELECT 1 FROM logout_notices n WHERE n.client_id = waiting.client_id AND n.due_at > ?4 \
+     AND n.due_at < ?5) \
      LIMIT ?3",
 );
 
 const LIST_DUE: Statement = Statement::new(
     "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
-     WHERE client_id = ?1 AND (due_at <= ?2 OR due_at > ?4) ORDER BY due_at LIMIT ?3",
+     WHERE client_id = ?1 AND (due_at <= ?2 OR (due_at > ?4 AND due_at < ?5)) ORDER BY due_at LIMIT ?3",
 );
 
 /// Guarded by the time at which it was due: of several nodes one takes it.
@@ -71,6 +67,20 @@ const POSTPONE: Statement =
         .healing();
 const DELETE: Statement =
     Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2").healing();
+
+/// What was given up is due at a time that never comes, and stays for a while.
+const GIVE_UP: Statement = Statement::new(
+    "UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND session_id = ?2",
+)
+.healing();
+const FORGET: Statement = Statement::new(
+    "DELETE FROM logout_notices WHERE client_id = ?1 AND due_at >= ?2 AND due_at < ?3",
+)
+.healing();
+const LIST: Statement = Statement::new(
+    "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
+     WHERE (client_id, session_id) > (?1, ?2) ORDER BY client_id, session_id LIMIT ?3",
+);
 
 const LIST_FRONTCHANNEL: Statement = Statement::new(
     "SELECT DISTINCT c.id FROM families f JOIN clients c ON c.id = f.client_id \
@@ -87,6 +97,9 @@ pub(crate) const HOT: &[&Statement] = &[
     &TAKE,
     &POSTPONE,
     &DELETE,
+    &GIVE_UP,
+    &FORGET,
+    &LIST,
     &LIST_FRONTCHANNEL,
 ];
 
@@ -117,9 +130,9 @@ impl Store {
     ) -> Result<Vec<ClientId>, Error> {
         // Every id comes after the empty one, which is none.
         let last = last.map_or("", ClientId::as_str);
-        let rows = self
-            .read(&LIST_CLIENTS, &[last.into(), now.into(), limit.into(), too_far(now).into()])
-            .await?;
+        let (far, never) = misdated(now);
+        let values = [last.into(), now.into(), limit.into(), far.into(), never.into()];
+        let rows = self.read(&LIST_CLIENTS, &values).await?;
         let client = |row| {
             let mut c = Columns::new("logout_notices", row);
             c.parse("client_id", |text: String| ClientId::parse(&text))
@@ -137,7 +150,8 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LogoutNotice>, Error> {
-        let values = [client.as_str().into(), now.into(), limit.into(), too_far(now).into()];
+        let (far, never) = misdated(now);
+        let values = [client.as_str().into(), now.into(), limit.into(), far.into(), never.into()];
         let rows = self.read(&LIST_DUE, &values).await?;
         rows.into_iter().map(notice).collect()
     }
@@ -176,7 +190,45 @@ impl Store {
         self.commit(vec![Write::any(&POSTPONE, values)]).await
     }
 
-    /// Removes a notice: the client was told, or is given up.
+    /// Tries no more, and keeps the notice for operators to see.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn give_up_logout_notice(&self, given_up: &LogoutNotice) -> Result<Outcome, Error> {
+        let (client, session) = (given_up.client_id.as_str(), given_up.session.0);
+        let values = vec![client.into(), session.into(), given_up.due_at.into()];
+        self.commit(vec![Write::any(&GIVE_UP, values)]).await
+    }
+
+    /// Removes those notices of a client that are due from one time to before another.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn forget_logout_notices(
+        &self,
+        client: &ClientId,
+        (first, last): (Timestamp, Timestamp),
+    ) -> Result<Outcome, Error> {
+        let values = vec![client.as_str().into(), first.into(), last.into()];
+        self.commit(vec![Write::any(&FORGET, values)]).await
+    }
+
+    /// Lists at most `limit` notices, whether they wait or were given up, that come next after one.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn list_logout_notices(
+        &self,
+        after: Option<&LogoutNotice>,
+        limit: u32,
+    ) -> Result<Vec<LogoutNotice>, Error> {
+        let client = after.map_or("", |last| last.client_id.as_str());
+        let session = after.map_or([0; 16], |last| last.session.0);
+        let rows = self.read(&LIST, &[client.into(), session.into(), limit.into()]).await?;
+        rows.into_iter().map(notice).collect()
+    }
+
+    /// Removes a notice: the client was told, or need not be any more.
     ///
     /// # Errors
     /// [`Error`].

@@ -14,6 +14,11 @@ use crate::home::{Home, Server, eventually};
 
 /// Whether a client that trusts this certificate alone can connect.
 fn is_trusted(server: &Server, certificate: &Path) -> bool {
+    is_trusted_as("localhost", server, certificate)
+}
+
+/// The same by a name, or an address.
+pub(crate) fn is_trusted_as(name: &'static str, server: &Server, certificate: &Path) -> bool {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -21,7 +26,7 @@ fn is_trusted(server: &Server, certificate: &Path) -> bool {
     let address = server.url.strip_prefix("https://").unwrap().to_owned();
     let connect = async {
         let stream = TcpStream::connect(address).await.unwrap();
-        connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.is_ok()
+        connector.connect(ServerName::try_from(name).unwrap(), stream).await.is_ok()
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(connect)
 }

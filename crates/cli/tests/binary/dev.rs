@@ -93,9 +93,13 @@ fn the_playgrounds_client_follows_the_issuer_and_demo_serves_its_api() {
 #[test]
 fn an_installation_has_no_playground_whatever_is_set() {
     let home = Home::furnished();
-    let server = home.serve_with(|command| {
-        command.env("REMINT_PLAYGROUND", "true").env("REMINT_DEV", "true");
-    });
+    for variable in ["REMINT_PLAYGROUND", "REMINT_DEV"] {
+        let mut command = home.command(&["serve"]);
+        command.env(variable, "true");
+        let error = run(command, "").failed();
+        assert!(error.contains(&format!("{variable}: there is no such variable")), "{error}");
+    }
+    let server = home.serve();
     for path in ["/playground", "/playground/callback", "/playground/signed-out"] {
         assert_eq!(server.get(path).status, 404, "{path}");
     }

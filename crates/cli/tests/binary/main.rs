@@ -8,6 +8,8 @@ mod application;
 #[cfg(test)]
 mod certificate;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod clocks;
@@ -21,6 +23,8 @@ mod crash;
 mod dev;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod findings;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
@@ -46,5 +50,7 @@ mod streams;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod surroundings;
 #[cfg(test)]
 mod user;

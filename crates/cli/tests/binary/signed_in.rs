@@ -177,6 +177,42 @@ fn browsers_are_listed_and_signed_out_with_what_does_not_outlive_them() {
 }
 
 #[test]
+fn clients_that_wait_for_a_logout_or_were_given_up_are_listed() {
+    let home = Home::furnished();
+    let update =
+        ["client", "update", "shop", "--backchannel-logout-uri", "https://shop.example/out"];
+    home.run(&update).ok();
+    let pages = Pages::of(&home);
+    pages.sign_in(HERE, "Firefox");
+    pages.authorize("shop", 1, HERE, "a");
+    assert_eq!(home.json(&["logout", "list"]), json!([]));
+    let end = pages.store.end_browser_session((pages.alice, HERE), pages.now);
+    pages.runtime.block_on(end).unwrap();
+    let listed = home.json(&["logout", "list"]);
+    let names = ["client", "state", "user", "browser", "attempts"];
+    let of = |state: &str, attempts: u32| {
+        json!([{"client": "shop", "state": state, "user": pages.alice.to_string(),
+            "browser": HERE.sid(), "attempts": attempts}])
+    };
+    let shown = |listed: &Value| {
+        let mut one = listed[0].as_object().unwrap().clone();
+        one.retain(|name, _| names.contains(&name.as_str()));
+        json!([one])
+    };
+    assert_eq!(shown(&listed), of("waiting", 0));
+    assert!(listed[0]["next"].is_string() && listed[0]["given_up"].is_null(), "{listed}");
+    pages.runtime.block_on(async {
+        let all = pages.store.list_logout_notices(None, 10).await.unwrap();
+        pages.store.give_up_logout_notice(&all[0].given_up(pages.now)).await.unwrap();
+    });
+    let listed = home.json(&["logout", "list"]);
+    assert_eq!(shown(&listed), of("given up", 0));
+    assert!(listed[0]["next"].is_null() && listed[0]["given_up"].is_string(), "{listed}");
+    let text = home.run(&["logout", "list"]).ok().stdout;
+    assert!(text.starts_with("CLIENT  STATE") && text.contains("given up"), "{text}");
+}
+
+#[test]
 fn a_browser_that_is_over_says_why() {
     let home = Home::furnished();
     let pages = Pages::of(&home);

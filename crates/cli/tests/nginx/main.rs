@@ -10,6 +10,8 @@ mod client;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod path;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod site;

@@ -52,7 +52,9 @@ impl Node {
         let mut child = command.spawn().unwrap();
         let mut greeting = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        let address = greeting.split(" is ready at https://").nth(1);
+        let address =
+            greeting.split_once(" is ready at ").and_then(|(_, url)| url.split_once("://"));
+        let address = address.map(|(_, rest)| rest);
         let address = address.and_then(|rest| rest.split(' ').next()?.parse().ok());
         let dir = dir.to_owned();
         Self { address: address.unwrap_or_else(|| panic!("not ready: {greeting:?}")), dir, child }

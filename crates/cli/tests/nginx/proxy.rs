@@ -37,6 +37,11 @@ impl Nginx {
     /// Starts nginx in front of two nodes, which have the second of these certificates, or one of those
     /// in that file, and waits until it answers. The first is its own.
     pub(crate) fn start(dir: &Path, nodes: [SocketAddr; 2], certificates: [&Path; 2]) -> Self {
+        Self::start_with(dir, |address| configuration(address, nodes, certificates))
+    }
+
+    /// Starts nginx with the configuration for an address.
+    pub(crate) fn start_with(dir: &Path, configuration: impl Fn(SocketAddr) -> String) -> Self {
         let program = find().unwrap();
         fs::write(dir.join("nginx.conf"), AROUND).unwrap();
         for _ in 0..10 {
@@ -44,8 +49,7 @@ impl Nginx {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let address = free.local_addr().unwrap();
             drop(free);
-            fs::write(dir.join("remint.conf"), configuration(address, nodes, certificates))
-                .unwrap();
+            fs::write(dir.join("remint.conf"), configuration(address)).unwrap();
             let log =
                 File::options().append(true).create(true).open(dir.join("start.log")).unwrap();
             let mut command = Command::new(&program);

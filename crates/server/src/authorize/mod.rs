@@ -205,10 +205,12 @@ pub(crate) async fn authorize_by_form(
         Err(failure) => Err(Refusal::Page(failure)),
     };
     match read {
-        Ok(authorization) if !Browser::has_session_cookie(head) => match authorization.flow(&app) {
-            Ok(flow) => app.to_page(CONTINUE, &flow),
-            Err(failure) => refused::page(&app, head, &failure),
-        },
+        Ok(authorization) if !Browser::has_session_cookie(&app, head) => {
+            match authorization.flow(&app) {
+                Ok(flow) => app.to_page(CONTINUE, &flow),
+                Err(failure) => refused::page(&app, head, &failure),
+            }
+        }
         read => finish(&app, head, read).await,
     }
 }

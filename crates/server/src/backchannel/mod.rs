@@ -25,7 +25,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use url::Url;
 
-use crate::config::Logout;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::id_token::alg_of;
 use crate::{App, entropy};
@@ -92,9 +92,10 @@ impl fmt::Debug for Backchannel {
 }
 
 impl Backchannel {
-    pub(crate) fn new(settings: &Logout) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
+        let ca_file = config.outbound.ca_file.as_ref().map(|file| config.path(file));
         Self {
-            poster: Poster::new(settings),
+            poster: Poster::new(&config.logout, ca_file),
             wanted: Notify::new(),
             slots: Arc::new(Semaphore::new(AT_ONCE as usize)),
             busy: Arc::default(),
@@ -291,7 +292,13 @@ async fn token(
 }
 
 async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
-    app.store.delete_logout_notice(notice).await?;
+    match ended {
+        Ended::Told | Ended::Moot => app.store.delete_logout_notice(notice).await?,
+        // `remint logout list` shows it for a while.
+        Ended::Refused(_) | Ended::Forbidden | Ended::Lost(_) => {
+            app.store.give_up_logout_notice(&notice.given_up(app.clock.now())).await?
+        }
+    };
     let (client_id, sub, attempt) = (&notice.client_id, notice.user_id, notice.attempts);
     let (outcome, cause) = match ended {
         Ended::Told => {

@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ const LOOKUPS: usize = 16;
 pub(super) struct Poster {
     may_be_private: bool,
     timeout: Duration,
+    ca_file: Option<PathBuf>,
     tls: OnceCell<TlsConnector>,
     lookups: Arc<Semaphore>,
 }
@@ -54,8 +56,9 @@ fn failed(error: impl Display) -> NotSent {
 }
 
 impl Poster {
-    pub(super) fn new(settings: &Logout) -> Self {
+    pub(super) fn new(settings: &Logout, ca_file: Option<PathBuf>) -> Self {
         Self {
+            ca_file,
             may_be_private: settings.allow_private_addresses,
             timeout: settings.timeout,
             tls: OnceCell::new(),
@@ -81,8 +84,9 @@ impl Poster {
             Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
             None => return Err(failed("the URL has no host")),
         };
-        let tls = self.tls.get_or_try_init(connector).await?;
-        ask(tls.connect(name, stream).await.map_err(failed)?, url, form).await
+        let tls = self.tls.get_or_try_init(|| connector(self.ca_file.clone())).await?;
+        let secured = tls.connect(name, stream).await.map_err(|e| failed(tls::sentence(&e)))?;
+        ask(secured, url, form).await
     }
 
     /// Those of the host's addresses that may be connected to; never none.
@@ -119,8 +123,8 @@ impl Poster {
 }
 
 /// Reads the authorities that the system trusts, when first they are asked for.
-async fn connector() -> Result<TlsConnector, NotSent> {
-    let config = tokio::task::spawn_blocking(tls::client).await.map_err(failed)?;
+async fn connector(ca_file: Option<PathBuf>) -> Result<TlsConnector, NotSent> {
+    let config = tokio::task::spawn_blocking(|| tls::client(ca_file)).await.map_err(failed)?;
     Ok(TlsConnector::from(config.map_err(failed)?))
 }
 
@@ -162,7 +166,7 @@ mod tests {
 
     async fn addresses(url: &str, may_be_private: bool) -> Result<Vec<SocketAddr>, NotSent> {
         let settings = Logout { allow_private_addresses: may_be_private, timeout: Duration::MAX };
-        Poster::new(&settings).addresses(&Url::parse(url).unwrap()).await
+        Poster::new(&settings, None).addresses(&Url::parse(url).unwrap()).await
     }
 
     async fn is_forbidden(url: &str, may_be_private: bool) -> bool {
@@ -231,7 +235,7 @@ mod tests {
     async fn checklist_78_a_certificate_is_trusted_and_of_the_name() {
         let poster = || {
             let timeout = Duration::from_secs(30);
-            Poster::new(&Logout { allow_private_addresses: true, timeout })
+            Poster::new(&Logout { allow_private_addresses: true, timeout }, None)
         };
         for (name, is_theirs) in [("localhost", true), ("other.example", false)] {
             let (url, trusting) = listen(name).await;
@@ -245,6 +249,114 @@ mod tests {
             matches!(&sent, Err(NotSent::Failed(why)) if why.contains("certificate")),
             "{sent:?}"
         );
+    }
+
+    fn trusting(ca_file: Option<PathBuf>) -> Poster {
+        let timeout = Duration::from_secs(30);
+        Poster::new(&Logout { allow_private_addresses: true, timeout }, ca_file)
+    }
+
+    async fn fault(url: &Url, ca_file: Option<PathBuf>) -> String {
+        match trusting(ca_file).post(url, "x=y".into()).await {
+            Err(NotSent::Failed(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A client's server with a certificate of an authority, whose file is given.
+    async fn listen_with(
+        dir: &std::path::Path,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> (Url, PathBuf) {
+        let key = || rcgen::KeyPair::generate().unwrap();
+        let mut root = rcgen::CertificateParams::new(vec![]).unwrap();
+        root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = rcgen::CertifiedIssuer::self_signed(root, key()).unwrap();
+        let file = dir.join("ca.crt");
+        std::fs::write(&file, root.pem()).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        change(&mut params);
+        let own = key();
+        let signed = params.signed_by(&own, &root).unwrap();
+        let key = PrivateKeyDer::try_from(own.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.der().clone()], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+            }
+        });
+        (Url::parse(&url).unwrap(), file)
+    }
+
+    #[tokio::test]
+    async fn checklist_78_an_authority_of_outbound_ca_file_is_trusted_beside_the_systems() {
+        let dir = tempfile::tempdir().unwrap();
+        let (url, file) = listen_with(dir.path(), |_| {}).await;
+        assert_eq!(trusting(Some(file)).post(&url, "x=y".into()).await.ok(), Some(204));
+        let why = fault(&url, None).await;
+        assert!(why.contains("add the authority by outbound.ca_file"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_certificate_is_said_in_a_sentence() {
+        use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd};
+        type Change = fn(&mut rcgen::CertificateParams);
+        let table: [(Change, &str); 6] = [
+            (
+                |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+                "one of an authority (CA:TRUE)",
+            ),
+            (|p| p.not_after = date_time_ymd(2020, 1, 1), "its certificate has expired"),
+            (
+                |p| p.not_before = date_time_ymd(2990, 1, 1),
+                "is not valid yet: is this machine's clock right?",
+            ),
+            (
+                |p| {
+                    p.subject_alt_names =
+                        vec![SanType::DnsName("other.example".try_into().unwrap())];
+                },
+                "its certificate is for other.example, not for this host",
+            ),
+            (|p| p.subject_alt_names.clear(), "its certificate names no host as subjectAltName"),
+            (
+                |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+                "its certificate is not for servers",
+            ),
+        ];
+        for (change, sentence) in table {
+            let dir = tempfile::tempdir().unwrap();
+            let (url, file) = listen_with(dir.path(), change).await;
+            let why = fault(&url, Some(file)).await;
+            assert!(why.contains(sentence) && !why.contains(['{', '"']), "{sentence}: {why}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let url = Url::parse(&format!("https://localhost:{port}/")).unwrap();
+        for sentence in
+            ["it does not speak TLS at that port", "it hung up during the TLS handshake"]
+        {
+            let why = fault(&url, None).await;
+            assert!(why.contains(sentence), "{sentence}: {why}");
+        }
     }
 
     #[tokio::test]

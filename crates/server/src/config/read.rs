@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::orchestrator::is_of_service;
 use super::values::Setting;
 use super::{keys, variable};
 
@@ -57,13 +58,9 @@ struct Written {
 pub struct Sources {
     base: PathBuf,
     written: Vec<Written>,
-    /// A variable whose name is nearly one of ours.
-    misspelt: Option<ConfigError>,
+    /// A variable that is none of ours, and nobody else's.
+    stranger: Option<ConfigError>,
 }
-
-/// How many letters of a variable's name may be wrong to be taken for a typo. Others that begin
-/// with `REMINT_` are let be: Kubernetes makes some for a service of that name.
-const TYPO: usize = 3;
 
 /// How all variables of ours begin.
 const PREFIX: &str = "REMINT_";
@@ -133,8 +130,8 @@ impl Sources {
             if let Some(key) = keys().find(|key| variable(key.name) == name) {
                 let origin = Origin::Variable(name);
                 self.written.push(Written { key: key.name.to_owned(), text, origin });
-            } else if name.starts_with(PREFIX) {
-                self.misspelt = self.misspelt.or_else(|| misspelt(name));
+            } else if name.starts_with(PREFIX) && !is_of_service(&name, &text) {
+                self.stranger = self.stranger.or_else(|| Some(unknown_variable(name)));
             }
         }
         self
@@ -210,7 +207,7 @@ impl Sources {
     }
 
     pub(super) fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
-        if let Some(error) = &self.misspelt {
+        if let Some(error) = &self.stranger {
             return Err(error.clone());
         }
         let stranger = self.written.iter().find(|w| !keys().any(|k| k.name == w.key));
@@ -218,13 +215,11 @@ impl Sources {
     }
 }
 
-fn misspelt(name: String) -> Option<ConfigError> {
-    let nearest = keys()
-        .map(|key| variable(key.name))
-        .min_by_key(|known| strsim::damerau_levenshtein(known, &name))?;
-    let is_typo = strsim::damerau_levenshtein(&nearest, &name) <= TYPO;
+fn unknown_variable(name: String) -> ConfigError {
+    let distance = |known: &String| strsim::damerau_levenshtein(known, &name);
+    let nearest = keys().map(|key| variable(key.name)).min_by_key(distance).unwrap_or_default();
     let message = format!("there is no such variable; did you mean {nearest}?");
-    is_typo.then_some(ConfigError { origin: Origin::Variable(name), message })
+    ConfigError { origin: Origin::Variable(name), message }
 }
 
 fn unknown(key: &str, origin: Origin) -> ConfigError {
@@ -302,6 +297,30 @@ mod tests {
                 ":2: http.listen = \"9443\" does not work here: write host",
             ),
             ("[http]\nplain = true\nlisten = \"0.0.0.0:80\"", ":2: http.plain"),
+            ("[http]\nplain = true\nlisten = \"[::]:80\"", "write http.plain = \"behind_proxy\""),
+            (
+                "[http]\nlisten = \"0.0.0.0:80\"\nplain = \"behind_proxy\"",
+                ":3: http.plain = \"behind_proxy\" does not work here: write the addresses of the proxy",
+            ),
+            ("[http]\nplain = \"maybe\"", "write true, false or \"behind_proxy\""),
+            (
+                "[http]\nplain = true\ntrusted_proxies = [\n\"10.0.0.0/33\"]",
+                ":3: http.trusted_proxies = \"10.0.0.0/33\" does not work here: write IP addresses, or networks",
+            ),
+            ("[http]\nidle_timeout = \"0s\"", "write a time from \"100ms\" to \"1h\""),
+            ("[http]\nshutdown_delay = \"2h\"", "write a time from \"0s\" to \"1h\""),
+            (
+                "[http]\nlisten = \"0.0.0.0:9464\"",
+                "default: ops.listen does not work here: http.listen has that port already",
+            ),
+            (
+                "[pages]\nhome = \"/shop\"",
+                ":2: pages.home = \"/shop\" does not work here: write an https URL",
+            ),
+            ("[pages]\nhome = \"http://example.com/\"", "write an https URL"),
+            ("[pages]\nhome = \"javascript:alert(1)\"", "write an https URL"),
+            ("issuer = \"https://[fe80::1%25eth0]\"", "write an https URL"),
+            ("issuer = \"https://localhost:0\"", "write an https URL"),
             ("[http]\ncertificate = \"c.pem\"", "write http.private_key too"),
             ("[tokens]\ngrace_period = \"11m\"", "write at most \"10m\""),
             ("[tokens]\nrefresh_token_lifetime = \"400d\"", "refresh_token_max_lifetime"),
@@ -344,18 +363,38 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_variable_is_refused_and_one_of_somebody_else_is_not() {
-        let with = |name: &str| {
-            let sources = Sources::default().with_variables([(name.into(), "60s".into())]);
+    fn an_unknown_variable_is_refused_with_the_nearest_one() {
+        let with = |name: &str, value: &str| {
+            let sources = Sources::default().with_variables([(name.into(), value.into())]);
             Config::resolve(&sources).map_err(|e| e.to_string())
         };
-        let error = with("REMINT_TOKENS_GRACE_PEROID").unwrap_err();
+        let error = with("REMINT_TOKENS_GRACE_PEROID", "60s").unwrap_err();
         assert_eq!(
             error,
             "REMINT_TOKENS_GRACE_PEROID: there is no such variable; did you mean REMINT_TOKENS_GRACE_PERIOD?"
         );
-        for foreign in ["REMINT_PORT", "REMINT_SERVICE_HOST", "REMINT_PORT_9443_TCP_ADDR", "HOME"] {
-            assert!(with(foreign).is_ok(), "{foreign}");
+        assert!(with("HOME", "/root").is_ok());
+        for (name, value) in [
+            ("REMINT_STORE_PORT", "5432"),
+            ("REMINT_STORE_PORT", "tcp://db"),
+            ("REMINT_PORT", "9443"),
+            ("REMINT_OPS_PORT_TCP", "x"),
+            ("REMINT_LOG_PORT_443", "x"),
+            ("REMINT_LOG_PORT_443_TCP_HOST", "x"),
+            ("REMINT_LOG_PORT_99999_TCP", "x"),
+            ("REMINT_BRAND_NAMES", "Shop"),
+            ("REMINT_SERVICEHOST", "10.0.0.1"),
+            ("REMINT_STORE_SERVICE", "10.0.0.1"),
+            ("REMINT_STORE_SERVICE_PORT_", "443"),
+            ("REMINT_STORE_HOST", "db"),
+            ("REMINT_WHATEVER", "x"),
+            ("REMINT_", "x"),
+        ] {
+            let error = with(name, value).unwrap_err();
+            assert!(
+                error.starts_with(&format!("{name}: there is no such variable; did you")),
+                "{error}"
+            );
         }
     }
 
@@ -386,6 +425,35 @@ mod tests {
         assert_eq!(resolve(other).unwrap().show(), plain.show());
         let error = resolve(&other.replace("5s", "soon")).unwrap_err();
         assert!(error.starts_with("/etc/remint.toml:4: "), "{error}");
+    }
+
+    #[test]
+    fn variables_that_orchestrators_set_for_services_are_nobodys_settings() {
+        for service in
+            ["", "STORE_", "LOG_", "BRAND_", "DATA_", "HTTP_", "OPS_", "TOKENS_", "MY_APP_"]
+        {
+            for (name, value) in [
+                ("SERVICE_HOST", "10.43.0.7"),
+                ("SERVICE_PORT", "5432"),
+                ("SERVICE_PORT_HTTPS", "443"),
+                ("SERVICE_PORT_WEB_2", "443"),
+                ("PORT", "tcp://10.43.0.7:5432"),
+                ("PORT", "udp://[fd00::7]:53"),
+                ("PORT_5432_TCP", "tcp://10.43.0.7:5432"),
+                ("PORT_5432_TCP_PROTO", "tcp"),
+                ("PORT_5432_TCP_PORT", "5432"),
+                ("PORT_5432_TCP_ADDR", "10.43.0.7"),
+                ("PORT_53_UDP_ADDR", "10.43.0.7"),
+                ("PORT_36412_SCTP_ADDR", "10.43.0.7"),
+            ] {
+                let name = format!("REMINT_{service}{name}");
+                let sources = Sources::default().with_variables([(name.clone(), value.into())]);
+                let resolved = Config::resolve(&sources);
+                assert_eq!(resolved, Config::resolve(&Sources::default()), "{name}={value}");
+            }
+        }
+        let linked = [("REMINT_DB_NAME".to_owned(), "/web/db".to_owned())];
+        assert!(Config::resolve(&Sources::default().with_variables(linked)).is_ok());
     }
 
     #[test]

@@ -128,22 +128,6 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
-impl Setting for Vec<IpAddr> {
-    const EXPECTS: &'static str = "IP addresses, for example [\"127.0.0.1\", \"::1\"]";
-
-    fn read(text: &str) -> Option<Self> {
-        text.split([' ', ','])
-            .filter(|part| !part.is_empty())
-            .map(|ip| ip.parse().map(|ip: IpAddr| ip.to_canonical()).ok())
-            .collect()
-    }
-
-    fn show(&self) -> String {
-        let all: Vec<_> = self.iter().map(|ip| quoted(&ip.to_string())).collect();
-        format!("[{}]", all.join(", "))
-    }
-}
-
 /// `store.url`. It is shown without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreUrl(pub Url);
@@ -212,6 +196,42 @@ impl Issuer {
         path_of(&self.0)
     }
 
+    /// The host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => authority.split_once(':').map_or(authority, |(host, _)| host),
+        }
+    }
+
+    /// The port, that of the scheme where none is written.
+    pub fn port(&self) -> u16 {
+        let written = self.authority().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        written.unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// Whether the port is written, and need not be.
+    pub fn has_default_port(&self) -> bool {
+        self.authority().ends_with(if self.is_https() { ":443" } else { ":80" })
+    }
+
+    /// Whether browsers speak TLS to it.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
+    /// Whether it names this machine alone: a loopback address, `localhost`, or a name below it (RFC 6761
+    /// §6.3).
+    pub fn is_loopback(&self) -> bool {
+        is_loopback_host(self.host())
+    }
+
+    fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    }
+
     /// The endpoint that the issuer is named after, as those of WSO2 Identity Server are; empty for
     /// every other.
     pub fn endpoint(&self) -> &'static str {
@@ -222,6 +242,14 @@ impl Issuer {
 
 /// The issuer of WSO2 Identity Server 5.1, and where later releases have their discovery document.
 const NAMED_AFTER: [&str; 2] = ["/oauth2/token", "/oauth2/oidcdiscovery"];
+
+/// Whether a host, without brackets, is this machine.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
 
 fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -242,7 +270,12 @@ impl Setting for Issuer {
             "http" => is_loopback,
             _ => false,
         };
-        let is_plain = uri.query().is_none() && !text.contains(['#', '@']) && !text.ends_with('/');
+        // A zone (RFC 6874) means something on one machine alone, and a port of 0 nothing.
+        let is_reachable = !host.contains('%') && uri.port_u16() != Some(0);
+        let is_plain = uri.query().is_none()
+            && is_reachable
+            && !text.contains(['#', '@'])
+            && !text.ends_with('/');
         (is_scheme_good && is_plain).then(|| Self(text.to_owned()))
     }
 
@@ -277,6 +310,30 @@ impl ListenAddress {
         self.addresses().is_ok_and(|all| all.iter().all(|a| a.ip().is_loopback()))
     }
 
+    /// Whether it is every address of this machine, or a public one.
+    pub fn is_open_to_the_world(&self) -> bool {
+        let is_open =
+            |ip: IpAddr| ip.is_unspecified() || remint_protocol::public_address::is_public(ip);
+        self.addresses().is_ok_and(|all| all.iter().any(|a| is_open(a.ip().to_canonical())))
+    }
+
+    /// The port, which is 0 where the system chooses one.
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether both cannot be listened on.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        if self.port() != other.port() || self.port() == 0 {
+            return false;
+        }
+        let (Ok(ours), Ok(theirs)) = (self.addresses(), other.addresses()) else { return false };
+        let ips = |all: &[SocketAddr]| all.iter().map(SocketAddr::ip).collect::<Vec<_>>();
+        let (ours, theirs) = (ips(&ours), ips(&theirs));
+        let any = |all: &[IpAddr]| all.iter().any(IpAddr::is_unspecified);
+        any(&ours) || any(&theirs) || ours.iter().any(|ip| theirs.contains(ip))
+    }
+
     /// As written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -297,6 +354,38 @@ impl Setting for ListenAddress {
         let (host, port) = text.rsplit_once(':')?;
         let is_host_good = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
         (is_host_good && digits::<u16>(port).is_some()).then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// `pages.home`: where the root leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeUrl(String);
+
+impl HomeUrl {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for HomeUrl {
+    const EXPECTS: &'static str = "an https URL, for example \"https://www.example.com/\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let uri = url::Url::parse(text).ok()?;
+        let host = uri.host_str()?.trim_matches(['[', ']']);
+        let is_good = match uri.scheme() {
+            "https" => true,
+            "http" => is_loopback_host(host),
+            _ => false,
+        };
+        let has_no_user = uri.username().is_empty() && uri.password().is_none();
+        // As a header has it: escaped, without what a browser would take for something else.
+        (is_good && has_no_user).then(|| Self(uri.into()))
     }
 
     fn show(&self) -> String {

@@ -19,7 +19,6 @@ use crate::browser::{cookie, find};
 use crate::entropy::{self, NoEntropy};
 use crate::pages::playground::Exchange;
 
-const COOKIE: &str = "__Host-remint-playground";
 /// How many browsers are remembered; the one that began first goes first.
 const WALKS_MAX: usize = 32;
 /// How many steps of each.
@@ -93,8 +92,11 @@ impl Walk {
 pub(super) type Shared = Arc<tokio::sync::Mutex<Walk>>;
 
 /// The walks of all browsers. What they hold is in no log and no `Debug`.
-#[derive(Default)]
-pub(crate) struct Walks(Mutex<VecDeque<([u8; 32], Shared)>>);
+pub(crate) struct Walks {
+    /// What the cookie is called.
+    cookie: String,
+    all: Mutex<VecDeque<([u8; 32], Shared)>>,
+}
 
 impl fmt::Debug for Walks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,10 +105,14 @@ impl fmt::Debug for Walks {
 }
 
 impl Walks {
+    pub(crate) const fn new(cookie: String) -> Self {
+        Self { cookie, all: Mutex::new(VecDeque::new()) }
+    }
+
     /// The walk of the browser that sends a request.
     pub(super) fn find(&self, head: &Parts) -> Option<Shared> {
-        let key = Sha256::digest(find(head, COOKIE)?);
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = Sha256::digest(find(head, &self.cookie)?);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|(known, _)| known[..] == key[..]).map(|(_, walk)| Arc::clone(walk))
     }
 
@@ -114,13 +120,13 @@ impl Walks {
     pub(super) fn begin(&self) -> Result<(Shared, Cookie<'static>), NoEntropy> {
         let name = word::<32>()?;
         let walk = Arc::new(tokio::sync::Mutex::new(Walk::new()?));
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() == WALKS_MAX {
             all.pop_front();
         }
         all.push_back((Sha256::digest(&name).into(), Arc::clone(&walk)));
         drop(all);
-        Ok((walk, cookie(COOKIE, name)))
+        Ok((walk, cookie(self.cookie.clone(), name)))
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_browser_finds_its_own_walk_and_the_first_are_forgotten() {
-        let walks = Walks::default();
+        let walks = Walks::new("__Host-walk".into());
         let (first, name) = walks.begin().unwrap();
         assert!(Arc::ptr_eq(&walks.find(&head(&name)).unwrap(), &first));
         for _ in 1..WALKS_MAX {

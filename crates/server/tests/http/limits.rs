@@ -31,13 +31,82 @@ fn a_head_that_never_ends_is_cut_off() {
 
 #[test]
 fn an_idle_connection_is_closed() {
-    let site = impatient();
+    let site = Site::with("http.idle_timeout=300ms");
     let mut stream = site.connect();
     let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     assert!(stream.read_to_string(&mut text).is_ok(), "closed by the server");
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+}
+
+const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Reads one answer, whose end is known.
+fn read_live(stream: &mut std::net::TcpStream) -> String {
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.ends_with("live\n") {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "{text}");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
+#[test]
+fn an_idle_connection_outlives_the_time_for_a_head() {
+    let site = Site::with("http.header_timeout=100ms http.idle_timeout=1h");
+    let mut stream = site.connect();
+    for _ in 0..3 {
+        stream.write_all(LIVE.as_bytes()).unwrap();
+        read_live(&mut stream);
+        // Several times as long as a head may take.
+        std::thread::sleep(std::time::Duration::from_millis(400));
+    }
+}
+
+#[test]
+fn a_second_head_that_never_ends_is_cut_off_as_the_first_is() {
+    let site = Site::with("http.header_timeout=300ms http.idle_timeout=1h");
+    let mut stream = site.connect();
+    stream.write_all(LIVE.as_bytes()).unwrap();
+    read_live(&mut stream);
+    stream.write_all(b"GET /health/li").unwrap();
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    assert!(read.is_ok() && rest.is_empty(), "{read:?}");
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_has_no_more_time_than_one_that_does_not_come() {
+    let site = Site::with("http.header_timeout=300ms http.idle_timeout=1h");
+    let mut stream = site.connect();
+    stream.write_all(LIVE.as_bytes()).unwrap();
+    read_live(&mut stream);
+    let endless = std::iter::repeat_n(b'x', 1000);
+    let sent = endless.take_while(|byte| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        stream.write_all(&[*byte]).is_ok()
+    });
+    assert!(sent.count() < 1000, "cut off long before the 20 seconds are over");
+}
+
+#[test]
+fn idle_connections_make_room_when_there_is_none() {
+    let site = Site::with("http.max_connections=1 http.header_timeout=300ms http.idle_timeout=1h");
+    let mut idle = site.connect();
+    idle.write_all(LIVE.as_bytes()).unwrap();
+    read_live(&mut idle);
+    let answer = site.token(As::Client("demo"), &[("grant_type", "client_credentials")]);
+    answer.ok();
+    drop(idle);
+}
+
+#[test]
+fn requests_that_are_sent_at_once_are_all_answered() {
+    let site = Site::with("http.idle_timeout=300ms");
+    let answers = site.send_raw(LIVE.repeat(3).as_bytes());
+    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{answers}");
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod cors;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
+mod front;
+#[cfg(test)]
 mod frontchannel;
 #[cfg(test)]
 mod guesses;

@@ -538,3 +538,29 @@ fn sessions_survive_a_restart() {
     let again = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
     site.token(DEMO, &again).ok();
 }
+
+/// A clock that stands still, as that of a machine whose time is set back for ever by its hypervisor.
+#[test]
+fn a_clock_that_stands_still_gives_no_token_twice_and_ends_no_session() {
+    let site = Site::with("tokens.access_token_lifetime=1h");
+    let mut seen = std::collections::HashSet::new();
+    let mut tokens = site.tokens();
+    for _ in 0..50 {
+        let again: Tokens = site.refresh(&tokens.refresh).ok().into();
+        assert!(seen.insert(again.refresh.clone()) && seen.insert(again.access.clone()));
+        assert!(site.is_active(&again.access));
+        tokens = again;
+    }
+    // A used-up token of the same millisecond ends the session, as at any other time.
+    let first = site.tokens();
+    let second: Tokens = site.refresh(&first.refresh).ok().into();
+    site.refresh(&first.refresh).expect(400, "invalid_grant");
+    site.refresh(&second.refresh).expect(400, "invalid_grant");
+    // What ends everything ends what began in the same millisecond; whoever signs in again is in.
+    let user = site.user("alice");
+    site.block_on(site.store.end_user_sessions(user.id, site.now())).unwrap();
+    site.refresh(&tokens.refresh).expect(400, "invalid_grant");
+    let again = site.tokens();
+    site.refresh(&again.refresh).ok();
+    assert!(site.get("/health/ready").body.contains("ready"));
+}

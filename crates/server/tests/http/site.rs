@@ -176,8 +176,8 @@ impl Site {
             let keys = keys::load(&config.key_file(), &store, clock.now()).await.unwrap();
             seed_signing_keys(&store, &keys, clock.now()).await;
             let app = App::new(config, store.clone(), keys.clone(), clock).unwrap();
-            let public = listen(&app, router(&app), stopped.clone()).await;
-            let ops = listen(&app, ops_router(&app), stopped).await;
+            let public = listen(&app, router(&app), stopped.clone());
+            let ops = listen(&app, ops_router(&app), stopped);
             serve::start_background(&app);
             (app, keys, public, ops)
         });
@@ -425,8 +425,8 @@ fn config(dir: &Path, settings: &str) -> Config {
     Config::resolve(&sources.with_variables(more)).unwrap()
 }
 
-async fn listen(app: &Arc<App>, router: axum::Router, stop: watch::Receiver<bool>) -> SocketAddr {
-    let listeners = serve::bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
+fn listen(app: &Arc<App>, router: axum::Router, stop: watch::Receiver<bool>) -> SocketAddr {
+    let listeners = serve::bind(&[([127, 0, 0, 1], 0).into()]).unwrap();
     let address = listeners[0].local_addr().unwrap();
     let stopped = async move {
         let mut stop = stop;

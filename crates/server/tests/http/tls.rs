@@ -26,7 +26,7 @@ fn secure(site: &Site) -> Secured {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&certificate).unwrap()).unwrap();
     let address = site.block_on(async {
-        let listeners = serve::bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
+        let listeners = serve::bind(&[([127, 0, 0, 1], 0).into()]).unwrap();
         let address = listeners[0].local_addr().unwrap();
         let never = std::future::pending();
         let app = Arc::clone(&site.app);
@@ -47,7 +47,8 @@ impl Secured {
         let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request =
+            "GET /health/live HTTP/1.1\r\nHost: id.example.com\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
@@ -57,7 +58,7 @@ impl Secured {
 
 #[test]
 fn checklist_82_tls_12_and_13_are_spoken_and_nothing_older_or_in_clear() {
-    let site = Site::with("http.plain=false");
+    let site = Site::with("http.plain=false issuer=https://id.example.com");
     let secured = secure(&site);
     for (asked, spoken) in [
         (&rustls::version::TLS12, rustls::ProtocolVersion::TLSv1_2),

@@ -206,7 +206,8 @@ fn checklist_84_no_answer_sets_a_cookie() {
     for answer in [
         site.log_in(DEMO, &[]),
         site.token(As::Nobody, &[]),
-        site.get("/"),
+        // Not followed: where it leads, there is a form.
+        site.exchange("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
         site.get("/.well-known/oauth-authorization-server"),
     ] {
         assert_eq!(answer.header("set-cookie"), None, "{answer:?}");

@@ -51,6 +51,17 @@ impl Site {
         });
     }
 
+    /// What a cookie is called here: its name, and a hash of the issuer.
+    pub(crate) fn cookie_name(&self, name: &str) -> String {
+        use sha2::{Digest as _, Sha256};
+        if !name.starts_with("__Host-remint-") {
+            return name.to_owned();
+        }
+        let hash = Sha256::digest(self.app.config().server.issuer.as_str());
+        let mark: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name}-{mark}")
+    }
+
     /// Sends bytes as they are and reads the answer to them.
     pub(crate) fn exchange(&self, request: &str) -> Answer {
         parse(&self.send_raw(request.as_bytes()))
@@ -130,11 +141,29 @@ impl Visitor<'_> {
     }
 
     pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
-        self.cookies.set(name, value);
+        let name = self.site.cookie_name(name);
+        self.cookies.set(&name, value);
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.find(name)
+        self.cookies.find(&self.site.cookie_name(name))
+    }
+
+    /// Puts a cookie there under exactly that name.
+    pub(crate) fn plant_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.set(name, value);
+    }
+
+    /// All cookies, as the browser sends them.
+    pub(crate) fn cookies(&self) -> String {
+        self.cookies.header()
+    }
+
+    /// Puts cookies there, as a browser sends them.
+    pub(crate) fn add_cookies(&mut self, cookies: &str) {
+        for (name, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
+            self.cookies.set(name, value);
+        }
     }
 
     /// The browser as it sends the form of another site.

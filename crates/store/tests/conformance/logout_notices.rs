@@ -3,7 +3,7 @@
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::Client;
 use remint_protocol::family::{Family, FamilyId, Origin};
-use remint_protocol::logout_notice::LogoutNotice;
+use remint_protocol::logout_notice::{LogoutNotice, forgotten};
 use remint_protocol::secret::SecretHash;
 use remint_protocol::user::UserId;
 use remint_store::{Outcome, Store};
@@ -112,6 +112,30 @@ fn the_end_of_a_session_concerns_each_client_that_got_tokens_in_it_once() {
         }
         store.end_browser_session((USER, SESSION), at(2)).await.unwrap();
         assert_eq!(due(&store, 9).await, [], "it was over already");
+    });
+}
+
+#[test]
+fn what_was_given_up_is_listed_and_not_due_until_it_is_forgotten() {
+    on_every_backend(async |place| {
+        let store = place.open().await;
+        fill(&store).await;
+        store.end_browser_session((USER, SESSION), at(1)).await.unwrap();
+        let all = notices(&store, 1).await;
+        store.give_up_logout_notice(&all[0].given_up(at(5))).await.unwrap();
+        assert_eq!(due(&store, 1_000_000).await, named(&[("b", SESSION)]));
+        let listed = store.list_logout_notices(None, 10).await.unwrap();
+        let given_up: Vec<_> = listed.iter().map(LogoutNotice::given_up_at).collect();
+        assert_eq!(given_up, [Some(at(5)), None]);
+        assert_eq!(store.list_logout_notices(None, 1).await.unwrap(), listed[..1]);
+        assert_eq!(store.list_logout_notices(listed.first(), 10).await.unwrap(), listed[1..]);
+        assert_eq!(store.list_logout_notices(listed.last(), 10).await.unwrap(), []);
+        let client = &all[0].client_id;
+        for (secs, left) in [(5 + 7 * 86_400, 2), (6 + 7 * 86_400, 1)] {
+            store.forget_logout_notices(client, forgotten(at(secs))).await.unwrap();
+            assert_eq!(store.list_logout_notices(None, 10).await.unwrap().len(), left, "{secs}");
+        }
+        assert_eq!(due(&store, 1).await, named(&[("b", SESSION)]), "what waits is not forgotten");
     });
 }
 

@@ -1,0 +1,34 @@
+//! The names of the cookies. Cookies belong to a host, whatever the port (RFC 6265 §8.5), so that servers beside
+//! each other on one host would take each other's: each name carries a short hash of the issuer.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Issuer;
+
+/// What the session's cookie was called before names had the issuer in them. It is still read, so that no
+/// upgrade signs anybody out.
+pub(crate) const SESSION_BEFORE: &str = "__Host-remint-session";
+/// What the forms' cookie was called.
+pub(crate) const FORM_BEFORE: &str = "__Host-remint-form";
+
+/// What the cookies of this server are called.
+#[derive(Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) session: String,
+    pub(crate) form: String,
+    pub(crate) device: String,
+    pub(crate) playground: String,
+}
+
+impl CookieNames {
+    pub(crate) fn of(issuer: &Issuer) -> Self {
+        let hash = Sha256::digest(issuer.as_str());
+        let mark: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            session: format!("{SESSION_BEFORE}-{mark}"),
+            form: format!("{FORM_BEFORE}-{mark}"),
+            device: format!("__Host-remint-device-{mark}"),
+            playground: format!("__Host-remint-playground-{mark}"),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! How long a connection may take: for the head of a request, and between two of them.
+//!
+//! hyper has one time for both. Here they are two, so that a connection outlives the patience of a load
+//! balancer, which closes it first, while a head that never ends is cut off soon. Nothing is woken for a
+//! request: the timer looks again when the shortest of its times is over.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep;
+
+use crate::clock::stopwatch;
+
+/// How often a connection that has been idle for long is looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The times of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For the head of a request.
+    pub(super) head: Duration,
+    /// Between two requests.
+    pub(super) idle: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The head of a request is being read.
+    Head,
+    /// A request is being answered, whose body has a time of its own.
+    Busy,
+    /// Nothing is asked.
+    Idle,
+}
+
+/// The phase of a connection, and since when.
+#[derive(Debug)]
+pub(super) struct Pace {
+    began: std::time::Instant,
+    /// Milliseconds since the beginning, times four, and the phase.
+    state: AtomicU64,
+}
+
+impl Pace {
+    /// A connection that has just been made owes a head.
+    pub(super) fn begin() -> Arc<Self> {
+        let pace = Self { began: stopwatch(), state: AtomicU64::new(0) };
+        pace.enter(Phase::Head);
+        Arc::new(pace)
+    }
+
+    /// A whole head has been read.
+    pub(super) fn is_asked(&self) {
+        self.enter(Phase::Busy);
+    }
+
+    /// The answer is on its way.
+    pub(super) fn is_answered(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    fn enter(&self, phase: Phase) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        self.state.store((millis << 2) | phase as u64, Ordering::Relaxed);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & 3 == Phase::Idle as u64
+    }
+
+    fn phase(&self) -> (Phase, Duration) {
+        let state = self.state.load(Ordering::Relaxed);
+        let phase = match state & 3 {
+            0 => Phase::Head,
+            1 => Phase::Busy,
+            _ => Phase::Idle,
+        };
+        (phase, self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
+    }
+
+    /// Resolves when a time is over. Where connections are scarce, idle ones get the shorter time.
+    pub(super) async fn exceeded(
+        &self,
+        limits: Limits,
+        are_scarce: impl Fn() -> bool,
+    ) -> &'static str {
+        let shortest = limits.head.min(limits.idle);
+        loop {
+            let (phase, passed) = self.phase();
+            let wait = match phase {
+                Phase::Head if passed >= limits.head => {
+                    return "the head of a request took too long";
+                }
+                Phase::Idle if passed >= limits.idle => return "idle for too long",
+                Phase::Idle if passed >= shortest && are_scarce() => {
+                    return "idle, and others wait for its place";
+                }
+                // Whatever begins from now on has at least this long.
+                Phase::Busy => shortest,
+                Phase::Head => limits.head.saturating_sub(passed).min(shortest),
+                Phase::Idle if passed < shortest => shortest.saturating_sub(passed),
+                Phase::Idle => limits.idle.saturating_sub(passed).min(shortest).min(AGAIN),
+            };
+            sleep(wait + Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// A stream that says what moves on it.
+pub(super) struct Paced<S> {
+    stream: S,
+    pace: Arc<Pace>,
+}
+
+impl<S> Paced<S> {
+    pub(super) const fn new(stream: S, pace: Arc<Pace>) -> Self {
+        Self { stream, pace }
+    }
+
+    /// Bytes after an answer begin the next head; an answer that is still being taken is no idleness.
+    fn moved(&self, phase: Phase) {
+        if self.pace.is_idle() {
+            self.pace.enter(phase);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.moved(Phase::Head);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.moved(Phase::Idle);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.moved(Phase::Idle);
+        }
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
