@@ -24,6 +24,7 @@ pub(crate) async fn live() -> &'static str {
 #[derive(Debug, PartialEq, Eq)]
 enum Unready {
     Store,
+    StoreLost,
     Clock { ahead: bool, by: Duration },
     KeyFile(Fault),
     LacksKeys(Vec<u8>),
@@ -34,6 +35,10 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store => f.write_str("the store does not answer"),
+            Self::StoreLost => f.write_str(
+                "the files of the database were moved, removed or replaced under this node: put the right \
+                 ones in place and restart it",
+            ),
             Self::Clock { ahead, by } => {
                 let (seconds, side) =
                     (by.as_secs_f64(), if *ahead { "ahead of" } else { "behind" });
@@ -82,6 +87,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn unready(app: &App) -> Result<Option<Unready>, Error> {
+    if app.store.is_lost() {
+        return Ok(Some(Unready::StoreLost));
+    }
     app.store.ping().await?;
     let keys = app.keys();
     if let Some(fault) = keys.fault {

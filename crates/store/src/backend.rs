@@ -51,6 +51,14 @@ impl Backend {
         }
     }
 
+    /// Whether what is open is no longer what the next start would open; see [`Store::is_lost`].
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.is_lost(),
+            Self::Postgres(_) => false,
+        }
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         match self {
             Self::Sqlite(sqlite) => sqlite.stats(),

@@ -148,6 +148,12 @@ impl Store {
         self.revision().await.map(drop)
     }
 
+    /// Whether the files of the database were moved, removed or replaced since they were opened. Nothing is
+    /// read or written any more then: it would not be what the next start finds.
+    pub fn is_lost(&self) -> bool {
+        self.backend.is_lost()
+    }
+
     /// How many writes wait for their commit; `None` once the store is closed.
     pub fn queued(&self) -> Option<usize> {
         self.backend.queued()

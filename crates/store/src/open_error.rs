@@ -15,6 +15,14 @@ pub enum OpenError {
         /// Its reason.
         reason: rusqlite::Error,
     },
+    /// The files of the database can not be looked at.
+    #[error("cannot open the database {}: {reason}", file.display())]
+    Files {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        reason: std::io::Error,
+    },
     /// The schema of a file can not be brought up to date.
     #[error("cannot use the database {}: {reason}", file.display())]
     Migrate {

@@ -20,6 +20,8 @@ mod dev;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod home;
 #[cfg(test)]
 mod import;
