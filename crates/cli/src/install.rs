@@ -8,6 +8,7 @@ use clap::Args;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources, StoreUrl};
 use remint_server::keys::{self, Known};
+use remint_server::secret_file;
 use remint_store::Store;
 use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
@@ -53,7 +54,7 @@ impl Location {
         }
         let dir = self.data_dir.clone().unwrap_or_default();
         let file = dir.join(CONFIG_FILE);
-        if !file.exists() {
+        if !is_there(&file)? {
             let dir = if dir.as_os_str().is_empty() {
                 "here".into()
             } else {
@@ -79,6 +80,11 @@ pub(crate) struct Common {
 
 pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("no such path: {}", path.display()))
+}
+
+/// Whether a file is there. Where nobody may look, that is said, and not that it is missing.
+pub(crate) fn is_there(file: &Path) -> anyhow::Result<bool> {
+    file.try_exists().with_context(|| format!("cannot look for {}", file.display()))
 }
 
 /// An installation, opened.
@@ -122,7 +128,7 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         return Ok(Store::connect(settings).await?);
     }
     let database = config.database();
-    if !database.exists() {
+    if !is_there(&database)? {
         bail!("there is no database {}: run `remint init` first", database.display());
     }
     Ok(Store::open(&database)?)
@@ -135,8 +141,9 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
     let url = match &store.password_file {
         Some(file) => {
             let file = config.path(file);
-            let password = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read store.password_file {}", file.display()))?;
+            let password = secret_file::read(&file).context("store.password_file")?;
+            let password = std::str::from_utf8(&password);
+            let password = password.with_context(|| format!("{} is not text", file.display()))?;
             url.with_password(password.trim_end_matches(['\r', '\n']))
         }
         None => url,

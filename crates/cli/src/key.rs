@@ -128,9 +128,10 @@ fn add(common: &Common) -> anyhow::Result<()> {
     let at = Installation::open(&common.location)?;
     let path = at.config.key_file();
     let kid = block_on(async {
-        let mut file = KeyFile::read(&path)?;
+        let mut file = KeyFile::read_to_change(&path)?;
         let stored = at.store.list_keys().await?;
-        let kid = file.add(stored.iter().map(|key| key.kid))?;
+        let used: Vec<u8> = stored.iter().map(|key| key.kid).collect();
+        let kid = file.add_or_reuse(&used, &[])?;
         let added = file.keys().iter().find(|(k, _)| *k == kid);
         let fingerprint = added.and_then(|(_, key)| key.fingerprint());
         file.save()?;
@@ -212,10 +213,11 @@ impl Change {
                 at.store.delete_signing_keys_under(kid).await?;
                 at.store.delete_secrets_under(kid).await?;
             }
+            // What is wrong with the file is found before anything is given up.
+            let mut file = KeyFile::read_to_change(&at.config.key_file())?;
             if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
                 bail!("the root key {kid} is retired already, or seals again");
             }
-            let mut file = KeyFile::read(&at.config.key_file())?;
             file.remove(kid);
             Ok(file.save()?)
         })?;

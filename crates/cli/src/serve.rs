@@ -15,6 +15,7 @@ use remint_server::config::{
     Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
 };
 use remint_server::serve::{Tls, bind, run, start_background};
+use remint_server::whole_file::give_to_owner_of;
 use remint_server::{App, ops_router, router, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -296,7 +297,8 @@ struct Lock {
 
 impl Lock {
     fn take(dir: &Path) -> anyhow::Result<Self> {
-        let path = absolute(dir)?.join("serve.lock");
+        let dir_path = absolute(dir)?;
+        let path = dir_path.join("serve.lock");
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -314,6 +316,8 @@ impl Lock {
                 dir.display()
             );
         }
+        // A server that root tried out does not keep the next one from starting.
+        give_to_owner_of(&file, &dir_path);
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;

@@ -33,6 +33,7 @@ pub mod passwords;
 mod playground;
 mod refused;
 mod revoke;
+pub mod secret_file;
 pub mod serve;
 pub mod signing;
 mod source;
@@ -43,6 +44,7 @@ pub mod tls;
 mod token;
 mod userinfo;
 mod watch;
+pub mod whole_file;
 
 use std::sync::Arc;
 

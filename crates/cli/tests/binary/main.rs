@@ -28,6 +28,8 @@ mod import;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod secrets;
