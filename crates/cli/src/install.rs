@@ -35,12 +35,9 @@ impl Location {
         let file = self.file()?;
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-        let data_dir = match &self.data_dir {
-            Some(dir) => Some(absolute(dir)?.to_string_lossy().into_owned()),
-            None => None,
-        };
+        let data_dir = self.data_dir.as_deref().map(absolute).transpose()?;
         let sources = Sources::from_toml(&absolute(&file)?, &text)?;
-        Ok(sources.with_variables(std::env::vars()).with_flag("data_dir", "data-dir", data_dir))
+        Ok(sources.with_variables(std::env::vars()).with_data_dir("data-dir", data_dir))
     }
 
     /// Reads and checks the whole configuration.
@@ -99,6 +96,17 @@ impl Installation {
         Self::of(location.config()?)
     }
 
+    /// Opens an installation to look at it: nothing is changed, and nothing need be writable.
+    pub(crate) fn open_to_read(location: &Location) -> anyhow::Result<Self> {
+        let config = location.config()?;
+        block_on(async {
+            let store = open_store_to_read(&config).await?;
+            let keys = keys::look(&config.key_file(), &store).await?;
+            refuse_differing(&config, &keys)?;
+            Ok(Self { config, keys, store })
+        })
+    }
+
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
         block_on(async {
             let store = open_store(&config).await?;
@@ -110,16 +118,20 @@ impl Installation {
 
 /// The root keys of an installation; refused where the file has another key than the store means.
 pub(crate) async fn known_keys(config: &Config, store: &Store) -> anyhow::Result<Known> {
-    let file = config.key_file();
-    let known = keys::load(&file, store, now()).await?;
+    let known = keys::load(&config.key_file(), store, now()).await?;
+    refuse_differing(config, &known)?;
+    Ok(known)
+}
+
+fn refuse_differing(config: &Config, known: &Known) -> anyhow::Result<()> {
     if let Some(kid) = known.differs.first() {
         bail!(
             "the root key {kid} in {} is not the one that this store was used with: restore the key file \
              from your backup, or copy that of another node",
-            file.display()
+            config.key_file().display()
         );
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Opens the store that the configuration names, which must be there.
@@ -127,11 +139,24 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     if let Some(settings) = postgres(config)? {
         return Ok(Store::connect(settings).await?);
     }
+    Ok(Store::open(&database(config)?)?)
+}
+
+/// Opens the store that the configuration names, to look at it. A file is not changed by that.
+pub(crate) async fn open_store_to_read(config: &Config) -> anyhow::Result<Store> {
+    if let Some(settings) = postgres(config)? {
+        return Ok(Store::connect(settings).await?);
+    }
+    Ok(Store::open_to_read(&database(config)?)?)
+}
+
+/// The database file, which must be there.
+pub(crate) fn database(config: &Config) -> anyhow::Result<PathBuf> {
     let database = config.database();
     if !is_there(&database)? {
         bail!("there is no database {}: run `remint init` first", database.display());
     }
-    Ok(Store::open(&database)?)
+    Ok(database)
 }
 
 /// How PostgreSQL is reached; `None` where the configuration names none.

@@ -72,7 +72,7 @@ impl Key {
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {
-    let at = Installation::open(&common.location)?;
+    let at = Installation::open_to_read(&common.location)?;
     let printed = block_on(async {
         let keys = at.store.list_keys().await?;
         let nodes = running(&at.store).await?;

@@ -282,8 +282,12 @@ impl Config {
     /// Says where the fault is and what to write instead.
     pub fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
         sources.refuse_unknown_keys()?;
+        let mut server = Server::resolve(sources)?;
+        if let Some(dir) = sources.data_dir() {
+            dir.clone_into(&mut server.data_dir);
+        }
         let config = Self {
-            server: Server::resolve(sources)?,
+            server,
             store: StoreKeys::resolve(sources)?,
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,

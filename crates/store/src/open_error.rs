@@ -23,6 +23,18 @@ pub enum OpenError {
         /// The reason.
         reason: std::io::Error,
     },
+    /// The log of a database is there without its index, which can not be made.
+    #[error(
+        "cannot look at the database {}: its log is beside it, which cannot be read without writing ({reason}): \
+         copy the directory to where you may write, and look there",
+        file.display()
+    )]
+    LogOnly {
+        /// The file.
+        file: PathBuf,
+        /// The engine's reason.
+        reason: rusqlite::Error,
+    },
     /// The schema of a file can not be brought up to date.
     #[error("cannot use the database {}: {reason}", file.display())]
     Migrate {

@@ -9,9 +9,11 @@
 //! see every commit of this process at once, and those of another one, such as a command line, after
 //! [`SNAPSHOT_MAX`] at the latest.
 
+pub(crate) mod backup;
 mod checkpoint;
 mod files;
 mod readers;
+mod reading;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ use crate::{Error, OpenError};
 use checkpoint::Checkpoint;
 use files::Files;
 use readers::Readers;
+pub(crate) use reading::Reading;
 use writer::{Job, Writer};
 
 /// The most batches that may wait; further ones are refused at once.
@@ -172,7 +175,10 @@ fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
-    let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+}
+
+fn prepare(db: Connection) -> rusqlite::Result<Connection> {
     db.busy_timeout(BUSY)?;
     // A plan that depended on the values would be made anew for each of them.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -74,7 +74,7 @@ fn locks(server: &Server, file: &Path) -> usize {
 }
 
 /// Does something while sessions are refreshed, and gives the newest token of each.
-fn under_load(server: &Server, act: impl FnOnce()) -> Vec<String> {
+pub(crate) fn under_load(server: &Server, act: impl FnOnce()) -> Vec<String> {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let refresh = || {
