@@ -154,7 +154,10 @@ async fn adopt(
 fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, KeyringError> {
     let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
     let mut active: Option<&StoredKey> = None;
-    for known in stored.iter().filter(|s| s.retired_at.is_none()) {
+    let mut usable: Vec<&StoredKey> = stored.iter().filter(|s| s.retired_at.is_none()).collect();
+    // Numbers are used again, so the lowest one need not be the oldest.
+    usable.sort_by_key(|known| (known.added_at, known.kid));
+    for known in usable {
         let Some((kid, key)) = file.keys().iter().find(|(kid, _)| *kid == known.kid) else {
             lacks.push(known.kid);
             continue;

@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// It must not be there yet.
-    #[error("{} is there already (File exists); nothing was changed", file.display())]
+    #[error("cannot write {}: it is there already (File exists); nothing was changed", file.display())]
     There {
         /// The file.
         file: PathBuf,
@@ -314,7 +314,7 @@ mod tests {
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         let refused = Draft::create(&link, 0o600).unwrap_err().to_string();
-        assert!(refused.contains("is there already"), "{refused}");
+        assert!(refused.contains("link: it is there already"), "{refused}");
         let draft = Draft::create(&file, 0o600).unwrap();
         fs::write(&file, "faster").unwrap();
         let refused = draft.put(b"slower").unwrap_err().to_string();

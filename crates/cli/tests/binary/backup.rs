@@ -113,11 +113,11 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_where_it_fails() {
     assert_eq!(printed["bytes"], fs::metadata(&file).unwrap().len());
     let content = fs::read(&file).unwrap();
     let error = backup(&file).failed();
-    assert!(error.contains("copy.db is there already"), "{error}");
+    assert!(error.contains("copy.db: it is there already"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), content);
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
-    assert!(backup(&link).failed().contains("link.db is there already"));
+    assert!(backup(&link).failed().contains("link.db: it is there already"));
     let error = backup(&dir.path().join("no/copy.db")).failed();
     assert!(error.contains("cannot write"), "{error}");
 

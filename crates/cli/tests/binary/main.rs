@@ -30,6 +30,8 @@ mod import;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod key_numbers;
+#[cfg(test)]
 mod owners;
 #[cfg(test)]
 mod profile;

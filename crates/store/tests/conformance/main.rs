@@ -37,6 +37,8 @@ mod guesses;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod key_numbers;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod listings;
