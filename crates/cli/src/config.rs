@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::install::{Common, postgres};
+use crate::install::{Common, postgres, surprising_files};
 use remint_server::config::Config as Resolved;
 
 /// Check and show the configuration.
@@ -45,7 +45,8 @@ fn check(at: &Common) -> anyhow::Result<()> {
     if let (Some(certificate), Some(key)) = (&config.http.certificate, &config.http.private_key) {
         remint_server::tls::load(&config.path(certificate), &config.path(key))?;
     }
-    let warnings = config.warnings();
+    let mut warnings = config.warnings();
+    warnings.extend(surprising_files(&config));
     if at.output.json {
         return at.output.one(&Checked { config: "good", warnings });
     }

@@ -1,5 +1,6 @@
 //! Finding an installation: its configuration, keys and store.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -181,6 +182,29 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
         statement_timeout: store.statement_timeout,
         revocation_commit: store.revocation_commit,
     }))
+}
+
+/// What others may do with the files of an installation, and should not.
+pub(crate) fn surprising_files(config: &Config) -> Vec<String> {
+    let mode = |path: &Path| path.metadata().map(|m| m.permissions().mode() & 0o7777).ok();
+    let (dir, database) = (config.data_dir(), config.database());
+    let mut notes = Vec::new();
+    // Only its owner may take files out of a directory with the sticky bit.
+    if let Some(mode) = mode(&dir).filter(|mode| mode & 0o002 != 0 && mode & 0o1000 == 0) {
+        notes.push(format!(
+            "everybody on this machine can replace the files in the data directory {} (mode {mode:04o}): run \
+             chmod 700 on it",
+            dir.display()
+        ));
+    }
+    if let Some(mode) = mode(&database).filter(|mode| mode & 0o007 != 0) {
+        notes.push(format!(
+            "everybody on this machine can read who is who in the database {} (mode {mode:04o}): run chmod 600 \
+             on it",
+            database.display()
+        ));
+    }
+    notes
 }
 
 /// Runs one of a command's futures to its end. All of them share a runtime: connections live on it.

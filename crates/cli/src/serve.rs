@@ -26,7 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
-use crate::install::{Location, absolute, known_keys, open_store, postgres};
+use crate::install::{Location, absolute, known_keys, open_store, postgres, surprising_files};
 use crate::migrate;
 use crate::output::print;
 
@@ -135,7 +135,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let started = Clock::System.now();
     raise_file_limit(config.http.max_connections);
-    let _lock = Lock::take(&config.data_dir())?;
+    let _locks = locks(&config)?;
     let store = if dev.is_some() {
         Store::open(&config.database())?
     } else {
@@ -145,7 +145,7 @@ async fn serve(
         open_store(&config).await?
     };
     let keys = known_keys(&config, &store).await?;
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(surprising_files(&config)) {
         tracing::warn!("{warning}");
     }
     let listeners = bind(&config.http.listen.addresses()?).await?;
@@ -288,6 +288,19 @@ impl Ends {
             }
         }
     }
+}
+
+/// One server on a data directory, and one on a database, wherever it is that a symbolic link leads to.
+fn locks(config: &Config) -> anyhow::Result<Vec<Lock>> {
+    let mut locks = vec![Lock::take(&config.data_dir())?];
+    let is_link = config.store.url.is_none() && config.database().is_symlink();
+    if let Some(real) = is_link.then(|| config.database().canonicalize().ok()).flatten()
+        && let (Some(dir), Ok(own)) = (real.parent(), config.data_dir().canonicalize())
+        && dir != own
+    {
+        locks.push(Lock::take(dir)?);
+    }
+    Ok(locks)
 }
 
 /// Held while a server runs on a data directory.

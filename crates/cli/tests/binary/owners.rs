@@ -286,3 +286,30 @@ fn a_file_that_cannot_be_written_whole_is_not_there_at_all() {
     assert!(error.contains("database"), "{error}");
     assert_eq!(fs::read_dir(root.join("new")).unwrap().count(), 0, "it can be tried again");
 }
+
+#[test]
+fn files_that_everybody_may_read_or_replace_are_pointed_out() {
+    let home = Home::new();
+    let notes = || home.json(&["config", "check"])["warnings"].to_string();
+    assert!(!notes().contains("everybody"), "{}", notes());
+    fs::set_permissions(home.file("remint.db"), Permissions::from_mode(0o644)).unwrap();
+    assert!(notes().contains("who is who in the database") && notes().contains("mode 0644"));
+    fs::set_permissions(home.dir(), Permissions::from_mode(0o777)).unwrap();
+    assert!(notes().contains("replace the files in the data directory"), "{}", notes());
+    home.serve().stop();
+    assert!(home.log().contains("replace the files in the data directory"));
+}
+
+#[test]
+fn one_server_runs_on_a_database_that_two_directories_lead_to() {
+    let (home, other) = (Home::new(), Home::new());
+    for file in ["remint.db", "remint.keys"] {
+        fs::remove_file(other.file(file)).unwrap();
+        symlink(home.file(file), other.file(file)).unwrap();
+    }
+    let server = home.serve();
+    let error = other.run(&["serve"]).failed();
+    assert!(error.contains("another remint serve") && error.contains("runs on"), "{error}");
+    server.stop();
+    other.serve().stop();
+}
