@@ -93,7 +93,8 @@ sections! {
         data_dir: PathBuf = ".";
         /// The file of the root keys. Whoever reads it can forge access tokens, and, with a session's
         /// refresh token at hand, that session's later ones; keep it at mode 0600 and back it up apart
-        /// from the database. Relative to the configuration file.
+        /// from the database. Relative to the configuration file. A file with a secret must be this user's and
+        /// closed to all others, or root's and at most readable by a group.
         key_file: PathBuf = "remint.keys";
     }
 
@@ -105,7 +106,7 @@ sections! {
         /// `disable`; left out, it is `disable` for loopback addresses and sockets only. Without a URL,
         /// SQLite in the data directory.
         url: Option<StoreUrl> = "";
-        /// A file with the password, where the URL has none.
+        /// A file with the password, where the URL has none. Who may read it: as for `key_file`.
         password_file: Option<PathBuf> = "";
         /// The certificates of the authorities to trust for the database, PEM. Without it, those that the
         /// system trusts.
@@ -131,7 +132,7 @@ sections! {
         /// The TLS certificate chain, PEM. Read again on SIGHUP. Without one, a self-signed certificate
         /// is made and kept in the data directory.
         certificate: Option<PathBuf> = "";
-        /// The private key of the certificate, PEM.
+        /// The private key of the certificate, PEM. Who may read it: as for `key_file`.
         private_key: Option<PathBuf> = "";
         /// Speak HTTP without TLS, for a proxy on the same host. Only allowed on loopback addresses.
         plain: bool = "false";
