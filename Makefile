@@ -15,7 +15,9 @@ run: ## Start a throw-away server to try things with
 	$(CARGO) run --release -- serve --dev
 
 test: prerequisites ## Run every test, real clients and a real browser included
-	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 REMINT_TEST_REQUIRE_FAKETIME=1 $(CARGO) test --workspace
+	REMINT_TEST_REQUIRE_POSTGRES=1 REMINT_TEST_REQUIRE_NGINX=1 REMINT_TEST_REQUIRE_FAKETIME=1 \
+	REMINT_TEST_REQUIRE_SQLITE3=1 \
+	  $(CARGO) test --workspace
 	clients/run
 	browser/run
 
@@ -73,6 +75,7 @@ prerequisites:
 	  || missing="$$missing postgresql"; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="$$missing nginx"; \
+	command -v sqlite3 >/dev/null || missing="$$missing sqlite3"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
 	ls /usr/lib/apache2/modules/mod_auth_openidc.so >/dev/null 2>&1 \

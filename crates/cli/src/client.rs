@@ -220,7 +220,7 @@ pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Registration
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {
-    let at = Installation::open(&common.location)?;
+    let at = Installation::open_to_read(&common.location)?;
     let mut all: Vec<Printed> = Vec::new();
     block_on(async {
         let mut after = String::new();
@@ -238,7 +238,7 @@ fn list(common: &Common) -> anyhow::Result<()> {
 
 impl Named {
     fn show(&self) -> anyhow::Result<()> {
-        let at = Installation::open(&self.common.location)?;
+        let at = Installation::open_to_read(&self.common.location)?;
         let client = block_on(find(&at.store, &self.id))?;
         self.common.output.one(&Printed::from(&client))
     }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::install::{Common, now, postgres};
+use crate::install::{Common, now, postgres, surprising_files};
 use anyhow::Context as _;
 use remint_server::config::{Config as Resolved, OpsListen};
 
@@ -50,6 +50,7 @@ fn check(at: &Common) -> anyhow::Result<()> {
     if let OpsListen::On(ops) = ops {
         ops.addresses().with_context(|| format!("ops.listen: {ops} has no address"))?;
     }
+    warnings.extend(surprising_files(&config));
     let is_good = warnings.is_empty();
     if at.output.json {
         let config = if is_good { "good" } else { "usable" };

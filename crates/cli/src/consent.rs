@@ -133,7 +133,7 @@ impl Named {
 
 impl List {
     fn run(self) -> anyhow::Result<()> {
-        let at = Installation::open(&self.common.location)?;
+        let at = Installation::open_to_read(&self.common.location)?;
         let printed = block_on(async {
             let all = self.which.resolve(&at.store).await?.list(&at.store).await?;
             print(&at.store, &all).await

@@ -1,7 +1,7 @@
 //! `remint serve --dev`: a client, a user and a session to try things with.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,8 +62,9 @@ impl Dev {
     pub(crate) fn new(kept: Option<&Path>) -> anyhow::Result<Self> {
         let (dir, temporary) = match kept {
             Some(dir) => {
-                std::fs::create_dir_all(dir)
-                    .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+                // What is in it is for its owner alone.
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+                made.with_context(|| format!("cannot make the directory {}", dir.display()))?;
                 (absolute(dir)?, None)
             }
             None => {

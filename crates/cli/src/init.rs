@@ -1,8 +1,7 @@
 //! `remint init`.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -10,6 +9,7 @@ use clap::Args;
 use remint_server::config::{Config, Issuer, SECTIONS, Setting as _, Sources};
 use remint_server::keys::KeyFile;
 use remint_server::signing;
+use remint_server::whole_file::Draft;
 use remint_store::Store;
 
 use crate::install::{CONFIG_FILE, absolute, block_on, known_keys, now};
@@ -45,7 +45,8 @@ impl Init {
         let database = config.database();
         let made = [&file, &config.key_file(), &database];
         for there in made {
-            if there.exists() {
+            // A symbolic link that leads nowhere is there too.
+            if there.symlink_metadata().is_ok() {
                 bail!("{} is there already; nothing was changed", there.display());
             }
         }
@@ -54,21 +55,21 @@ impl Init {
             .mode(0o700)
             .create(&dir)
             .with_context(|| format!("cannot make the directory {}", dir.display()))?;
-        write_new(&file, &text)?;
-        KeyFile::create(&config.key_file())?;
         let shown = self.data_dir.display();
+        let mut made = Made::default();
+        write_new(&file, &text)?;
+        made.0.push(file);
+        KeyFile::create(&config.key_file())?;
+        made.0.push(config.key_file());
         let has = if self.store_url.is_some() {
             format!("a configuration and keys. Next:\n  remint migrate --data-dir {shown}")
         } else {
-            block_on(async {
-                let store = Store::open(&database)?;
-                let keys = known_keys(&config, &store).await?;
-                signing::make_missing(&store, &keys, now()).await?;
-                store.close().await;
-                Ok(())
-            })?;
+            // Whoever made the key file makes the database.
+            made.0.push(database.clone());
+            block_on(make_store(&database, &config))?;
             "a configuration, keys and a database. Next:".to_owned()
         };
+        made.keep();
         self.output.done(&format!(
             "{shown} has {has}\n  \
              remint user create --data-dir {shown} --username alice\n  \
@@ -136,16 +137,40 @@ fn listener(issuer: &Issuer) -> Vec<Given> {
     all
 }
 
+async fn make_store(database: &Path, config: &Config) -> anyhow::Result<()> {
+    let store = Store::open(database)?;
+    let keys = known_keys(config, &store).await?;
+    signing::make_missing(&store, &keys, now()).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// What was made here. It is removed again where not all of it can be made, so that it can be
+/// tried again.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            for beside in ["", "-wal", "-shm"] {
+                let mut name = file.as_os_str().to_owned();
+                name.push(beside);
+                let _ = fs::remove_file(name);
+            }
+        }
+    }
+}
+
 /// Writes a file that must not be there yet.
 pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o640)
-        .open(file)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    out.write_all(text.as_bytes())?;
-    Ok(())
+    Ok(Draft::create(file, 0o640)?.put(text.as_bytes())?)
 }
 
 /// Every key with its documentation and its default, commented out, but for those that are given.

@@ -1,5 +1,6 @@
 //! Finding an installation: its configuration, keys and store.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::Args;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources, StoreUrl};
 use remint_server::keys::{self, Known};
+use remint_server::secret_file;
 use remint_store::Store;
 use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
@@ -36,13 +38,10 @@ impl Location {
         let file = self.file()?;
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-        let data_dir = match &self.data_dir {
-            Some(dir) => Some(absolute(dir)?.to_string_lossy().into_owned()),
-            None => None,
-        };
+        let data_dir = self.data_dir.as_deref().map(absolute).transpose()?;
         let sources = Sources::from_toml(&absolute(&file)?, &text)?;
         let sources = sources.with_environment(std::env::vars_os())?;
-        Ok(sources.with_flag("data_dir", "data-dir", data_dir))
+        Ok(sources.with_data_dir("data-dir", data_dir))
     }
 
     /// Reads and checks the whole configuration.
@@ -56,7 +55,7 @@ impl Location {
         }
         let dir = self.data_dir.clone().unwrap_or_default();
         let file = dir.join(CONFIG_FILE);
-        if !file.exists() {
+        if !is_there(&file)? {
             let dir = if dir.as_os_str().is_empty() {
                 "here".into()
             } else {
@@ -84,6 +83,11 @@ pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("no such path: {}", path.display()))
 }
 
+/// Whether a file is there. Where nobody may look, that is said, and not that it is missing.
+pub(crate) fn is_there(file: &Path) -> anyhow::Result<bool> {
+    file.try_exists().with_context(|| format!("cannot look for {}", file.display()))
+}
+
 /// An installation, opened.
 pub(crate) struct Installation {
     pub(crate) config: Config,
@@ -94,6 +98,17 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) fn open(location: &Location) -> anyhow::Result<Self> {
         Self::of(location.config()?)
+    }
+
+    /// Opens an installation to look at it: nothing is changed, and nothing need be writable.
+    pub(crate) fn open_to_read(location: &Location) -> anyhow::Result<Self> {
+        let config = location.config()?;
+        block_on(async {
+            let store = open_store_to_read(&config).await?;
+            let keys = keys::look(&config.key_file(), &store).await?;
+            refuse_differing(&config, &keys)?;
+            Ok(Self { config, keys, store })
+        })
     }
 
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
@@ -107,16 +122,20 @@ impl Installation {
 
 /// The root keys of an installation; refused where the file has another key than the store means.
 pub(crate) async fn known_keys(config: &Config, store: &Store) -> anyhow::Result<Known> {
-    let file = config.key_file();
-    let known = keys::load(&file, store, now()).await?;
+    let known = keys::load(&config.key_file(), store, now()).await?;
+    refuse_differing(config, &known)?;
+    Ok(known)
+}
+
+fn refuse_differing(config: &Config, known: &Known) -> anyhow::Result<()> {
     if let Some(kid) = known.differs.first() {
         bail!(
             "the root key {kid} in {} is not the one that this store was used with: restore the key file \
              from your backup, or copy that of another node",
-            file.display()
+            config.key_file().display()
         );
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Opens the store that the configuration names, which must be there.
@@ -124,11 +143,24 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     if let Some(settings) = postgres(config)? {
         return Ok(Store::connect(settings).await?);
     }
+    Ok(Store::open(&database(config)?)?)
+}
+
+/// Opens the store that the configuration names, to look at it. A file is not changed by that.
+pub(crate) async fn open_store_to_read(config: &Config) -> anyhow::Result<Store> {
+    if let Some(settings) = postgres(config)? {
+        return Ok(Store::connect(settings).await?);
+    }
+    Ok(Store::open_to_read(&database(config)?)?)
+}
+
+/// The database file, which must be there.
+pub(crate) fn database(config: &Config) -> anyhow::Result<PathBuf> {
     let database = config.database();
-    if !database.exists() {
+    if !is_there(&database)? {
         bail!("there is no database {}: run `remint init` first", database.display());
     }
-    Ok(Store::open(&database)?)
+    Ok(database)
 }
 
 /// How PostgreSQL is reached; `None` where the configuration names none.
@@ -138,9 +170,10 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
     let url = match &store.password_file {
         Some(file) => {
             let file = config.path(file);
-            let password = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read store.password_file {}", file.display()))?;
-            url.with_password(secret::without_line_end(&password))
+            let password = secret_file::read(&file).context("store.password_file")?;
+            let password = std::str::from_utf8(&password);
+            let password = password.with_context(|| format!("{} is not text", file.display()))?;
+            url.with_password(secret::without_line_end(password))
         }
         None => url,
     };
@@ -152,6 +185,29 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
         statement_timeout: store.statement_timeout,
         revocation_commit: store.revocation_commit,
     }))
+}
+
+/// What others may do with the files of an installation, and should not.
+pub(crate) fn surprising_files(config: &Config) -> Vec<String> {
+    let mode = |path: &Path| path.metadata().map(|m| m.permissions().mode() & 0o7777).ok();
+    let (dir, database) = (config.data_dir(), config.database());
+    let mut notes = Vec::new();
+    // Only its owner may take files out of a directory with the sticky bit.
+    if let Some(mode) = mode(&dir).filter(|mode| mode & 0o002 != 0 && mode & 0o1000 == 0) {
+        notes.push(format!(
+            "everybody on this machine can replace the files in the data directory {} (mode {mode:04o}): run \
+             chmod 700 on it",
+            dir.display()
+        ));
+    }
+    if let Some(mode) = mode(&database).filter(|mode| mode & 0o007 != 0) {
+        notes.push(format!(
+            "everybody on this machine can read who is who in the database {} (mode {mode:04o}): run chmod 600 \
+             on it",
+            database.display()
+        ));
+    }
+    notes
 }
 
 /// Runs one of a command's futures to its end. All of them share a runtime: connections live on it.

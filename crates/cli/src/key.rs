@@ -73,7 +73,11 @@ impl Key {
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {
-    let at = Installation::open(&common.location)?;
+    let mut at = Installation::open_to_read(&common.location)?;
+    if block_on(async { Ok(at.store.list_keys().await?) })?.is_empty() {
+        // A store that never saw a key file gets to know this one.
+        at = Installation::open(&common.location)?;
+    }
     let printed = block_on(async {
         let keys = at.store.list_keys().await?;
         let nodes = running(&at.store).await?;
@@ -129,13 +133,15 @@ fn add(common: &Common) -> anyhow::Result<()> {
     let at = Installation::open(&common.location)?;
     let path = at.config.key_file();
     let kid = block_on(async {
-        let mut file = KeyFile::read(&path)?;
+        let mut file = KeyFile::read_to_change(&path)?;
         let stored = at.store.list_keys().await?;
-        let kid = file.add(stored.iter().map(|key| key.kid))?;
+        forget_unfinished(&mut file, &stored);
+        let used: Vec<u8> = stored.iter().map(|key| key.kid).collect();
+        let kid = file.add_or_reuse(&used, &at.store.free_key_numbers().await?)?;
         let added = file.keys().iter().find(|(k, _)| *k == kid);
         let fingerprint = added.and_then(|(_, key)| key.fingerprint());
         file.save()?;
-        make_known(&at.store, kid, fingerprint).await?;
+        make_known(&at.store, kid, fingerprint, used.contains(&kid)).await?;
         Ok(kid)
     })?;
     let file = path.display();
@@ -150,14 +156,31 @@ fn add(common: &Common) -> anyhow::Result<()> {
     common.output.done(&format!("the root key {kid} is in {file}; it does not seal yet. {next}"))
 }
 
+/// Removes a key that was to have the number of a retired one, but never became known under it.
+fn forget_unfinished(file: &mut KeyFile, stored: &[StoredKey]) {
+    for known in stored.iter().filter(|known| known.retired_at.is_some()) {
+        let own = file.keys().iter().find(|(kid, _)| *kid == known.kid);
+        let fingerprint = own.and_then(|(_, key)| key.fingerprint());
+        if fingerprint.is_some_and(|fingerprint| fingerprint != known.fingerprint) {
+            file.remove(known.kid);
+        }
+    }
+}
+
 async fn make_known(
     store: &Store,
     kid: u8,
     fingerprint: Option<Fingerprint>,
+    is_reused: bool,
 ) -> anyhow::Result<()> {
     let Some(fingerprint) = fingerprint else { bail!("the key could not be derived from") };
+    let made = if is_reused {
+        store.reuse_key_number(kid, fingerprint, now()).await?
+    } else {
+        store.add_key(kid, fingerprint, now()).await?
+    };
     // The server may have seen the file and been faster with the very same key.
-    if store.add_key(kid, fingerprint, now()).await? == Outcome::Conflict {
+    if made == Outcome::Conflict {
         let known = store.list_keys().await?;
         if !known.iter().any(|k| k.kid == kid && k.fingerprint == fingerprint) {
             bail!(
@@ -213,10 +236,11 @@ impl Change {
                 at.store.delete_signing_keys_under(kid).await?;
                 at.store.delete_secrets_under(kid).await?;
             }
+            // What is wrong with the file is found before anything is given up.
+            let mut file = KeyFile::read_to_change(&at.config.key_file())?;
             if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
                 bail!("the root key {kid} is retired already, or seals again");
             }
-            let mut file = KeyFile::read(&at.config.key_file())?;
             file.remove(kid);
             Ok(file.save()?)
         })?;

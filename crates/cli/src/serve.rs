@@ -15,6 +15,7 @@ use remint_server::config::{
 };
 use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::tls::Live;
+use remint_server::whole_file::give_to_owner_of;
 use remint_server::{App, ops_router, router, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,7 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
-use crate::install::{Location, absolute, known_keys, open_store, postgres};
+use crate::install::{Location, absolute, known_keys, open_store, postgres, surprising_files};
 use crate::migrate;
 use crate::output::print;
 
@@ -152,7 +153,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let started = Clock::System.now();
     config.http.max_connections = raise_file_limit(&config);
-    let _lock = lock(&config)?;
+    let _locks = locks(&config)?;
     let store = if dev.is_some() {
         Store::open(&config.database())?
     } else {
@@ -243,7 +244,7 @@ fn announce(url: &str, seeded: Option<&str>, took: Duration) {
 }
 
 fn warn(config: &Config) {
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(surprising_files(config)) {
         tracing::warn!("{warning}");
     }
 }
@@ -339,17 +340,25 @@ impl Ends {
     }
 }
 
-/// Keeps a second server from the directory. With a database elsewhere it may be one that cannot be written.
-fn lock(config: &Config) -> anyhow::Result<Option<Lock>> {
-    let taken = Lock::take(&config.data_dir());
+/// One server on a data directory, and one on a database, wherever it is that a symbolic link leads to. With a
+/// database elsewhere the directory may be one that cannot be written.
+fn locks(config: &Config) -> anyhow::Result<Vec<Lock>> {
     let is_unwritable = |error: &anyhow::Error| {
         let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
         matches!(kind, Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied))
     };
-    match taken {
-        Err(error) if config.store.url.is_some() && is_unwritable(&error) => Ok(None),
-        taken => taken.map(Some),
+    let mut locks = match Lock::take(&config.data_dir()) {
+        Err(error) if config.store.url.is_some() && is_unwritable(&error) => Vec::new(),
+        taken => vec![taken?],
+    };
+    let is_link = config.store.url.is_none() && config.database().is_symlink();
+    if let Some(real) = is_link.then(|| config.database().canonicalize().ok()).flatten()
+        && let (Some(dir), Ok(own)) = (real.parent(), config.data_dir().canonicalize())
+        && dir != own
+    {
+        locks.push(Lock::take(dir)?);
     }
+    Ok(locks)
 }
 
 /// Held while a server runs on a data directory.
@@ -359,7 +368,8 @@ struct Lock {
 
 impl Lock {
     fn take(dir: &Path) -> anyhow::Result<Self> {
-        let path = absolute(dir)?.join("serve.lock");
+        let dir_path = absolute(dir)?;
+        let path = dir_path.join("serve.lock");
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -377,6 +387,8 @@ impl Lock {
                 dir.display()
             );
         }
+        // A server that root tried out does not keep the next one from starting.
+        give_to_owner_of(&file, &dir_path);
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;

@@ -160,7 +160,7 @@ fn state(loaded: &Loaded, at: Timestamp) -> String {
 
 impl List {
     fn run(self) -> anyhow::Result<()> {
-        let at = Installation::open(&self.location)?;
+        let at = Installation::open_to_read(&self.location)?;
         let printed = block_on(self.collect(&at))?;
         let columns = [
             "session",

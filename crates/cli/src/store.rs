@@ -1,5 +1,6 @@
 //! `remint store`.
 
+mod backup;
 mod copy;
 mod epoch;
 mod place;
@@ -10,9 +11,10 @@ use clap::Subcommand;
 
 use crate::install::Common;
 
-/// Look at the store, move it, and say that it lost commits.
+/// Look at the store, back it up, move it, and say that it lost commits.
 #[derive(Subcommand)]
 pub(crate) enum Store {
+    Backup(backup::Backup),
     Copy(copy::Copy),
     #[command(subcommand)]
     Epoch(epoch::Epoch),
@@ -23,6 +25,7 @@ pub(crate) enum Store {
 impl Store {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Backup(backup) => backup.run(),
             Self::Copy(copy) => copy.run(),
             Self::Epoch(epoch) => epoch.run(),
             Self::Status(common) => status::show(&common),

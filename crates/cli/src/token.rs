@@ -69,7 +69,7 @@ struct Explanation {
 
 impl Explain {
     fn run(self) -> anyhow::Result<()> {
-        let at = Installation::open(&self.location)?;
+        let at = Installation::open_to_read(&self.location)?;
         let text = if self.token == "-" {
             secret::from_stdin("token")?.expose_secret().to_owned()
         } else {

@@ -181,7 +181,7 @@ impl Create {
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {
-    let at = Installation::open(&common.location)?;
+    let at = Installation::open_to_read(&common.location)?;
     let mut all: Vec<Printed> = Vec::new();
     block_on(async {
         let mut after = String::new();
@@ -203,7 +203,8 @@ impl Named {
     }
 
     fn show(&self) -> anyhow::Result<()> {
-        let (_, user) = self.open()?;
+        let at = Installation::open_to_read(&self.common.location)?;
+        let user = block_on(find(&at.store, &self.username))?;
         self.common.output.one(&Printed::from(&user).with_claims(&profile_of(&user)?))
     }
 

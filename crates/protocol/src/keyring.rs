@@ -193,9 +193,9 @@ impl Keyring {
         self.active
     }
 
-    /// The key with the lowest number.
+    /// The first key that was given.
     pub fn oldest(&self) -> u8 {
-        self.keys.iter().map(|k| k.kid).min().unwrap_or(self.active)
+        self.keys.first().map_or(self.active, |key| key.kid)
     }
 
     /// Whether this node knows the key.

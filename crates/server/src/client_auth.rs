@@ -67,7 +67,8 @@ impl Clients {
         server: &Policy,
     ) -> Result<Option<Arc<Registered>>, Error> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if cached.is_some() {
+        // A store that is lost never changes what is kept here, and says so itself.
+        if cached.is_some() && !store.is_lost() {
             return Ok(cached);
         }
         let found = store.find_client_with_revision(id).await?;

@@ -98,7 +98,8 @@ sections! {
         data_dir: PathBuf = ".";
         /// The file of the root keys. Whoever reads it can forge access tokens, and, with a session's
         /// refresh token at hand, that session's later ones; keep it at mode 0600 and back it up apart
-        /// from the database. Relative to the configuration file.
+        /// from the database. Relative to the configuration file. A file with a secret must be this user's and
+        /// closed to all others, or root's and at most readable by a group.
         key_file: PathBuf = "remint.keys";
     }
 
@@ -110,7 +111,7 @@ sections! {
         /// `disable`; left out, it is `disable` for loopback addresses and sockets only. Without a URL,
         /// SQLite in the data directory.
         url: Option<StoreUrl> = "";
-        /// A file with the password, where the URL has none.
+        /// A file with the password, where the URL has none. Who may read it: as for `key_file`.
         password_file: Option<PathBuf> = "";
         /// The certificates of the authorities to trust for the database, PEM. Without it, those that the
         /// system trusts.
@@ -137,7 +138,7 @@ sections! {
         /// authority. Read again when the file changes, and on SIGHUP. Without one, a self-signed
         /// certificate is made and kept in the data directory.
         certificate: Option<PathBuf> = "";
-        /// The private key of the certificate, PEM.
+        /// The private key of the certificate, PEM. Who may read it: as for `key_file`.
         private_key: Option<PathBuf> = "";
         /// Speak HTTP without TLS. `true`, for a proxy on the same host, is only allowed on loopback
         /// addresses. `behind_proxy` is for a proxy, an ingress or a mesh elsewhere that ends TLS: any
@@ -333,8 +334,12 @@ impl Config {
     /// Says where the fault is and what to write instead.
     pub fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
         sources.refuse_unknown_keys()?;
+        let mut server = Server::resolve(sources)?;
+        if let Some(dir) = sources.data_dir() {
+            dir.clone_into(&mut server.data_dir);
+        }
         let config = Self {
-            server: Server::resolve(sources)?,
+            server,
             store: StoreKeys::resolve(sources)?,
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,

@@ -26,6 +26,7 @@ pub(crate) async fn live() -> &'static str {
 enum Unready {
     Stopping,
     Store,
+    StoreLost,
     Clock { ahead: bool, by: Duration },
     KeyFile(Fault),
     LacksKeys(Vec<u8>),
@@ -37,6 +38,10 @@ impl fmt::Display for Unready {
         match self {
             Self::Stopping => f.write_str("this node is stopping"),
             Self::Store => f.write_str("the store does not answer"),
+            Self::StoreLost => f.write_str(
+                "the files of the database were moved, removed or replaced under this node: put the right \
+                 ones in place and restart it",
+            ),
             Self::Clock { ahead, by } => {
                 let (seconds, side) =
                     (by.as_secs_f64(), if *ahead { "ahead of" } else { "behind" });
@@ -89,6 +94,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 async fn unready(app: &App) -> Result<Option<Unready>, Error> {
     if app.is_stopping.load(Ordering::Relaxed) {
         return Ok(Some(Unready::Stopping));
+    }
+    if app.store.is_lost() {
+        return Ok(Some(Unready::StoreLost));
     }
     app.store.ping().await?;
     let keys = app.keys();

@@ -1,7 +1,6 @@
-//! The key file: the root keys, as TOML, at mode 0600. Each node has one; all say the same.
+//! The key file: the root keys, as TOML, for its owner alone. Each node has one; all say the same.
 
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -11,20 +10,18 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::entropy::{self, NoEntropy};
+use crate::secret_file::{self, SecretFileError};
+use crate::whole_file::{Draft, WriteError};
 
 /// Why there is no keyring.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It can not be read or written.
-    #[error("cannot {verb} the key file {}: {reason}", file.display())]
-    Io {
-        /// What was tried.
-        verb: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// The system's reason.
-        reason: std::io::Error,
-    },
+    /// It can not be read, or others can.
+    #[error("the key file {0}")]
+    Read(#[from] SecretFileError),
+    /// It can not be written.
+    #[error("the key file: {0}")]
+    Write(#[from] WriteError),
     /// It is not there.
     #[error(
         "there is no key file {}: run `remint init` for a new installation, or restore it from your backup",
@@ -33,14 +30,6 @@ pub enum KeyFileError {
     Missing {
         /// The file.
         file: PathBuf,
-    },
-    /// Others may read it.
-    #[error("the key file {} can be read by others (mode {mode:03o}): run chmod 600 on it", file.display())]
-    Permissions {
-        /// The file.
-        file: PathBuf,
-        /// Its mode.
-        mode: u32,
     },
     /// It is not a key file. What stands in it is not repeated here.
     #[error("the key file {} is damaged: restore it from your backup", file.display())]
@@ -57,7 +46,11 @@ pub enum KeyFileError {
         kid: u8,
     },
     /// There is no number left for another key.
-    #[error("there is no number left for another key: 255 is the highest kid")]
+    #[error(
+        "there is no number left for another key: each of 1 to 255 is a key's that is in use, or one that \
+         sessions, clients or signing keys still refer to; retire root keys, and try again when their \
+         sessions have expired"
+    )]
     NoNumber,
     /// No key can be drawn.
     #[error(transparent)]
@@ -90,6 +83,8 @@ pub struct KeyFile {
     file: PathBuf,
     active: Option<u8>,
     keys: Vec<(u8, RootKey)>,
+    /// Keeps others from changing the file meanwhile.
+    draft: Option<Draft>,
 }
 
 impl KeyFile {
@@ -98,30 +93,24 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`].
     pub fn create(file: &Path) -> Result<(), KeyFileError> {
-        let new =
-            Self { file: file.to_owned(), active: None, keys: vec![(1, entropy::root_key()?)] };
-        new.write(file).map_err(|reason| new.io("create", reason))
+        let draft = Draft::create(file, 0o600)?;
+        Ok(draft.put(text(&[(1, entropy::root_key()?)]).as_bytes())?)
     }
 
-    /// Reads a key file that only its owner may read.
+    /// Reads a key file that nobody else may read.
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub fn read(file: &Path) -> Result<Self, KeyFileError> {
-        let io = |reason| KeyFileError::Io { verb: "read", file: file.to_owned(), reason };
-        let mode = match std::fs::metadata(file) {
-            Ok(metadata) => metadata.permissions().mode() & 0o777,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(KeyFileError::Missing { file: file.to_owned() });
+        let bytes = secret_file::read(file).map_err(|error| match error {
+            SecretFileError::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => {
+                KeyFileError::Missing { file: file.to_owned() }
             }
-            Err(e) => return Err(io(e)),
-        };
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Permissions { file: file.to_owned(), mode });
-        }
+            error => error.into(),
+        })?;
         let damaged = || KeyFileError::Damaged { file: file.to_owned() };
-        let text = Zeroizing::new(std::fs::read_to_string(file).map_err(io)?);
-        let parsed: Toml = toml::from_str(&text).map_err(|_| damaged())?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+        let parsed: Toml = toml::from_str(text).map_err(|_| damaged())?;
         let mut keys: Vec<(u8, RootKey)> = Vec::with_capacity(parsed.key.len());
         for Entry { kid, secret } in &parsed.key {
             if keys.iter().any(|(known, _)| known == kid) {
@@ -130,7 +119,18 @@ impl KeyFile {
             let bytes = STANDARD.decode(secret.as_bytes()).map_err(|_| damaged())?;
             keys.push((*kid, RootKey(bytes.try_into().map_err(|_| damaged())?)));
         }
-        Ok(Self { file: file.to_owned(), active: parsed.active, keys })
+        Ok(Self { file: file.to_owned(), active: parsed.active, keys, draft: None })
+    }
+
+    /// Reads a key file that is going to be changed. Nobody else changes it before this is saved or dropped.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn read_to_change(file: &Path) -> Result<Self, KeyFileError> {
+        // What is wrong with the file is said before what is wrong with changing it.
+        Self::read(file)?;
+        let draft = Some(Draft::replace(file)?);
+        Ok(Self { draft, ..Self::read(file)? })
     }
 
     /// The keys with their numbers.
@@ -143,13 +143,26 @@ impl KeyFile {
         self.active.or_else(|| self.keys.iter().map(|(kid, _)| *kid).min())
     }
 
-    /// Adds a fresh key, with a number above all that were ever used.
+    /// Adds a fresh key, with a number that was never used.
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub fn add(&mut self, used: impl Iterator<Item = u8>) -> Result<u8, KeyFileError> {
-        let newest = self.keys.iter().map(|(kid, _)| *kid).chain(used).max().unwrap_or(0);
-        let kid = newest.checked_add(1).ok_or(KeyFileError::NoNumber)?;
+        self.add_or_reuse(&used.collect::<Vec<_>>(), &[])
+    }
+
+    /// Adds a fresh key: with a number above all that were ever used, while there is one, then with one that
+    /// was never used, and then with the lowest of those that are free to be used again.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn add_or_reuse(&mut self, used: &[u8], free: &[u8]) -> Result<u8, KeyFileError> {
+        let here = |kid: u8| self.keys.iter().any(|(own, _)| *own == kid);
+        let newest = self.keys.iter().map(|(kid, _)| *kid).chain(used.iter().copied()).max();
+        let above = newest.unwrap_or(0).checked_add(1);
+        let unused = || (1..=u8::MAX).find(|kid| !here(*kid) && !used.contains(kid));
+        let again = || free.iter().copied().filter(|kid| *kid > 0 && !here(*kid)).min();
+        let kid = above.or_else(unused).or_else(again).ok_or(KeyFileError::NoNumber)?;
         self.keys.push((kid, entropy::root_key()?));
         Ok(kid)
     }
@@ -163,34 +176,28 @@ impl KeyFile {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub fn save(&self) -> Result<(), KeyFileError> {
-        let new = self.file.with_extension("keys-new");
-        let written = match std::fs::remove_file(&new) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
-            _ => self.write(&new).and_then(|()| std::fs::rename(&new, &self.file)),
+    pub fn save(&mut self) -> Result<(), KeyFileError> {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => Draft::replace(&self.file)?,
         };
-        written.map_err(|reason| self.io("write", reason))
+        Ok(draft.put(text(&self.keys).as_bytes())?)
     }
+}
 
-    fn write(&self, file: &Path) -> std::io::Result<()> {
-        let mut text = Zeroizing::new(HEAD.to_owned());
-        for (kid, key) in &self.keys {
-            let secret = Zeroizing::new(STANDARD.encode(key.0));
-            text.push_str(&format!("\n[[key]]\nkid = {kid}\nsecret = \"{}\"\n", *secret));
-        }
-        let mut out =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()
+fn text(keys: &[(u8, RootKey)]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(HEAD.to_owned());
+    for (kid, key) in keys {
+        let secret = Zeroizing::new(STANDARD.encode(key.0));
+        text.push_str(&format!("\n[[key]]\nkid = {kid}\nsecret = \"{}\"\n", *secret));
     }
-
-    fn io(&self, verb: &'static str, reason: std::io::Error) -> KeyFileError {
-        KeyFileError::Io { verb, file: self.file.clone(), reason }
-    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -232,7 +239,21 @@ mod tests {
         file.save().unwrap();
         assert_eq!(kids(), [8]);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let full = file.add([255].into_iter()).unwrap_err().to_string();
-        assert!(full.contains("255 is the highest"), "{full}");
+    }
+
+    #[test]
+    fn after_the_highest_number_those_are_used_that_never_were_and_then_those_that_are_free_again()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("remint.keys");
+        KeyFile::create(&path).unwrap();
+        let mut file = KeyFile::read(&path).unwrap();
+        let mut used: Vec<u8> = (1..=255).filter(|kid| *kid != 200).collect();
+        assert_eq!(file.add_or_reuse(&used, &[7, 9]).unwrap(), 200);
+        used.push(200);
+        assert_eq!(file.add_or_reuse(&used, &[0, 1, 9, 7]).unwrap(), 7, "1 is in the file");
+        assert_eq!(file.add_or_reuse(&used, &[9, 7]).unwrap(), 9);
+        let full = file.add_or_reuse(&used, &[9, 7]).unwrap_err().to_string();
+        assert!(full.contains("no number left for another key"), "{full}");
     }
 }

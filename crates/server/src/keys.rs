@@ -98,6 +98,34 @@ pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<Known, K
     resolve(&read, &stored)?.ok_or_else(|| KeysError::None { file: file.to_owned() })
 }
 
+/// Reads the file and what the store knows of keys, and changes neither.
+///
+/// # Errors
+/// [`KeysError`].
+pub async fn look(file: &Path, store: &Store) -> Result<Known, KeysError> {
+    let read = KeyFile::read(file)?;
+    let mut stored = store.list_keys().await?;
+    if !stored.iter().any(|s| s.activated_at.is_some()) {
+        stored = as_adopted(&read);
+    }
+    resolve(&read, &stored)?.ok_or_else(|| KeysError::None { file: file.to_owned() })
+}
+
+/// What a store will know of the keys of a file that is the first one it sees.
+fn as_adopted(file: &KeyFile) -> Vec<StoredKey> {
+    let first = file.first_active();
+    let stored = file.keys().iter().filter_map(|(kid, key)| {
+        Some(StoredKey {
+            kid: *kid,
+            fingerprint: key.fingerprint()?,
+            added_at: Timestamp::default(),
+            activated_at: (first == Some(*kid)).then(Timestamp::default),
+            retired_at: None,
+        })
+    });
+    stored.collect()
+}
+
 async fn adopt(
     file: &KeyFile,
     stored: &[StoredKey],
@@ -126,7 +154,10 @@ async fn adopt(
 fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, KeyringError> {
     let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
     let mut active: Option<&StoredKey> = None;
-    for known in stored.iter().filter(|s| s.retired_at.is_none()) {
+    let mut usable: Vec<&StoredKey> = stored.iter().filter(|s| s.retired_at.is_none()).collect();
+    // Numbers are used again, so the lowest one need not be the oldest.
+    usable.sort_by_key(|known| (known.added_at, known.kid));
+    for known in usable {
         let Some((kid, key)) = file.keys().iter().find(|(kid, _)| *kid == known.kid) else {
             lacks.push(known.kid);
             continue;

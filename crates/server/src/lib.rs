@@ -41,6 +41,7 @@ mod playground;
 mod recent;
 mod refused;
 mod revoke;
+pub mod secret_file;
 pub mod serve;
 pub mod signing;
 mod source;
@@ -52,6 +53,7 @@ pub mod tls;
 mod token;
 mod userinfo;
 mod watch;
+pub mod whole_file;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -27,10 +27,13 @@ pub(crate) use authorities::client;
 pub(crate) use fault::sentence;
 pub use renewal::Live;
 
+use crate::secret_file::SecretFileError;
+use crate::whole_file::{Draft, WriteError};
+
 /// Why TLS can not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can not be read or written.
+    /// A file can not be used.
     #[error("{}: {reason}", file.display())]
     File {
         /// The file.
@@ -38,6 +41,12 @@ pub enum TlsError {
         /// The reason.
         reason: String,
     },
+    /// The private key can not be read, or others can.
+    #[error("the private key {0}")]
+    Key(#[from] SecretFileError),
+    /// A file can not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The certificate and the key do not go together.
     #[error(
         "the certificate {} and the private key {} do not work together: {reason}",
@@ -184,8 +193,14 @@ pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsErro
     let mut parameters = CertificateParams::new(names)?;
     parameters.distinguished_name = subject(&parameters.key_identifier(&key));
     let made = parameters.self_signed(&key)?;
-    write(&private_key, &key.serialize_pem(), 0o600)?;
-    write(&certificate, &made.pem(), 0o644)?;
+    let mut both = [(&private_key, key.serialize_pem(), 0o600), (&certificate, made.pem(), 0o644)];
+    // One that is there is of a pair whose other half is missing. It goes first, so that until the end one
+    // of the new pair is missing too.
+    both.sort_by_key(|(file, ..)| !file.exists());
+    for (file, text, mode) in both {
+        let draft = if file.exists() { Draft::replace(file) } else { Draft::create(file, mode) };
+        draft?.put(text.as_bytes())?;
+    }
     Ok((certificate, private_key))
 }
 
@@ -197,15 +212,6 @@ fn subject(key: &[u8]) -> DistinguishedName {
     name.push(DnType::OrganizationName, "Remint, self-signed");
     name.push(DnType::CommonName, format!("Remint {id}"));
     name
-}
-
-fn write(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let open =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file);
-    open.and_then(|mut out| out.write_all(text.as_bytes()))
-        .map_err(|e| TlsError::File { file: file.to_owned(), reason: e.to_string() })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use remint_protocol::time::Timestamp;
 use crate::batch::{Batch, Outcome, Statement};
 use crate::postgres::{Changes, Postgres};
 use crate::row::{Row, Value};
-use crate::sqlite::Sqlite;
+use crate::sqlite::{Reading, Sqlite};
 use crate::stats::Stats;
 use crate::{Error, Store};
 
@@ -13,6 +13,8 @@ use crate::{Error, Store};
 pub(crate) enum Backend {
     /// Embedded, one machine.
     Sqlite(Sqlite),
+    /// The same, only looked at.
+    Reading(Reading),
     /// Shared by any number of nodes.
     Postgres(Postgres),
 }
@@ -26,6 +28,7 @@ impl Backend {
         match self {
             // A primary-key read out of the page cache is over sooner than a hop to another thread.
             Self::Sqlite(sqlite) => sqlite.read(statement, values),
+            Self::Reading(reading) => reading.read(statement, values),
             Self::Postgres(postgres) => postgres.read(statement, values).await,
         }
     }
@@ -33,6 +36,9 @@ impl Backend {
     async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.commit(batch).await,
+            Self::Reading(_) => {
+                Err(Error::Unavailable { cause: "the database was opened to be looked at".into() })
+            }
             Self::Postgres(postgres) => postgres.commit(batch).await,
         }
     }
@@ -40,6 +46,7 @@ impl Backend {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close(),
+            Self::Reading(_) => {}
             Self::Postgres(postgres) => postgres.close().await,
         }
     }
@@ -47,13 +54,23 @@ impl Backend {
     pub(crate) fn queued(&self) -> Option<usize> {
         match self {
             Self::Sqlite(sqlite) => sqlite.queued(),
+            Self::Reading(_) => None,
             Self::Postgres(postgres) => postgres.queued(),
+        }
+    }
+
+    /// Whether what is open is no longer what the next start would open; see [`Store::is_lost`].
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.is_lost(),
+            Self::Reading(_) | Self::Postgres(_) => false,
         }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
         match self {
             Self::Sqlite(sqlite) => sqlite.stats(),
+            Self::Reading(reading) => reading.stats(),
             Self::Postgres(postgres) => postgres.stats(),
         }
     }
@@ -61,14 +78,14 @@ impl Backend {
     /// `None` where it is the clock of this machine.
     pub(crate) async fn time(&self) -> Result<Option<Timestamp>, Error> {
         match self {
-            Self::Sqlite(_) => Ok(None),
+            Self::Sqlite(_) | Self::Reading(_) => Ok(None),
             Self::Postgres(postgres) => postgres.time().await.map(Some),
         }
     }
 
     pub(crate) fn timeline(&self) -> Option<i64> {
         match self {
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) | Self::Reading(_) => None,
             Self::Postgres(postgres) => postgres.timeline(),
         }
     }
@@ -76,7 +93,7 @@ impl Backend {
     /// `None` where no other node can change anything.
     pub(crate) fn changes(&self) -> Option<Changes> {
         match self {
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) | Self::Reading(_) => None,
             Self::Postgres(postgres) => Some(postgres.changes()),
         }
     }

@@ -37,6 +37,11 @@ const RAISE_COUNTER: Statement =
     Statement::new("UPDATE meta SET value = ?2 WHERE name = ?1 AND value < ?2");
 /// Within a transaction: the numbers of ends in what it writes are those of the source.
 const SET_COPYING: Statement = Statement::new("UPDATE meta SET value = ?1 WHERE name = 'copying'");
+/// Brings a key under the number of one that was retired at the source, and is so here.
+const REUSE_NUMBER: Statement = Statement::new(
+    "UPDATE keys SET fingerprint = ?2, added_at = ?3, activated_at = NULL, retired_at = NULL \
+     WHERE kid = ?1 AND fingerprint <> ?2 AND retired_at < ?3",
+);
 const FORGET_KEYS: Statement = Statement::new("DELETE FROM keys");
 const FORGET_SIGNING_KEYS: Statement = Statement::new("DELETE FROM signing_keys");
 const FORGET_SECRETS: Statement = Statement::new("DELETE FROM secrets");
@@ -213,14 +218,23 @@ impl<'a> Copy<'a> {
         let same = |a: &Row, b: &Row| a.iter().zip(b).take(2).all(|(a, b)| a == b);
         let number = |row: &Row| row.first().cloned();
         let knows = |key: &&Row| source.iter().any(|known| same(known, key));
-        let means_another =
-            |key: &&Row| !knows(key) && source.iter().any(|known| number(known) == number(key));
+        let means_another = |key: &&Row| {
+            let differs = |known: &&Row| number(known) == number(key) && !is_reused(known, key);
+            !knows(key) && source.iter().any(|known| differs(&known))
+        };
         let is_strange = !target.iter().any(|key| knows(&key));
         let other = target.iter().find(means_another);
         match other.or_else(|| target.first().filter(|_| is_strange)).and_then(number) {
             Some(Value::Int(kid)) => Err(CopyError::OtherKey { kid }),
             _ => Ok(()),
         }
+    }
+
+    /// Numbers that have another key at the source than the one that was retired here.
+    async fn reuse_numbers(&self) -> Result<Batch, CopyError> {
+        let keys = self.walk(Side::Source, keys()).piece().await?;
+        let write = |row: Row| Write::any(&REUSE_NUMBER, row.into_iter().take(3).collect());
+        Ok(keys.into_iter().map(write).collect())
     }
 
     async fn is_empty(&self) -> Result<bool, CopyError> {
@@ -239,6 +253,7 @@ impl<'a> Copy<'a> {
     async fn begin(&self, mark: i64) -> Result<(), CopyError> {
         let mut batch = self.raise_counters().await?;
         batch.push(Write::any(&RAISE_MARK, vec![0_i64.into()]));
+        batch.extend(self.reuse_numbers().await?);
         if mark == NO_MARK {
             // Whoever looked at the empty store made the keys of some file known there, and a server
             // made keys to sign with.
@@ -387,6 +402,15 @@ impl<'a> Copy<'a> {
             Side::Target => self.target,
         }
     }
+}
+
+/// Whether one of two keys with one number came after the other was retired.
+fn is_reused(a: &Row, b: &Row) -> bool {
+    let comes_after = |a: &Row, b: &Row| match (a.get(2), b.get(4)) {
+        (Some(Value::Int(added)), Some(Value::Int(retired))) => added > retired,
+        _ => false,
+    };
+    comes_after(a, b) || comes_after(b, a)
 }
 
 fn keys() -> &'static Table {

@@ -34,9 +34,35 @@ const RETIRE: Statement = Statement::new(
      AND NOT EXISTS (SELECT 1 FROM secrets s WHERE s.root_kid = keys.kid)",
 );
 
+/// Retired numbers that nothing refers to any more. A session's row computes the successor of a retried token
+/// under its `kid`, and secrets and signing keys open under theirs: none of them may find another key there.
+/// Whatever else was sealed by the old key of a number does not open under a new one, as it did not while the
+/// number was retired; and a node or a backup that still has the old one has another fingerprint.
+macro_rules! free {
+    () => {
+        "retired_at IS NOT NULL \
+         AND kid NOT IN (SELECT f.kid FROM families f) \
+         AND kid NOT IN (SELECT c.secret_kid FROM clients c WHERE c.secret_kid IS NOT NULL) \
+         AND kid NOT IN (SELECT c.previous_secret_kid FROM clients c \
+         WHERE c.previous_secret_kid IS NOT NULL) \
+         AND kid NOT IN (SELECT s.root_kid FROM signing_keys s) \
+         AND kid NOT IN (SELECT s.root_kid FROM secrets s)"
+    };
+}
+
+const FREE: Statement =
+    Statement::new(concat!("SELECT kid FROM keys WHERE ", free!(), " ORDER BY kid"));
+
+/// After the old one was retired, whatever the clocks say: copies between stores tell them apart by that.
+const REUSE: Statement = Statement::new(concat!(
+    "UPDATE keys SET fingerprint = ?2, added_at = CASE WHEN retired_at >= ?3 THEN retired_at + 1 ELSE ?3 END, \
+     activated_at = NULL, retired_at = NULL WHERE kid = ?1 AND ",
+    free!()
+));
+
 /// A handful of rows, looked at when something changes.
 #[cfg(test)]
-pub(crate) const COLD: &[&Statement] = &[&LIST, &INSERT, &ACTIVATE, &RETIRE];
+pub(crate) const COLD: &[&Statement] = &[&LIST, &INSERT, &ACTIVATE, &RETIRE, &FREE, &REUSE];
 
 /// What is known of a root key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +100,29 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![kid.into(), fingerprint.0.into(), now.into()];
         self.commit(vec![raise_revision(), Write::one(&INSERT, values)]).await
+    }
+
+    /// The numbers of retired keys that nothing refers to any more, in their order.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn free_key_numbers(&self) -> Result<Vec<u8>, Error> {
+        let rows = self.read(&FREE, &[]).await?;
+        rows.into_iter().map(|row| Columns::new("keys", row).take("kid")).collect()
+    }
+
+    /// Makes a new root key known under the number of a retired one; `Conflict` when the number is not free.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn reuse_key_number(
+        &self,
+        kid: u8,
+        fingerprint: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let values = vec![kid.into(), fingerprint.0.into(), now.into()];
+        self.commit(vec![raise_revision(), Write::one(&REUSE, values)]).await
     }
 
     /// Lets a key seal from now on; `Conflict` when it is unknown or retired.

@@ -44,6 +44,7 @@ pub use nodes::{Node, NodeId};
 pub use open_error::OpenError;
 pub use secrets::{SUBJECT_SALT, SealedSecret};
 pub use signing_keys::StoredSigningKey;
+pub use sqlite::backup::{BackedUp, BackupError};
 pub use stats::{GROUP_BUCKETS, Stats};
 pub use users::{Proven, User};
 
@@ -84,6 +85,28 @@ impl Store {
     /// When the file can not be opened or written, or was made by a newer version.
     pub fn open(file: &Path) -> Result<Self, OpenError> {
         Ok(Self { backend: Arc::new(Backend::Sqlite(sqlite::Sqlite::open(file)?)) })
+    }
+
+    /// Opens a database file to look at it: nothing is made or changed, and every write is refused. The file,
+    /// and the directory that it is in, may be read-only.
+    ///
+    /// # Errors
+    /// When the file can not be read, or its schema is of another version.
+    pub fn open_to_read(file: &Path) -> Result<Self, OpenError> {
+        Ok(Self { backend: Arc::new(Backend::Reading(sqlite::Reading::open(file)?)) })
+    }
+
+    /// Copies a database file into one that is empty, in one moment's state, while a server may run on it, and
+    /// checks the copy. Tells how many pages of how many are there. The copy is not on disk yet.
+    ///
+    /// # Errors
+    /// When the database can not be read, is not one of Remint's, or the copy can not be written.
+    pub fn back_up(
+        file: &Path,
+        to: &Path,
+        tell: impl FnMut(u64, u64),
+    ) -> Result<BackedUp, BackupError> {
+        sqlite::backup::back_up(file, to, tell)
     }
 
     /// Connects to PostgreSQL, whose schema must be up to date.
@@ -147,6 +170,12 @@ impl Store {
         let stopped = || Error::Unavailable { cause: "nothing is written any more".into() };
         self.queued().ok_or_else(stopped)?;
         self.revision().await.map(drop)
+    }
+
+    /// Whether the files of the database were moved, removed or replaced since they were opened. Nothing is
+    /// read or written any more then: it would not be what the next start finds.
+    pub fn is_lost(&self) -> bool {
+        self.backend.is_lost()
     }
 
     /// How many writes wait for their commit; `None` once the store is closed.

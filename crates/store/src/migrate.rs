@@ -69,6 +69,17 @@ pub enum MigrateError {
     /// The file is a database of something else.
     #[error("the file is a database, but not one of Remint's")]
     Foreign,
+    /// It is only looked at, and of an older version.
+    #[error(
+        "the database has schema version {found}, this remint needs version {known}, and nothing is changed by \
+         looking at it: start the server, or run `remint migrate`"
+    )]
+    TooOld {
+        /// The version of the database.
+        found: i64,
+        /// The version that is needed.
+        known: i64,
+    },
     /// It was written by a newer version of Remint.
     #[error(
         "the database has schema version {found}, this remint knows versions up to {known}: \
@@ -107,7 +118,21 @@ pub(crate) fn migrate_file(db: &mut Connection) -> Result<(), MigrateError> {
     Ok(())
 }
 
-fn version(db: &Connection) -> Result<i64, MigrateError> {
+/// Whether a file that is only looked at has the schema that is needed. What is outside is what the engine
+/// says.
+pub(crate) fn check_file(db: &Connection) -> rusqlite::Result<Result<(), MigrateError>> {
+    let known = newest();
+    Ok(match version(db) {
+        Ok(found) if found == known => Ok(()),
+        Ok(found) if found > known => Err(MigrateError::TooNew { found, known }),
+        Ok(found) => Err(MigrateError::TooOld { found, known }),
+        Err(MigrateError::Sqlite(error)) => return Err(error),
+        Err(error) => Err(error),
+    })
+}
+
+/// The version of a file; refused where it is not one of Remint's.
+pub(crate) fn version(db: &Connection) -> Result<i64, MigrateError> {
     let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;

@@ -15,6 +15,26 @@ pub enum OpenError {
         /// Its reason.
         reason: rusqlite::Error,
     },
+    /// The files of the database can not be looked at.
+    #[error("cannot open the database {}: {reason}", file.display())]
+    Files {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        reason: std::io::Error,
+    },
+    /// The log of a database is there without its index, which can not be made.
+    #[error(
+        "cannot look at the database {}: its log is beside it, which cannot be read without writing ({reason}): \
+         copy the directory to where you may write, and look there",
+        file.display()
+    )]
+    LogOnly {
+        /// The file.
+        file: PathBuf,
+        /// The engine's reason.
+        reason: rusqlite::Error,
+    },
     /// The schema of a file can not be brought up to date.
     #[error("cannot use the database {}: {reason}", file.display())]
     Migrate {

@@ -9,11 +9,13 @@
 //! see every commit of this process at once, and those of another one, such as a command line, after
 //! [`SNAPSHOT_MAX`] at the latest.
 
+pub(crate) mod backup;
 mod checkpoint;
+mod files;
 mod readers;
+mod reading;
 mod writer;
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +25,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,7 +36,9 @@ use crate::stats::Stats;
 use crate::{Error, OpenError};
 
 use checkpoint::Checkpoint;
+use files::Files;
 use readers::Readers;
+pub(crate) use reading::Reading;
 use writer::{Job, Writer};
 
 /// The most batches that may wait; further ones are refused at once.
@@ -48,6 +53,7 @@ const SNAPSHOT_MAX: Duration = Duration::from_millis(100);
 /// An open database.
 pub(crate) struct Sqlite {
     file: PathBuf,
+    files: Arc<Files>,
     readers: Arc<Readers>,
     writer: Mutex<Option<mpsc::Sender<Job>>>,
     queue: mpsc::WeakSender<Job>,
@@ -58,7 +64,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn open(file: &Path) -> Result<Self, OpenError> {
         let engine = |reason| OpenError::Engine { file: file.to_owned(), reason };
-        let mut db = connect(file, false).map_err(engine)?;
+        let mut db = create(file).map_err(engine)?;
         // A refresh writes the page that its row is in, twice: to the log, and to the database later. Only a
         // database that is made now takes the size. Rows of half as many bytes would not fit into less.
         db.pragma_update(None, "page_size", PAGE_SIZE).map_err(engine)?;
@@ -68,6 +74,9 @@ impl Sqlite {
         write_ahead(&db).map_err(engine)?;
         let checkpointer = connect(file, false).map_err(engine)?;
         write_ahead(&checkpointer).map_err(engine)?;
+        let files = Files::of(file);
+        let files = files.map_err(|reason| OpenError::Files { file: file.to_owned(), reason })?;
+        let files = Arc::new(files);
         let stats = Arc::new(Stats::default());
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let log_pages = Arc::new(AtomicU32::new(0));
@@ -78,14 +87,21 @@ impl Sqlite {
         };
         db.wal_hook(Some(count)).map_err(engine)?;
         let readers = Arc::new(Readers::default());
-        let checkpoint = Checkpoint::start(checkpointer, Arc::clone(&readers), log_pages)?;
-        let stats_seen = Arc::clone(&stats);
-        let writer =
-            Writer { db, queue, checkpoint, readers: Arc::clone(&readers), stats: stats_seen };
+        let checkpoint =
+            Checkpoint::start(checkpointer, Arc::clone(&readers), Arc::clone(&files), log_pages)?;
+        let writer = Writer {
+            db,
+            queue,
+            checkpoint,
+            files: Arc::clone(&files),
+            readers: Arc::clone(&readers),
+            stats: Arc::clone(&stats),
+        };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run())?;
         Ok(Self {
             file: file.to_owned(),
+            files,
             readers,
             queue: sender.downgrade(),
             writer: Mutex::new(Some(sender)),
@@ -103,11 +119,13 @@ impl Sqlite {
         statement: &'static Statement,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        self.readers.query(&self.file, statement.sql, values)
+        self.files.ensure_not_lost()?;
+        self.readers.query(&self.file, &self.files, statement.sql, values)
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome, Error> {
         let overloaded = || Error::Unavailable { cause: "too many writes are waiting".into() };
+        self.files.ensure_not_lost()?;
         let (done, outcome) = oneshot::channel();
         let queue = self.queue.upgrade().ok_or_else(closed)?;
         let sent = queue.try_send(Job { batch, done });
@@ -120,6 +138,11 @@ impl Sqlite {
     pub(crate) fn queued(&self) -> Option<usize> {
         let queue = self.queue.upgrade().filter(|queue| !queue.is_closed())?;
         Some(queue.max_capacity() - queue.capacity())
+    }
+
+    /// Whether the files that are open are no longer those that the next start would open.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.files.ensure_not_lost().is_err()
     }
 
     pub(crate) fn close(&self) {
@@ -139,18 +162,23 @@ impl Drop for Sqlite {
     }
 }
 
+/// Connects to a file for writing, and makes it where it is not there.
+fn create(file: &Path) -> rusqlite::Result<Connection> {
+    files::make(file);
+    connect(file, false)
+}
+
+/// Connects to a file that is there.
 fn connect(file: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     let access = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        OpenFlags::SQLITE_OPEN_READ_WRITE
     };
-    if !read_only {
-        // For its owner alone; the log and its index get the mode of the database. What is wrong
-        // with the path, the engine says better.
-        let _ = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file);
-    }
-    let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+}
+
+fn prepare(db: Connection) -> rusqlite::Result<Connection> {
     db.busy_timeout(BUSY)?;
     // A plan that depended on the values would be made anew for each of them.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -172,7 +200,24 @@ fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
     }
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.pragma_update(None, "cache_size", -8_192)
+    db.pragma_update(None, "cache_size", -8_192)?;
+    // The log and its index are there from the first read on.
+    db.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
+}
+
+/// Folds all of the log into the database that is open, wherever it is now.
+fn rescue(db: &Connection) {
+    if let Err(error) = db.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE) {
+        tracing::error!(%error, "the write-ahead log could not be folded into the database that was open");
+    }
+}
+
+/// Leaves what is at the paths of the log as it is when the connection closes: it belongs to others.
+fn leave_others_alone(db: &Connection) {
+    let left = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    if let Err(error) = left {
+        tracing::error!(%error, "closing may touch a database that is not this one");
+    }
 }
 
 fn query(db: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
@@ -224,7 +269,7 @@ mod tests {
     fn a_new_database_has_pages_of_2_kib_and_one_that_is_there_keeps_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
-        let db = connect(&old, false).unwrap();
+        let db = create(&old).unwrap();
         db.execute_batch("VACUUM").unwrap();
         drop(db);
         for (file, expected) in [(new, 2_048), (old, 4_096)] {
@@ -241,7 +286,7 @@ mod tests {
     #[test]
     fn the_log_is_on_disk_before_a_commit_is_over() {
         let dir = tempfile::tempdir().unwrap();
-        let db = connect(&dir.path().join("remint.db"), false).unwrap();
+        let db = create(&dir.path().join("remint.db")).unwrap();
         db.pragma_update(None, "synchronous", "off").unwrap();
         write_ahead(&db).unwrap();
         let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();

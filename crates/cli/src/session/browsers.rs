@@ -75,7 +75,7 @@ fn state(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -
 
 impl Browsers {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let at = Installation::open(&self.common.location)?;
+        let at = Installation::open_to_read(&self.common.location)?;
         let idle = at.config.sessions.idle_lifetime;
         let printed = block_on(self.collect(&at.store, idle))?;
         let columns = ["browser", "state", "agent", "source", "signed_in", "seen", "ends"];

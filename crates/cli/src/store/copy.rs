@@ -1,5 +1,6 @@
 //! `remint store copy`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -34,10 +35,10 @@ use crate::output::{Output, note};
 pub(crate) struct Copy {
     /// What to copy.
     #[arg(long, value_name = "STORE", default_value = "config")]
-    from: String,
+    from: OsString,
     /// Where to copy it. A file that is not there is made.
     #[arg(long, value_name = "STORE")]
-    to: String,
+    to: OsString,
     /// A file with the password for the URL of `--from`.
     #[arg(long, value_name = "FILE")]
     from_password_file: Option<PathBuf>,

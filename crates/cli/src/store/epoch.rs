@@ -2,10 +2,10 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use remint_store::{Outcome, Store};
+use remint_store::Outcome;
 use serde::Serialize;
 
-use crate::install::{Common, block_on, open_store};
+use crate::install::{Common, block_on, open_store, open_store_to_read};
 use crate::output::digits;
 
 /// Show and raise the epoch.
@@ -58,20 +58,17 @@ impl Epoch {
     }
 }
 
-fn open(common: &Common) -> anyhow::Result<Store> {
-    let config = common.location.config()?;
-    block_on(open_store(&config))
-}
-
 fn show(common: &Common) -> anyhow::Result<()> {
-    let store = open(common)?;
+    let config = common.location.config()?;
+    let store = block_on(open_store_to_read(&config))?;
     let epoch = block_on(async { Ok(store.epoch().await?) })?;
     common.output.one(&Printed { epoch })
 }
 
 impl Bump {
     fn run(self) -> anyhow::Result<()> {
-        let store = open(&self.common)?;
+        let config = self.common.location.config()?;
+        let store = block_on(open_store(&config))?;
         let epoch = block_on(async {
             loop {
                 if store.raise_epoch().await? == Outcome::Conflict {

@@ -1,12 +1,14 @@
 //! The stores that a copy is between.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use remint_server::config::{Config, StoreUrl};
-use remint_store::Store;
 use remint_store::postgres::Url;
+use remint_store::{MigrateError, OpenError, Store};
 
 use crate::install::{known_keys, open_store, postgres};
 
@@ -25,14 +27,15 @@ impl Place {
     /// Reads what was written for a flag. It is not repeated in errors: it may hold a password.
     pub(super) fn parse(
         flag: &str,
-        text: &str,
+        text: &OsStr,
         password_file: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let file = text.strip_prefix("sqlite:").filter(|file| !file.is_empty());
-        let place = match (text, file) {
-            ("config", _) => Self::Config,
-            (_, Some(file)) => Self::Sqlite(file.into()),
-            _ => match Url::parse(text) {
+        // The name of a file need not be text.
+        let file = text.as_bytes().strip_prefix(b"sqlite:").filter(|file| !file.is_empty());
+        let place = match (text.to_str(), file) {
+            (Some("config"), _) => Self::Config,
+            (_, Some(file)) => Self::Sqlite(OsStr::from_bytes(file).into()),
+            (text, _) => match text.and_then(Url::parse) {
                 Some(url) => Self::Postgres(url.into(), password_file.map(Into::into)),
                 None => bail!(
                     "--{flag} does not work here: write `sqlite:` and a path, a URL such as \
@@ -81,7 +84,13 @@ pub(super) async fn open_source(place: &Place, config: &Config) -> anyhow::Resul
             Ok(store)
         }
         Place::Sqlite(file) if !file.exists() => bail!("there is no database {}", file.display()),
-        Place::Sqlite(file) => Ok(Store::open(file)?),
+        Place::Sqlite(file) => Ok(match Store::open_to_read(file) {
+            // A copy takes the tables as they are now.
+            Err(OpenError::Migrate { reason: MigrateError::TooOld { .. }, .. }) => {
+                Store::open(file)?
+            }
+            opened => opened?,
+        }),
         Place::Postgres(url, password_file) => connect(url, password_file.clone(), config).await,
     }
 }
@@ -117,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_store_is_a_file_a_url_or_that_of_the_configuration() {
-        let place = |text| Place::parse("to", text, None).unwrap();
+        let place = |text| Place::parse("to", OsStr::new(text), None).unwrap();
         assert_eq!(place("config"), Place::Config);
         assert_eq!(place("sqlite:/a/b.db"), Place::Sqlite("/a/b.db".into()));
         assert_eq!(place("sqlite:b.db"), Place::Sqlite("b.db".into()));
@@ -129,11 +138,13 @@ mod tests {
         for text in
             ["", "sqlite:", "b.db", "mysql://u:pa55@db/x", "postgres://u:pa55@db/x?sslmode=prefer"]
         {
-            let error = Place::parse("from", text, None).unwrap_err().to_string();
+            let error = Place::parse("from", OsStr::new(text), None).unwrap_err().to_string();
             assert!(error.starts_with("--from does not work here: write"), "{error}");
             assert!(!error.contains("pa55"), "{error}");
         }
-        let error = Place::parse("to", "config", Some(Path::new("pw"))).unwrap_err().to_string();
+        let error = Place::parse("to", OsStr::new("config"), Some(Path::new("pw")))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "--to-password-file goes with a URL in --to");
     }
 }

@@ -38,6 +38,21 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// Of a copy page by page.
+    pub(super) fn tell_pages(&mut self, done: u64, whole: u64) {
+        let Some(bar) = &self.0 else {
+            if done == whole {
+                eprintln!("{whole} pages");
+            }
+            return;
+        };
+        bar.set_prefix("pages");
+        bar.set_message(format!("{done} of {whole}"));
+        bar.set_position(done.saturating_mul(WHOLE).checked_div(whole).unwrap_or(WHOLE));
+    }
+}
+
 impl Drop for Shown {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {

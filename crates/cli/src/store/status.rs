@@ -5,7 +5,7 @@ use remint_server::config::Config;
 use remint_store::Store;
 use serde::Serialize;
 
-use crate::install::{Common, block_on, now, open_store, postgres};
+use crate::install::{Common, block_on, now, open_store_to_read, postgres};
 
 #[derive(Default, Serialize)]
 struct Printed {
@@ -29,7 +29,7 @@ pub(super) fn show(common: &Common) -> anyhow::Result<()> {
     let printed = block_on(async {
         let mut printed = place(&config).await?;
         if printed.missing.is_empty() {
-            look(&open_store(&config).await?, &mut printed).await?;
+            look(&open_store_to_read(&config).await?, &mut printed).await?;
         }
         Ok(printed)
     })?;

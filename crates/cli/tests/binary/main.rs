@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod application;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod certificate;
 #[cfg(test)]
 mod certificates;
@@ -24,6 +26,8 @@ mod dev;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod home;
@@ -31,6 +35,10 @@ mod home;
 mod import;
 #[cfg(test)]
 mod init;
+#[cfg(test)]
+mod key_numbers;
+#[cfg(test)]
+mod owners;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]

@@ -58,6 +58,8 @@ struct Written {
 pub struct Sources {
     base: PathBuf,
     written: Vec<Written>,
+    /// A data directory whose name need not be text.
+    data_dir: Option<PathBuf>,
     /// A variable that is none of ours, and nobody else's.
     stranger: Option<ConfigError>,
 }
@@ -173,6 +175,17 @@ impl Sources {
             origin: Origin::Flag(flag),
         }));
         self
+    }
+
+    /// Puts the flag of the data directory over what was read so far. Its name may have any bytes.
+    #[must_use]
+    pub fn with_data_dir(self, flag: &'static str, dir: Option<PathBuf>) -> Self {
+        let text = dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        Self { data_dir: dir, ..self }.with_flag("data_dir", flag, text)
+    }
+
+    pub(super) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
     pub(super) fn base(&self) -> &Path {

@@ -7,10 +7,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::TlsError;
+use crate::secret_file;
 
 /// The certificates in a file; never none.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let bytes = text(file, "certificate", "openssl x509 -inform der")?;
+    let bytes = std::fs::read(file);
+    let bytes =
+        bytes.map_err(|e| TlsError::file(file, format!("the certificate cannot be read: {e}")))?;
+    let bytes = text(file, Zeroizing::new(bytes), "certificate", "openssl x509 -inform der")?;
     let all = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|_| TlsError::file(file, DAMAGED))?;
     if all.is_empty() {
@@ -36,7 +40,8 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The first private key in a file.
 pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let bytes = text(file, "private key", "openssl pkey -inform der")?;
+    let bytes = secret_file::read(file)?;
+    let bytes = text(file, bytes, "private key", "openssl pkey -inform der")?;
     if let Ok(key) = PrivateKeyDer::from_pem_slice(&bytes)
         && !is_encrypted(&bytes)
     {
@@ -82,11 +87,13 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// Reads a file that should be text in ASCII.
-fn text(file: &Path, what: &str, converter: &str) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    let bytes = std::fs::read(file).map(Zeroizing::new);
-    let bytes =
-        bytes.map_err(|e| TlsError::file(file, format!("the {what} cannot be read: {e}")))?;
+/// The content of a file that should be text in ASCII.
+fn text(
+    file: &Path,
+    bytes: Zeroizing<Vec<u8>>,
+    what: &str,
+    converter: &str,
+) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let reason = match &**bytes {
         [] => Some("it is empty".to_owned()),
         [0xef, 0xbb, 0xbf, ..] => Some(

@@ -139,8 +139,9 @@ macro_rules! table {
 pub(super) static TABLES: [Table; 10] = [
     table! {
         keys kid Number (fingerprint added_at) ("?1, ?2, ?3, ?4, ?5")
-        if "keys.activated_at IS NULL OR excluded.activated_at > keys.activated_at" { activated_at }
-        if "keys.retired_at IS NULL" { retired_at }
+        if "keys.fingerprint = excluded.fingerprint \
+            AND (keys.activated_at IS NULL OR excluded.activated_at > keys.activated_at)" { activated_at }
+        if "keys.fingerprint = excluded.fingerprint AND keys.retired_at IS NULL" { retired_at }
     },
     // One whose generation another key has at the target is left out: servers made it there, before
     // they were to run, and tokens may be signed with it.

@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
-use super::SNAPSHOT_MAX;
+use super::files::Files;
 use super::readers::Readers;
+use super::{SNAPSHOT_MAX, leave_others_alone, rescue};
 
 /// The length of the log, in pages, at which it is folded into the database.
 const CHECKPOINT_PAGES: u32 = 4_096;
@@ -32,6 +33,7 @@ impl Checkpoint {
     pub(super) fn start(
         db: Connection,
         readers: Arc<Readers>,
+        files: Arc<Files>,
         log_pages: Arc<AtomicU32>,
     ) -> std::io::Result<Self> {
         let (start, starts) = mpsc::channel();
@@ -40,12 +42,23 @@ impl Checkpoint {
         let idle = Arc::clone(&readers);
         let run = move || {
             loop {
-                match starts.recv_timeout(SNAPSHOT_MAX) {
-                    Err(mpsc::RecvTimeoutError::Timeout) => idle.end_snapshots(),
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                let start = starts.recv_timeout(SNAPSHOT_MAX);
+                if start != Err(mpsc::RecvTimeoutError::Disconnected) {
+                    idle.end_snapshots();
+                }
+                let are_there = files.check(|| rescue(&db)).is_ok();
+                match start {
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    Err(mpsc::RecvTimeoutError::Disconnected) => {
+                        if !are_there {
+                            leave_others_alone(&db);
+                        }
+                        return;
+                    }
                     Ok(()) => {
-                        idle.end_snapshots();
-                        fold_log(&db);
+                        if are_there {
+                            fold_log(&db);
+                        }
                         copied.store(true, Ordering::Release);
                     }
                 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{closed, connect, query, unavailable};
+use super::files::Files;
+use super::{closed, connect, leave_others_alone, query, unavailable};
 use crate::Error;
 use crate::row::{Row, Value};
 
@@ -39,22 +40,23 @@ impl Readers {
     pub(super) fn query(
         &self,
         file: &Path,
+        files: &Files,
         sql: &str,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
         let newest = self.commits.load(Ordering::Acquire);
         // Opened and used outside of the lock.
         let idle = self.lend()?;
-        let (reader, rows) = match idle.map_or_else(|| Reader::open(file), Ok) {
+        let (reader, rows) = match idle.map_or_else(|| Reader::open(file, files), Ok) {
             Err(error) => (None, Err(error)),
             Ok(mut reader) => {
-                let rows = reader.query(sql, values, newest);
+                let rows = reader.query(sql, values, newest).map_err(|error| unavailable(&error));
                 // A connection that failed is not used again: its state is unknown.
                 (Some(reader).filter(|_| rows.is_ok()), rows)
             }
         };
         self.take_back(reader);
-        rows.map_err(|error| unavailable(&error))
+        rows
     }
 
     fn lend(&self) -> Result<Option<Reader>, Error> {
@@ -100,8 +102,18 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(file: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { db: connect(file, true)?, snapshot: None })
+    fn open(file: &Path, files: &Files) -> Result<Self, Error> {
+        let reader = Self::connect(file).map_err(|error| unavailable(&error))?;
+        // Opened by its name, and so perhaps not what the others have open.
+        files.ensure_same()?;
+        Ok(reader)
+    }
+
+    fn connect(file: &Path) -> rusqlite::Result<Self> {
+        let db = connect(file, true)?;
+        // The writer's connection is the last one, and tidies up.
+        leave_others_alone(&db);
+        Ok(Self { db, snapshot: None })
     }
 
     fn query(&mut self, sql: &str, values: &[Value], newest: u64) -> rusqlite::Result<Vec<Row>> {
@@ -125,17 +137,17 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::write_ahead;
+    use crate::sqlite::{create, write_ahead};
 
     #[test]
     fn a_snapshot_that_was_in_use_when_all_were_given_up_is_not_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("remint.db");
-        let other = connect(&file, false).unwrap();
+        let other = create(&file).unwrap();
         write_ahead(&other).unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();
         let readers = Readers::default();
-        let mut reader = Reader::open(&file).unwrap();
+        let mut reader = Reader::connect(&file).unwrap();
         let mut count = || {
             let newest = readers.commits.load(Ordering::Acquire);
             reader.query("SELECT count(*) FROM t", &[], newest).unwrap()

@@ -7,8 +7,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoint;
+use super::files::Files;
 use super::readers::Readers;
-use super::unavailable;
+use super::{leave_others_alone, rescue, unavailable};
 use crate::Error;
 use crate::batch::{Batch, Guard, Outcome};
 use crate::stats::Stats;
@@ -27,6 +28,7 @@ pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) queue: mpsc::Receiver<Job>,
     pub(super) checkpoint: Checkpoint,
+    pub(super) files: Arc<Files>,
     pub(super) readers: Arc<Readers>,
     pub(super) stats: Arc<Stats>,
 }
@@ -36,7 +38,7 @@ impl Writer {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
         while self.gather(&mut jobs) {
             self.stats.begin(jobs.len());
-            let outcomes = commit_group(&self.db, &jobs);
+            let outcomes = self.commit(&jobs);
             if outcomes.is_err() {
                 self.stats.fail();
             }
@@ -47,6 +49,27 @@ impl Writer {
         }
         // The last connection to close folds the log into the database and removes it.
         self.checkpoint.stop();
+        if self.check().is_err() {
+            leave_others_alone(&self.db);
+        }
+    }
+
+    /// Commits one group. What is acknowledged is in the files that the next start will open.
+    fn commit(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
+        self.files.ensure_not_lost()?;
+        let outcomes = commit_group(&self.db, jobs).map_err(|error| {
+            tracing::error!(%error, lost = jobs.len(), "a commit failed");
+            unavailable(&error)
+        })?;
+        self.check()?;
+        Ok(outcomes)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.files.check(|| {
+            self.readers.end_snapshots();
+            rescue(&self.db);
+        })
     }
 
     /// Takes what is queued, once something is. False when nothing will be any more.
@@ -110,18 +133,16 @@ fn run_writes(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: rusqlite::Result<Vec<Outcome>>) {
+fn answer(jobs: std::vec::Drain<'_, Job>, outcomes: Result<Vec<Outcome>, Error>) {
     // A receiver that is gone belongs to a client that hung up: its write stands all the same.
     match outcomes {
         Ok(outcomes) => jobs.zip(outcomes).for_each(|(job, outcome)| {
             let _ = job.done.send(Ok(outcome));
         }),
-        Err(error) => {
-            tracing::error!(%error, lost = jobs.len(), "a commit failed");
-            jobs.for_each(|job| {
-                let _ = job.done.send(Err(unavailable(&error)));
-            });
-        }
+        Err(error) => jobs.for_each(|job| {
+            let Error::Unavailable { cause } = &error else { return };
+            let _ = job.done.send(Err(Error::Unavailable { cause: cause.clone() }));
+        }),
     }
 }
 
@@ -130,7 +151,7 @@ mod tests {
     use super::*;
     use crate::batch::{Statement, Write};
     use crate::row::Value;
-    use crate::sqlite::{connect, write_ahead};
+    use crate::sqlite::{create, write_ahead};
 
     const INSERT: Statement = Statement::new("INSERT INTO t VALUES (?1)");
 
@@ -147,7 +168,7 @@ mod tests {
     #[test]
     fn a_group_that_finds_the_disk_full_leaves_nothing_and_succeeds_once_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
-        let db = connect(&dir.path().join("remint.db"), false).unwrap();
+        let db = create(&dir.path().join("remint.db")).unwrap();
         write_ahead(&db).unwrap();
         db.execute_batch("CREATE TABLE t (a)").unwrap();
         assert_eq!(commit_group(&db, &group(1)).unwrap(), [Outcome::Done]);

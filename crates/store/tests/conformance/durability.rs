@@ -1,11 +1,12 @@
 //! What was answered is on disk, and refreshing takes no room. Of SQLite files alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use remint_protocol::family::Family;
 use remint_store::{Error, Filter, Outcome, Store};
 
 use crate::backend::{Place, Together, on_sqlite, together};
+use crate::files::{copy_elsewhere, read_elsewhere};
 use crate::samples::{USER, at, family, load, register, registered, rotated, rotation, sign_in};
 
 fn check_integrity(place: &Place) {
@@ -48,8 +49,8 @@ fn what_was_answered_is_in_the_files_while_the_store_is_open() {
             store.rotate(&rotation(family.id, from)).await.unwrap();
             let crashed = place.another();
             for suffix in ["", "-wal"] {
-                let name = |file: &Path| format!("{}{suffix}", file.display());
-                std::fs::copy(name(&place.file()), name(&crashed.file())).unwrap();
+                let name = |file: &Path| PathBuf::from(format!("{}{suffix}", file.display()));
+                copy_elsewhere(&name(&place.file()), &name(&crashed.file()));
             }
             let recovered = crashed.open().await;
             assert_eq!(load(&recovered, family.id).await.generation, from + 1);
@@ -138,7 +139,7 @@ fn a_database_does_not_grow_by_20_000_rotations_of_10_families() {
 
 /// The salt in the header of the write-ahead log changes when the log starts over.
 fn log_salt(place: &Place) -> Vec<u8> {
-    std::fs::read(place.file().with_extension("db-wal")).unwrap()[16..24].to_vec()
+    read_elsewhere(&place.file().with_extension("db-wal"))[16..24].to_vec()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What every backend of the store must do: each test runs on each backend.
 //!
-//! `backend` opens the stores, `samples` makes what is put into them. `durability`, `faults` and
+//! `backend` opens the stores, `samples` makes what is put into them. `durability`, `faults`, `files` and
 //! `full_disk` speak of files and locks, and so of SQLite alone; what is PostgreSQL's alone is in
 //! `postgres`.
 
@@ -31,11 +31,15 @@ mod families;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod key_numbers;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
