@@ -26,6 +26,8 @@ mod import;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod secrets;
