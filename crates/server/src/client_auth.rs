@@ -126,7 +126,7 @@ pub(crate) async fn authenticate(
     if let Some(wait) = waits {
         tracing::info!(
             event = "client.throttled",
-            client_id = registered.as_deref().map(|r| r.client.id.as_str()),
+            client_id = registered.as_deref().map(|r| tracing::field::display(&r.client.id)),
             %source,
             request_id = %RequestId::of(&received.head.extensions),
         );

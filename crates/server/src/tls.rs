@@ -43,7 +43,7 @@ pub enum TlsError {
     },
     /// The private key can not be read, or others can.
     #[error("the private key {0}")]
-    Key(#[from] SecretFileError),
+    Key(SecretFileError),
     /// A file can not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -78,6 +78,13 @@ pub enum TlsError {
     /// A self-signed certificate can not be made.
     #[error("cannot make a self-signed certificate: {0}")]
     SelfSigned(#[from] rcgen::Error),
+}
+
+/// Its sentence is part of the whole one, not the cause of it.
+impl From<SecretFileError> for TlsError {
+    fn from(error: SecretFileError) -> Self {
+        Self::Key(error)
+    }
 }
 
 impl TlsError {

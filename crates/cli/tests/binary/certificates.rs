@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -70,9 +70,15 @@ fn home() -> Home {
     home
 }
 
+/// Closed to all others, as it must be.
+fn write_key(file: &Path, key: impl AsRef<[u8]>) {
+    fs::write(file, key).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn install(home: &Home, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) {
     fs::write(home.file("tls.crt"), certificate).unwrap();
-    fs::write(home.file("tls.key"), key).unwrap();
+    write_key(&home.file("tls.key"), key);
 }
 
 /// Everything that `config check` prints.
@@ -278,7 +284,10 @@ fn a_certificate_that_cannot_work_is_refused_with_what_to_do() {
     }
     fs::remove_file(home.file("tls.key")).unwrap();
     let error = home.run(&["config", "check"]).failed();
-    assert!(error.contains("tls.key: the private key cannot be read: No such file"), "{error}");
+    assert!(
+        error.contains("tls.key cannot be read by") && error.contains("No such file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -360,7 +369,7 @@ fn until(year: i32, dir: &Path) {
     let mut params = named(&format!("until {year}"), &["localhost"]);
     params.not_after = date_time_ymd(year, 1, 1);
     fs::write(dir.join("tls.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(dir.join("tls.key"), key.serialize_pem()).unwrap();
+    write_key(&dir.join("tls.key"), key.serialize_pem());
 }
 
 const IN_2040: i64 = 2_208_988_800;

@@ -42,8 +42,8 @@ fn after_the_highest_number_of_a_root_key_a_free_one_is_used_again() {
     let new = server.refresh(&new).ok().text("refresh_token");
     // 1 is not free while anything refers to it, and 2 and 3 are in use.
     home.run(&["key", "retire", "1", "--force"]).ok();
-    home.run_with(&["client", "rotate-secret", "shop", "--secret-stdin"], SECRET).ok();
     added(4);
+    home.run_with(&["client", "rotate-secret", "shop", "--secret-stdin"], SECRET).ok();
     assert_eq!(server.refresh(&old).status, 400, "what the old key sealed stays dead");
     let error = home.run(&["key", "activate", "5"]).failed();
     assert!(error.contains("no usable root key 5"), "{error}");

@@ -38,6 +38,8 @@ mod init;
 #[cfg(test)]
 mod key_numbers;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod owners;
 #[cfg(test)]
 mod profile;

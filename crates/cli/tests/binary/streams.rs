@@ -81,7 +81,6 @@ fn a_variable_of_others_may_hold_any_bytes() {
             "RUST_LOG",
             "RUST_BACKTRACE",
             "TOKIO_WORKER_THREADS",
-            "SSL_CERT_FILE",
             "NOTIFY_SOCKET",
             "REMINTED",
         ] {
@@ -91,7 +90,7 @@ fn a_variable_of_others_may_hold_any_bytes() {
         assert_eq!(text(&output(&mut other).stdout), text(&plain.stdout), "{arguments:?}");
     }
     let server = home.serve_with(|serve| {
-        for name in ["LESSCHARSET", "NO_COLOR", "TOKIO_WORKER_THREADS", "SSL_CERT_DIR"] {
+        for name in ["LESSCHARSET", "NO_COLOR", "TOKIO_WORKER_THREADS"] {
             serve.env(name, odd());
         }
         serve.env("RUST_MIN_STACK", "x");

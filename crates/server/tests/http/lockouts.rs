@@ -286,6 +286,14 @@ fn a_mark_that_was_tampered_with_or_is_over_is_none() {
     let mut same = site.visitor();
     same.set_cookie("__Host-remint-device", &mark);
     assert_eq!(try_sign_in(&mut same, "alice", PASSWORD).status, 303);
+    site.wait(i64::try_from(KNOW_DEVICE_FOR.as_secs()).unwrap());
+    let mut stranger = site.visitor();
+    for _ in 0..8 {
+        try_sign_in(&mut stranger, "alice", "wrong");
+    }
+    let mut late = site.visitor();
+    late.set_cookie("__Host-remint-device", &mark);
+    assert_eq!(try_sign_in(&mut late, "alice", PASSWORD).status, 429, "over");
 }
 
 #[test]
