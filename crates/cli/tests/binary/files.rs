@@ -193,6 +193,7 @@ fn a_server_whose_database_is_replaced_says_so_once_and_answers_nothing_more() {
             assert_eq!(answer.status, 503, "{slip}: {answer:?}");
             assert_eq!(answer.text("error"), "temporarily_unavailable", "{slip}");
         }
+        eventually(slip, || home.log().contains("store.lost"));
         let log = home.log();
         let lines = log.lines().filter(|line| line.contains("store.lost")).count();
         assert_eq!(lines, 1, "{slip}: {log}");
@@ -209,7 +210,7 @@ fn a_server_whose_log_was_removed_has_all_that_it_answered_after_a_restart() {
     let newest = server.refresh(&token).ok().text("refresh_token");
     server.post("/oauth2/revoke", &[("token", &revoked)]).ok();
     fs::remove_file(home.file("remint.db-wal")).unwrap();
-    eventually("it is noticed", || server.get("/health/ready").status == 503);
+    eventually("it is noticed", || home.log().contains("store.lost"));
     server.kill();
     let server = home.serve();
     assert_eq!(server.refresh(&revoked).status, 400);

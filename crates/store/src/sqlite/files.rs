@@ -67,7 +67,10 @@ pub(super) struct Files {
     database: (PathBuf, Identity),
     /// The write-ahead log and its index.
     beside: [(PathBuf, Identity); 2],
-    lost: OnceLock<String>,
+    /// What was seen first. Nothing is answered from then on.
+    changed: OnceLock<Change>,
+    /// Set once that was dealt with.
+    lost: OnceLock<()>,
 }
 
 impl Files {
@@ -79,36 +82,36 @@ impl Files {
         Ok(Self {
             database: identified(database.to_owned())?,
             beside: [identified(beside(&real, "-wal"))?, identified(beside(&real, "-shm"))?],
+            changed: OnceLock::new(),
             lost: OnceLock::new(),
         })
     }
 
     /// Whether they were lost before; costs nothing.
     pub(super) fn ensure_not_lost(&self) -> Result<(), Error> {
-        self.lost.get().map_or(Ok(()), |cause| Err(Error::Unavailable { cause: cause.clone() }))
+        self.changed.get().map_or(Ok(()), |change| Err(change.refusal()))
     }
 
     /// Whether the paths lead to them now, for a connection that was just made by their names.
     pub(super) fn ensure_same(&self) -> Result<(), Error> {
         self.ensure_not_lost()?;
-        let changed = |change: Change| Error::Unavailable { cause: change.cause };
-        self.look()?.map_or(Ok(()), |change| Err(changed(change)))
+        let Some(change) = self.look()? else { return Ok(()) };
+        Err(self.changed.get_or_init(|| change).refusal())
     }
 
-    /// Whether the paths lead to them now. When they do not for the first time, that is said in one line, and
-    /// `rescue` runs where what is in the log should be folded into the database that is open. Others wait
-    /// for its end.
+    /// Whether the paths lead to them now. When they do not for the first time, `rescue` runs where what is in
+    /// the log should be folded into the database that is open, and it is said in one line. Others wait for
+    /// its end.
     pub(super) fn check(&self, rescue: impl FnOnce()) -> Result<(), Error> {
-        self.ensure_not_lost()?;
-        let Some(change) = self.look()? else { return Ok(()) };
-        let cause = self.lost.get_or_init(|| {
-            tracing::error!(event = "store.lost", "{}", change.cause);
+        let same = self.ensure_same();
+        let Some(change) = self.changed.get() else { return same };
+        self.lost.get_or_init(|| {
             if change.rescue {
                 rescue();
             }
-            change.cause
+            tracing::error!(event = "store.lost", "{}", change.cause);
         });
-        Err(Error::Unavailable { cause: cause.clone() })
+        Err(change.refusal())
     }
 
     fn look(&self) -> Result<Option<Change>, Error> {
@@ -136,6 +139,12 @@ impl Files {
 struct Change {
     cause: String,
     rescue: bool,
+}
+
+impl Change {
+    fn refusal(&self) -> Error {
+        Error::Unavailable { cause: self.cause.clone() }
+    }
 }
 
 /// A path that can not be looked at, for a reason other than that nothing is there, tells nothing.
