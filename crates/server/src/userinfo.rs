@@ -59,13 +59,14 @@ async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Fa
         is_denied: app.store.is_access_token_revoked(token.jti).await?,
     };
     let owner = owner.as_deref().ok_or(Why::AccessTokenDead)?;
-    introspect::access_token(&owner.client, &token, state, now).ok_or(Why::AccessTokenDead)?;
-    if !token.scope.contains("openid") {
+    let active = introspect::access_token(&owner.client, &token, state, now);
+    let active = active.ok_or(Why::AccessTokenDead)?;
+    if !active.scope.contains("openid") {
         return Err(Why::AccessTokenWithoutOpenid.into());
     }
     let asked = family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
     let requested = Requested::kept(asked, &owner.client).userinfo;
-    let scope = token.scope.intersect(&owner.client.scope);
+    let scope = active.scope.intersect(&owner.client.scope);
     // §5.3.2: the same `sub` as in the ID token.
     let sub = app.subject(&owner.client, user_id).await?;
     let mut claims = Map::from_iter([("sub".into(), Value::String(sub.into()))]);

@@ -9,7 +9,7 @@ use remint_protocol::interaction::{Interaction, Proof};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};
-use remint_protocol::token::{self, RefreshToken};
+use remint_protocol::token::{self, AccessToken, Jti, RefreshToken, Subject};
 use remint_protocol::user::UserId;
 use serde_json::Value;
 
@@ -135,6 +135,98 @@ fn a_refresh_token_or_a_code_for_a_session_whose_number_is_known_changes_nothing
     assert_eq!(everything(&site), before);
     let refresh = tokens["refresh_token"].as_str().unwrap();
     site.refresh_as(OWNER, refresh, &[("client_id", "web")]).ok();
+}
+
+/// Somebody with an account of their own and the key file: the session is theirs, the `sub` is not.
+#[test]
+fn an_access_token_speaks_for_the_user_of_its_session_alone_and_for_no_more_than_was_granted() {
+    let site = site();
+    site.create_user("mallory");
+    site.register("api", |client| {
+        client.serves = Resources::parse(["https://api.example"]).unwrap();
+    });
+    let own = OwnSession::of(&site, "mallory");
+    let (alice, mallory) = (site.user("alice").id, site.user("mallory").id);
+    let (openid, all) = ("openid a", "openid profile email b");
+    assert_eq!(own.shown_of(&site, mallory, openid), Some(mallory), "what it got, it may make");
+    assert_eq!(own.shown_of(&site, alice, openid), None);
+    let forged = own.forge(&site, mallory, all);
+    site.get_as("/oauth2/userinfo", &format!("Bearer {forged}")).ok();
+    let form = [("token", &*forged)];
+    let seen = site.post("/oauth2/introspect", As::Client("api"), &form).ok().json();
+    assert_eq!(seen, serde_json::json!({"active": false}), "the resource was never granted");
+    // Nor does it last longer than its session could.
+    let families = site.families();
+    let end = families.iter().map(|loaded| loaded.family.max_expires_at).max().unwrap();
+    site.set_clock(end.as_millis());
+    assert_eq!(own.shown_of(&site, mallory, openid), None);
+}
+
+struct OwnSession(FamilyId);
+
+impl OwnSession {
+    fn of(site: &Site, name: &str) -> Self {
+        let mut visitor = site.visitor();
+        let page = visitor.authorize(&[]);
+        let answer = visitor.sign_in(&page, name, PASSWORD);
+        let code = crate::visitor::Callback::of(&answer).value("code");
+        let refresh = redeem(site, &code).ok().text("refresh_token");
+        let web = ClientId::parse("web").unwrap();
+        Self(token::open_refresh(&site.keys, &refresh, &web).unwrap().family)
+    }
+
+    fn forge(&self, site: &Site, user_id: UserId, scope: &str) -> String {
+        let forged = AccessToken {
+            jti: Jti([6; 16]),
+            client_id: ClientId::parse("web").unwrap(),
+            subject: Subject::User { user_id, family: self.0, generation: 0 },
+            scope: Scope::parse(scope).unwrap(),
+            resources: Resources::parse(["https://api.example"]).unwrap(),
+            issued_at: site.now(),
+            expires_at: remint_protocol::time::Timestamp::from_millis(i64::MAX),
+        };
+        token::seal_access(&site.keys, &forged).unwrap()
+    }
+
+    /// Whom userinfo speaks of.
+    fn shown_of(&self, site: &Site, user_id: UserId, scope: &str) -> Option<UserId> {
+        let forged = self.forge(site, user_id, scope);
+        let answer = site.get_as("/oauth2/userinfo", &format!("Bearer {forged}"));
+        (answer.status == 200).then(|| UserId::from_subject(&answer.text("sub")).unwrap())
+    }
+}
+
+/// What is remembered of a token that was revoked is a row.
+#[test]
+fn an_access_token_that_was_made_up_is_not_remembered_as_revoked() {
+    let site = site();
+    let own = OwnSession::of(&site, "alice");
+    let alice = site.user("alice").id;
+    let made_up = OwnSession(FamilyId([9; 16]));
+    let client_itself = AccessToken {
+        subject: Subject::Client { born: site.block_on(site.store.ends()).unwrap() },
+        ..token::open_access(&site.keys, &own.forge(&site, alice, "a")).unwrap()
+    };
+    let forged = [
+        made_up.forge(&site, alice, "a"),
+        own.forge(&site, UserId([9; 16]), "a"),
+        token::seal_access(&site.keys, &client_itself).unwrap(),
+    ];
+    let is_remembered = |text: &str| {
+        let form = [("token", text), ("client_id", "web")];
+        assert_eq!(site.post("/oauth2/revoke", OWNER, &form).status, 200);
+        site.block_on(site.store.is_access_token_revoked(Jti([6; 16]))).unwrap()
+    };
+    for text in forged {
+        assert!(!is_remembered(&text));
+    }
+    // A row goes away with the session.
+    assert!(is_remembered(&own.forge(&site, alice, "a")));
+    let families = site.families();
+    let end = families.iter().map(|loaded| loaded.family.max_expires_at).max().unwrap();
+    let after = end.after(std::time::Duration::from_millis(1));
+    site.block_on(site.store.delete_expired_access_tokens(after)).unwrap();
+    assert!(!site.block_on(site.store.is_access_token_revoked(Jti([6; 16]))).unwrap());
 }
 
 /// A request that waits, sealed as if alice had just signed in for it.
