@@ -52,6 +52,8 @@ mod signing;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod thefts;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod token;
