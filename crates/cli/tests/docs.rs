@@ -99,6 +99,42 @@ mod tests {
         assert_eq!(rules, tested);
     }
 
+    #[test]
+    fn every_cell_of_the_table_of_thefts_has_a_test_and_every_such_test_a_cell() {
+        let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+        let code = |cell: &str| {
+            let name = cell.trim().strip_prefix('`')?.split_once('`')?.0;
+            Some(name.to_owned())
+        };
+        let mut lines = page.lines().skip_while(|line| *line != "### What a theft allows");
+        let head = lines.find(|line| line.starts_with('|')).unwrap();
+        let thefts: Vec<_> = head.split('|').filter_map(code).collect();
+        let rows = lines.take_while(|line| line.starts_with('|')).skip(1);
+        let mut cells = BTreeSet::new();
+        for row in rows {
+            let columns: Vec<_> = row.split('|').map(str::trim).collect();
+            assert_eq!(columns.len(), thefts.len() + 3, "{row}");
+            assert!(columns[2..columns.len() - 1].iter().all(|cell| !cell.is_empty()), "{row}");
+            let what = code(columns[1]).unwrap();
+            cells.extend(thefts.iter().map(|theft| format!("{theft}_{what}_")));
+        }
+        assert!(cells.len() >= 28, "{cells:?}");
+        let mut tests = Vec::new();
+        collect_names(&root().join("crates/server/tests/http/thefts"), "fn theft_", &mut tests);
+        let cell_of = |test: &String| cells.iter().find(|cell| test.starts_with(*cell)).cloned();
+        let tested: Option<BTreeSet<_>> = tests.iter().map(cell_of).collect();
+        assert_eq!(tested.unwrap_or_else(|| panic!("a test without a cell: {tests:?}")), cells);
+    }
+
+    /// The names in the folder's files, after what stands before them.
+    fn collect_names(dir: &Path, before: &str, names: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let found = text.split(before).skip(1).filter_map(|rest| rest.split('(').next());
+            names.extend(found.map(str::to_owned));
+        }
+    }
+
     fn collect_rules(dir: &Path, tested: &mut BTreeSet<u32>) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();

@@ -11,6 +11,7 @@ use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::secret::{FamilySecret, SecretHash};
 use crate::time::Timestamp;
+use crate::token::{AccessToken, Subject};
 use crate::user::{UserId, UserStanding};
 
 /// A family's id: 128 random bits that never leave the store but sealed.
@@ -181,6 +182,14 @@ impl Family {
     /// Whether one of the two lifetimes is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now || self.max_expires_at <= now
+    }
+
+    /// Whether an access token says of itself what the family does. Its seal does not show that: whoever has
+    /// the key file makes one.
+    pub fn may_have_issued(&self, token: &AccessToken) -> bool {
+        matches!(token.subject, Subject::User { user_id, family, .. }
+            if user_id == self.user_id && family == self.id)
+            && token.client_id == self.client_id
     }
 }
 

@@ -47,7 +47,9 @@ pub struct AccessState<'a> {
     pub is_denied: bool,
 }
 
-/// Whether `caller` sees this access token as active, and what of it is left today.
+/// Whether `caller` sees this access token as active, and what of it is left today. What the token says is taken
+/// for no more than the session behind it, or the client, may have: a seal alone does not show that anything was
+/// granted.
 pub fn access_token(
     caller: &Client,
     token: &AccessToken,
@@ -58,35 +60,32 @@ pub fn access_token(
         return None;
     }
     let owner = state.owner.filter(|owner| owner.enabled)?;
-    let today = Extent::of_today(&token.scope, &token.resources, owner).ok()?;
-    if token.client_id != caller.id && !today.resources.meets(&caller.serves) {
-        return None;
-    }
-    let subject = match token.subject {
+    let (subject, scope, resources) = match token.subject {
         Subject::Client { born } => {
-            let is_alive = owner.ended.spares(born, token.issued_at)
+            let is_standing = owner.ended.spares(born, token.issued_at)
                 && client_credentials::is_registered(owner).is_ok();
-            if !is_alive {
-                return None;
-            }
-            None
+            is_standing.then(|| (None, token.scope.clone(), token.resources.clone()))?
         }
         Subject::User { user_id, generation, .. } => {
-            let loaded = state.family?;
-            let is_superseded = state.owner_policy.revoke_access_token_on_refresh
-                && generation < loaded.family.generation;
-            let is_alive = loaded.family.revoked.is_none()
+            let loaded = state.family.filter(|loaded| loaded.family.may_have_issued(token))?;
+            let family = &loaded.family;
+            let is_superseded =
+                state.owner_policy.revoke_access_token_on_refresh && generation < family.generation;
+            let is_alive = family.revoked.is_none()
+                && now < family.max_expires_at
                 && loaded.is_user_standing()
                 && loaded.is_client_standing()
-                && loaded.family.client_id == token.client_id
-                && may_speak_for_users(owner, &loaded.family);
+                && may_speak_for_users(owner, family);
             if is_superseded || !is_alive {
                 return None;
             }
-            Some(user_id)
+            let scope = token.scope.intersect(&family.scope);
+            (Some(user_id), scope, token.resources.intersect(&family.resources))
         }
     };
-    Some(Active {
+    let today = Extent::of_today(&scope, &resources, owner).ok()?;
+    let is_entitled = token.client_id == caller.id || today.resources.meets(&caller.serves);
+    is_entitled.then(|| Active {
         client_id: token.client_id.clone(),
         subject,
         scope: today.scope,
@@ -275,6 +274,7 @@ mod tests {
             let case = Case::with(|c| {
                 c.caller = client("api");
                 c.caller.serves = resources(serves);
+                c.family().resources = resources("https://a https://a/deeper https://b");
                 c.access.resources = resources(target);
             });
             assert_eq!(case.see_refresh(), None, "a refresh token is none of its business");
@@ -396,6 +396,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_seal_alone_says_of_a_session_is_not_believed() {
+        let seen = |change: fn(&mut Case)| Case::with(change).see_access();
+        let of = |user_id, id| {
+            let subject = Subject::User { user_id, family: FamilyId(id), generation: 5 };
+            Case::with(|c| c.access.subject = subject).see_access()
+        };
+        assert!(of(USER, [1; 16]).is_some());
+        assert_eq!(of(UserId([9; 16]), [1; 16]), None);
+        assert_eq!(of(USER, [9; 16]), None);
+        let wide = seen(|c| c.access.scope = Scope::parse("a c openid").unwrap()).unwrap();
+        assert_eq!(wide.scope.as_str(), "a");
+        let far = seen(|c| c.access.resources = resources("https://a https://z")).unwrap();
+        assert_eq!(far.resources.as_str(), "https://a");
+        let late = |c: &mut Case| {
+            c.access.expires_at = at(i64::from(u32::MAX));
+            c.family().max_expires_at = c.now;
+        };
+        assert_eq!(seen(late), None);
+    }
+
+    #[test]
     fn an_access_token_outlives_an_idle_refresh_token() {
         let case = Case::with(|c| c.family().expires_at = at(-1));
         assert!(case.see_access().is_some());
@@ -423,6 +444,11 @@ mod tests {
             c.access.subject = Subject::Client { born: Ends::new(4) };
             c.loaded = None;
         });
+        let public = Case::with(|c| {
+            c.access.subject = case.access.subject;
+            c.owner().auth_methods = vec![crate::client::AuthMethod::None];
+        });
+        assert_eq!(public.see_access(), None, "it gets none");
         assert_eq!(case.see_access().unwrap().subject, None);
         case.owner().ended = LastEnd { number: Ends::new(5), at: at(-51) };
         assert_eq!(case.see_access(), None);

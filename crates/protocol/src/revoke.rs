@@ -37,18 +37,31 @@ pub fn refresh_token(
         .map(|f| Revocation::Family(f.id))
 }
 
-/// What revoking an access token does.
-pub fn access_token(caller: &Client, token: &AccessToken, now: Timestamp) -> Option<Revocation> {
-    let family = match token.subject {
-        Subject::Client { .. } => None,
-        Subject::User { family, .. } => Some(family),
-    };
+/// What revoking an access token does. `family`: the one that the token names. One that no family of the
+/// client's has issued was made up, and is not worth a row.
+pub fn access_token(
+    caller: &Client,
+    token: &AccessToken,
+    family: Option<&Family>,
+    now: Timestamp,
+) -> Option<Revocation> {
     // RFC 7009 §2.1: the token must have been issued to the client that asks.
-    (token.client_id == caller.id && now < token.expires_at).then_some(Revocation::Access {
-        jti: token.jti,
-        expires_at: token.expires_at,
-        family,
-    })
+    if token.client_id != caller.id || token.expires_at <= now {
+        return None;
+    }
+    let (jti, expires_at) = (token.jti, token.expires_at);
+    match token.subject {
+        Subject::Client { .. } => {
+            (!caller.is_public()).then_some(Revocation::Access { jti, expires_at, family: None })
+        }
+        Subject::User { .. } => {
+            family.filter(|family| family.may_have_issued(token)).map(|family| Revocation::Access {
+                jti,
+                expires_at: expires_at.min(family.max_expires_at),
+                family: Some(family.id),
+            })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,8 +84,11 @@ mod tests {
             expires_at: Timestamp::from_millis(10),
         };
         let at = Timestamp::from_millis;
-        assert!(access_token(&client("demo"), &token, at(9)).is_some());
-        assert_eq!(access_token(&client("other"), &token, at(9)), None);
-        assert_eq!(access_token(&client("demo"), &token, at(10)), None, "nothing left to end");
+        assert!(access_token(&client("demo"), &token, None, at(9)).is_some());
+        assert_eq!(access_token(&client("other"), &token, None, at(9)), None);
+        assert_eq!(access_token(&client("demo"), &token, None, at(10)), None, "nothing to end");
+        let mut public = client("demo");
+        public.auth_methods = vec![crate::client::AuthMethod::None];
+        assert_eq!(access_token(&public, &token, None, at(9)), None, "a public client gets none");
     }
 }

@@ -9,7 +9,7 @@ use remint_protocol::family::RevokeReason;
 use remint_protocol::reject::Why;
 use remint_protocol::revoke::{self, Revocation};
 use remint_protocol::time::Timestamp;
-use remint_protocol::token::REFRESH_PREFIX;
+use remint_protocol::token::{REFRESH_PREFIX, Subject};
 
 use crate::App;
 use crate::body::Received;
@@ -38,8 +38,17 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
             }
         }
     } else {
-        let opened = app.open_access_token(text).await?;
-        opened.and_then(|token| revoke::access_token(caller.client(), &token, now))
+        match app.open_access_token(text).await? {
+            Some(token) => {
+                let loaded = match token.subject {
+                    Subject::User { family, .. } => app.store.load_family(family).await?,
+                    Subject::Client { .. } => None,
+                };
+                let family = loaded.as_ref().map(|loaded| &loaded.family);
+                revoke::access_token(caller.client(), &token, family, now)
+            }
+            None => None,
+        }
     };
     if let Some(revocation) = revocation {
         carry_out(app, revocation, now).await?;

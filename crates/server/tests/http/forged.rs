@@ -1,20 +1,20 @@
 //! What somebody makes who has the key file, and everything that tokens, logs and pages show, but not the
-//! database: it begins nothing and changes nothing.
+//! database: it begins nothing and changes nothing. What a thief of one or the other can do is in `thefts`.
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::ClientId;
-use remint_protocol::code::{AuthorizationCode, RedirectHash};
+use remint_protocol::code::AuthorizationCode;
 use remint_protocol::family::FamilyId;
 use remint_protocol::interaction::{Interaction, Proof};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
-use remint_protocol::secret::{FamilySecret, SecretHash};
-use remint_protocol::token::{self, RefreshToken};
+use remint_protocol::secret::SecretHash;
+use remint_protocol::token::{self, AccessToken, Jti, Subject};
 use remint_protocol::user::UserId;
 use serde_json::Value;
 
 use crate::site::{As, PASSWORD, Site};
-use crate::visitor::{CALLBACK, Visitor, claims, is_consent, is_sign_in, request};
+use crate::visitor::{Visitor, claims, is_consent, is_sign_in, request};
 
 fn site() -> Site {
     let site = Site::new();
@@ -35,26 +35,6 @@ fn shown(tokens: &Value) -> (UserId, BrowserSessionId) {
     (sub, BrowserSessionId::from_sid(claims["sid"].as_str().unwrap()).unwrap())
 }
 
-fn code_for(site: &Site, user_id: UserId, session: BrowserSessionId) -> AuthorizationCode {
-    AuthorizationCode {
-        family: FamilyId([77; 16]),
-        secret: FamilySecret::new([78; 16]),
-        user_id,
-        session,
-        auth_time: site.now(),
-        issued_at: site.now(),
-        born: site.block_on(site.store.ends()).unwrap(),
-        redirect_uri: RedirectHash::of(CALLBACK),
-        redirect_uri_sent: true,
-        challenge: None,
-        amr: "pwd".into(),
-        scope: Scope::parse("openid a").unwrap(),
-        resources: Resources::default(),
-        nonce: None,
-        claims: String::new(),
-    }
-}
-
 fn seal(site: &Site, code: &AuthorizationCode, hash: SecretHash) -> String {
     code.seal(&site.keys, &ClientId::parse("web").unwrap(), &hash).unwrap()
 }
@@ -64,25 +44,6 @@ fn everything(site: &Site) -> String {
     let alice = site.user("alice").id;
     let browsers = site.block_on(site.store.list_browser_sessions(alice, None, 10)).unwrap();
     format!("{families:?} {browsers:?}")
-}
-
-#[test]
-fn a_code_that_the_key_file_alone_has_made_begins_nothing() {
-    let site = site();
-    let mut visitor = site.visitor();
-    let tokens = redeem(&site, &visitor.code(&[])).ok().json();
-    let (alice, browser) = shown(&tokens);
-    let before = everything(&site);
-    let sessions = [browser, BrowserSessionId([0; 16]), BrowserSessionId([9; 16])];
-    let hashes = [SecretHash([0; 32]), FamilySecret::new([0; 16]).hash(), SecretHash([78; 32])];
-    for session in sessions {
-        for hash in hashes {
-            let forged = seal(&site, &code_for(&site, alice, session), hash);
-            let form = [("client_id", "web"), ("code_verifier", "")];
-            site.redeem_with(OWNER, &forged, &form).expect(400, "invalid_grant");
-        }
-    }
-    assert_eq!(everything(&site), before);
 }
 
 /// A plain hash in the code could be read out of one that was logged, and put into another.
@@ -110,31 +71,96 @@ fn a_real_code_that_was_opened_and_changed_with_the_key_file_begins_nothing() {
     redeem(&site, &logged).ok();
 }
 
-/// Its session's number is in the log, and the key file opens that.
+/// Somebody with an account of their own and the key file: the session is theirs, the `sub` is not.
 #[test]
-fn a_refresh_token_or_a_code_for_a_session_whose_number_is_known_changes_nothing() {
+fn an_access_token_speaks_for_the_user_of_its_session_alone_and_for_no_more_than_was_granted() {
     let site = site();
-    let mut visitor = site.visitor();
-    let tokens = redeem(&site, &visitor.code(&[])).ok().json();
-    let (alice, browser) = shown(&tokens);
-    let family = site.families().remove(0).family.id;
-    let logged = token::seal_session(&site.keys, family).unwrap();
-    assert_eq!(token::open_session(&site.keys, &logged), Ok(family));
-    let before = everything(&site);
-    for generation in [0, 1, 7, u32::MAX] {
-        let secret = FamilySecret::new([5; 16]);
-        let forged = RefreshToken { kid: 1, epoch: 0, family, secret, generation };
-        let text = token::seal_refresh(&site.keys, &forged, &ClientId::parse("web").unwrap());
-        let form = [("client_id", "web")];
-        site.refresh_as(OWNER, &text.unwrap(), &form).expect(400, "invalid_grant");
+    site.create_user("mallory");
+    site.register("api", |client| {
+        client.serves = Resources::parse(["https://api.example"]).unwrap();
+    });
+    let own = OwnSession::of(&site, "mallory");
+    let (alice, mallory) = (site.user("alice").id, site.user("mallory").id);
+    let (openid, all) = ("openid a", "openid profile email b");
+    assert_eq!(own.shown_of(&site, mallory, openid), Some(mallory), "what it got, it may make");
+    assert_eq!(own.shown_of(&site, alice, openid), None);
+    let forged = own.forge(&site, mallory, all);
+    site.get_as("/oauth2/userinfo", &format!("Bearer {forged}")).ok();
+    let form = [("token", &*forged)];
+    let seen = site.post("/oauth2/introspect", As::Client("api"), &form).ok().json();
+    assert_eq!(seen, serde_json::json!({"active": false}), "the resource was never granted");
+    // Nor does it last longer than its session could.
+    let families = site.families();
+    let end = families.iter().map(|loaded| loaded.family.max_expires_at).max().unwrap();
+    site.set_clock(end.as_millis());
+    assert_eq!(own.shown_of(&site, mallory, openid), None);
+}
+
+struct OwnSession(FamilyId);
+
+impl OwnSession {
+    fn of(site: &Site, name: &str) -> Self {
+        let mut visitor = site.visitor();
+        let page = visitor.authorize(&[]);
+        let answer = visitor.sign_in(&page, name, PASSWORD);
+        let code = crate::visitor::Callback::of(&answer).value("code");
+        let refresh = redeem(site, &code).ok().text("refresh_token");
+        let web = ClientId::parse("web").unwrap();
+        Self(token::open_refresh(&site.keys, &refresh, &web).unwrap().family)
     }
-    let code = AuthorizationCode { family, ..code_for(&site, alice, browser) };
-    let forged = seal(&site, &code, SecretHash([0; 32]));
-    let form = [("client_id", "web"), ("code_verifier", "")];
-    site.redeem_with(OWNER, &forged, &form).expect(400, "invalid_grant");
-    assert_eq!(everything(&site), before);
-    let refresh = tokens["refresh_token"].as_str().unwrap();
-    site.refresh_as(OWNER, refresh, &[("client_id", "web")]).ok();
+
+    fn forge(&self, site: &Site, user_id: UserId, scope: &str) -> String {
+        let forged = AccessToken {
+            jti: Jti([6; 16]),
+            client_id: ClientId::parse("web").unwrap(),
+            subject: Subject::User { user_id, family: self.0, generation: 0 },
+            scope: Scope::parse(scope).unwrap(),
+            resources: Resources::parse(["https://api.example"]).unwrap(),
+            issued_at: site.now(),
+            expires_at: remint_protocol::time::Timestamp::from_millis(i64::MAX),
+        };
+        token::seal_access(&site.keys, &forged).unwrap()
+    }
+
+    /// Whom userinfo speaks of.
+    fn shown_of(&self, site: &Site, user_id: UserId, scope: &str) -> Option<UserId> {
+        let forged = self.forge(site, user_id, scope);
+        let answer = site.get_as("/oauth2/userinfo", &format!("Bearer {forged}"));
+        (answer.status == 200).then(|| UserId::from_subject(&answer.text("sub")).unwrap())
+    }
+}
+
+/// What is remembered of a token that was revoked is a row.
+#[test]
+fn an_access_token_that_was_made_up_is_not_remembered_as_revoked() {
+    let site = site();
+    let own = OwnSession::of(&site, "alice");
+    let alice = site.user("alice").id;
+    let made_up = OwnSession(FamilyId([9; 16]));
+    let client_itself = AccessToken {
+        subject: Subject::Client { born: site.block_on(site.store.ends()).unwrap() },
+        ..token::open_access(&site.keys, &own.forge(&site, alice, "a")).unwrap()
+    };
+    let forged = [
+        made_up.forge(&site, alice, "a"),
+        own.forge(&site, UserId([9; 16]), "a"),
+        token::seal_access(&site.keys, &client_itself).unwrap(),
+    ];
+    let is_remembered = |text: &str| {
+        let form = [("token", text), ("client_id", "web")];
+        assert_eq!(site.post("/oauth2/revoke", OWNER, &form).status, 200);
+        site.block_on(site.store.is_access_token_revoked(Jti([6; 16]))).unwrap()
+    };
+    for text in forged {
+        assert!(!is_remembered(&text));
+    }
+    // A row goes away with the session.
+    assert!(is_remembered(&own.forge(&site, alice, "a")));
+    let families = site.families();
+    let end = families.iter().map(|loaded| loaded.family.max_expires_at).max().unwrap();
+    let after = end.after(std::time::Duration::from_millis(1));
+    site.block_on(site.store.delete_expired_access_tokens(after)).unwrap();
+    assert!(!site.block_on(site.store.is_access_token_revoked(Jti([6; 16]))).unwrap());
 }
 
 /// A request that waits, sealed as if alice had just signed in for it.

@@ -60,6 +60,8 @@ mod site;
 #[cfg(test)]
 mod strict;
 #[cfg(test)]
+mod thefts;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod token;
