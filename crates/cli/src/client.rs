@@ -301,6 +301,7 @@ impl RotateSecret {
                 client.secret.filter(|_| !self.keep_old.is_zero()).map(|old| (old, until));
             set_secret(client, &at.keys, &secret)
         })?;
+        let_servers_see();
         let client_secret = is_new.then(|| secret.expose_secret().to_owned());
         self.common.output.one(&Printed::from(&client).with_secret(client_secret))
     }

@@ -30,6 +30,8 @@ mod init;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
+mod runbook;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;
