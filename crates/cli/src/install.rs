@@ -221,7 +221,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
 }
 
 /// How long a running server may go on with what it has read: 100 ms with a snapshot of the file, and 250 ms
-/// with the registration of a client.
+/// with the registration of a client, or with keys.
 const STALE: Duration = Duration::from_millis(400);
 
 /// Waits until every running server sees what was committed: what a command says is over, is over.

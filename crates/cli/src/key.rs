@@ -11,7 +11,7 @@ use remint_server::node::SILENT_AFTER;
 use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
 use serde::Serialize;
 
-use crate::install::{Common, Installation, Location, block_on, now};
+use crate::install::{Common, Installation, Location, block_on, let_servers_see, now};
 use crate::output::{Output, digits, time};
 
 /// List and change the root keys, and the keys that sign JWTs.
@@ -244,6 +244,7 @@ impl Change {
             file.remove(kid);
             Ok(file.save()?)
         })?;
+        let_servers_see();
         self.output.done(&format!(
             "the root key {kid} is retired and gone from {}; remove it from the other nodes' files",
             at.config.key_file().display()

@@ -121,9 +121,12 @@ mod tests {
         assert!(cells.len() >= 28, "{cells:?}");
         let mut tests = Vec::new();
         collect_names(&root().join("crates/server/tests/http/thefts"), "fn theft_", &mut tests);
-        let cell_of = |test: &String| cells.iter().find(|cell| test.starts_with(*cell)).cloned();
-        let tested: Option<BTreeSet<_>> = tests.iter().map(cell_of).collect();
-        assert_eq!(tested.unwrap_or_else(|| panic!("a test without a cell: {tests:?}")), cells);
+        let cell_of = |test: &String| {
+            let cell = cells.iter().find(|cell| test.starts_with(*cell)).cloned();
+            cell.unwrap_or_else(|| panic!("there is no cell for theft_{test}"))
+        };
+        let tested: BTreeSet<_> = tests.iter().map(cell_of).collect();
+        assert_eq!(tested, cells);
     }
 
     /// The names in the folder's files, after what stands before them.

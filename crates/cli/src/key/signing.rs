@@ -10,7 +10,7 @@ use remint_server::signing::{self, Plan};
 use remint_store::{Outcome, StoredSigningKey};
 use serde::Serialize;
 
-use crate::install::{Installation, Location, block_on, now};
+use crate::install::{Installation, Location, block_on, let_servers_see, now};
 use crate::output::{Output, time};
 
 /// By then every node has heard of a key that is to sign at once.
@@ -67,6 +67,9 @@ impl Rotate {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
         let made = block_on(self.rotate(&at))?;
+        if self.withdraw {
+            let_servers_see();
+        }
         self.output.done(&made.join("\n"))
     }
 

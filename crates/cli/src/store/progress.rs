@@ -43,7 +43,7 @@ impl Shown {
     pub(super) fn tell_pages(&mut self, done: u64, whole: u64) {
         let Some(bar) = &self.0 else {
             if done == whole {
-                eprintln!("{whole} pages");
+                note(&format!("{whole} pages"));
             }
             return;
         };

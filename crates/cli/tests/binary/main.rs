@@ -44,6 +44,8 @@ mod owners;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
+mod runbook;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;

@@ -46,6 +46,7 @@ fn theft_backup_go_on_with_no_session() {
     let scene = Scene::new();
     let (_, tokens) = scene.alice();
     let backup = scene.thief_of_both();
+    assert!(!backup.goes_on());
     let form = [("client_id", "web")];
     scene.site.refresh_as(As::Nobody, &tokens.text("refresh_token"), &form).ok();
     assert!(!backup.goes_on());

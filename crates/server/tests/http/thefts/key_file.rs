@@ -1,6 +1,7 @@
 //! The key file, and everything that tokens, logs and pages show.
 
 use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::FamilyId;
 use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::token;
@@ -70,6 +71,15 @@ fn theft_key_file_access_of_a_client_and_of_a_session_in_the_log_until_they_end_
     assert!(!thief.speaks_for_a_client());
     assert_eq!(thief.speaks_for_a_user(), None);
     scene.site.change("machine", |client| client.enabled = true);
+    let machine = client("machine");
+    let ended = scene.site.store.end_client_sessions(&machine, scene.site.now());
+    scene.site.block_on(ended).unwrap();
+    scene.site.let_changes_be_seen();
+    assert!(!thief.speaks_for_a_client());
+    // But there is no session that would say when it began, and a later number is soon made up.
+    let (keys, rows) = (thief.keys, thief.rows);
+    let rows = super::Rows { ends: Ends::new(i64::MAX), ..rows };
+    let thief = super::Thief { site: &scene.site, keys, rows };
     assert!(thief.speaks_for_a_client());
     let (keys, rows) = (thief.keys, thief.rows);
     let scene = scene.with_the_key_retired();

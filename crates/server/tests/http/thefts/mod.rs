@@ -8,6 +8,7 @@ mod database;
 mod key_file;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -224,7 +225,10 @@ impl Thief<'_> {
 
     /// Begins a session with an application, for the first browser.
     fn begins(&self, sender: As<'_>, id: &str) -> Answer {
-        self.begins_as(sender, id, FamilyId([77; 16]))
+        // Another one each time: a code is good once.
+        static MADE: AtomicU64 = AtomicU64::new(77);
+        let number = u128::from(MADE.fetch_add(1, Ordering::Relaxed));
+        self.begins_as(sender, id, FamilyId(number.to_be_bytes()))
     }
 
     fn begins_as(&self, sender: As<'_>, id: &str, family: FamilyId) -> Answer {
