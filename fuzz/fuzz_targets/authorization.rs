@@ -20,6 +20,7 @@ use remint_protocol::reject::Why;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::ResponseType;
 use remint_protocol::scope::Scope;
+use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -81,7 +82,7 @@ fn holds(request: &Request, target: &Target) {
     assert!(!request.response_type.code || request.challenge.is_some(), "no challenge");
     assert!(!request.response_type.id_token || request.nonce.is_some(), "no nonce");
     assert!(request.scope.is_subset(&SHOP.scope) && request.resources.is_subset(&SHOP.resources));
-    let nobody = Known { session: None, subject: None, consent: None, proof: None };
+    let nobody = Known { session: None, subject: None, consent: None, is_proven: false };
     match decide((request, target), &SHOP, nobody, NOW) {
         Step::SignIn => assert!(!request.prompt.none, "a page"),
         Step::Refuse(reject) => {
@@ -109,7 +110,10 @@ fn only_what_was_sealed_opens(text: &str) {
         assert_eq!(waiting.seal(&KEYS).as_deref(), Some(text));
     }
     if let Ok(code) = AuthorizationCode::open(&KEYS, text, &SHOP.id) {
-        assert_eq!(code.seal(&KEYS, &SHOP.id).as_deref(), Some(text));
+        // The tag is the store's to make; all the rest is sealed as it was said.
+        let again = code.code.seal(&KEYS, &SHOP.id, &SecretHash([7; 32])).unwrap();
+        let opened = AuthorizationCode::open(&KEYS, &again, &SHOP.id).unwrap();
+        assert_eq!(opened.code, code.code);
     }
 }
 

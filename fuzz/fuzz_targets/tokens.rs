@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use remint_protocol::client::ClientId;
+use remint_protocol::ends::Ends;
 use remint_protocol::family::FamilyId;
 use remint_protocol::keyring::{Keyring, RootKey};
 use remint_protocol::resource::Resources;
@@ -114,13 +115,14 @@ impl Token<'_> {
                     &AccessToken {
                         jti: Jti(jti),
                         client_id: ClientId::parse(client).unwrap_or_else(demo),
-                        subject: user.map_or(Subject::Client, |(user, family, generation)| {
-                            Subject::User {
+                        subject: user.map_or(
+                            Subject::Client { born: Ends::new(7) },
+                            |(user, family, generation)| Subject::User {
                                 user_id: UserId(user),
                                 family: FamilyId(family),
                                 generation,
-                            }
-                        }),
+                            },
+                        ),
                         scope: Scope::parse(scope).unwrap_or_default(),
                         resources: Resources::parse(resources.split(' ')).unwrap_or_default(),
                         issued_at: Timestamp::from_millis(times[0]),
