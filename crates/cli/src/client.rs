@@ -188,6 +188,7 @@ impl Create {
         if block_on(async { Ok(at.store.create_client(&client).await?) })? == Outcome::Conflict {
             bail!("there is a client {} already", client.id);
         }
+        let_servers_see();
         let shown = printed_secret.is_some();
         self.common.output.one(&Printed::from(&client).with_secret(printed_secret))?;
         if shown && !self.common.output.json {

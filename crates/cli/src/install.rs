@@ -224,7 +224,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
 /// with the registration of a client, or with keys.
 const STALE: Duration = Duration::from_millis(400);
 
-/// Waits until every running server sees what was committed: what a command says is over, is over.
+/// Waits until every running server sees what was committed: what a command says is done, is done.
 pub(crate) fn let_servers_see() {
     std::thread::sleep(STALE);
 }

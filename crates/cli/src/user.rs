@@ -174,7 +174,10 @@ impl Create {
             Ok((at.store.load_user(id).await?, outcome))
         })?;
         match (user, outcome) {
-            (Some(user), Outcome::Done) => self.common.output.one(&Printed::from(&user)),
+            (Some(user), Outcome::Done) => {
+                let_servers_see();
+                self.common.output.one(&Printed::from(&user))
+            }
             _ => bail!("there is a user {} already", self.username),
         }
     }
