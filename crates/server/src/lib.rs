@@ -73,7 +73,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use backchannel::Backchannel;
 use client_auth::Clients;
 use clock::Clock;
-use config::Config;
+use config::{Config, Plain};
 use cookie_names::CookieNames;
 use cors::{Origins, cors};
 use failure::Failure;
@@ -239,7 +239,7 @@ pub fn router(app: &Arc<App>) -> Router {
 
 fn routes(app: &Arc<App>) -> Router {
     let playground = app.config.playground.map_or_else(Router::new, playground::routes);
-    playground
+    let router = playground
         // The path of an issuer may have anything in it. What is merged in must not be checked either.
         .without_v07_checks()
         .merge(called_by_scripts(app))
@@ -260,10 +260,16 @@ fn routes(app: &Arc<App>) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(refused::not_found)
-        .layer(CatchPanicLayer::custom(|_| Failure::Internal("a request panicked").into_response()))
-        .layer(from_fn_with_state(Arc::clone(app), front::refuse_strangers))
-        .layer(from_fn_with_state(Arc::clone(app), observe))
-        .with_state(Arc::clone(app))
+        .layer(CatchPanicLayer::custom(|_| {
+            Failure::Internal("a request panicked").into_response()
+        }));
+    // Only where there is somebody to refuse: every request pays for a layer.
+    let router = if app.config.http.plain == Plain::BehindProxy {
+        router.layer(from_fn_with_state(Arc::clone(app), front::refuse_strangers))
+    } else {
+        router
+    };
+    router.layer(from_fn_with_state(Arc::clone(app), observe)).with_state(Arc::clone(app))
 }
 
 fn authorization_endpoint(app: &Arc<App>) -> MethodRouter<Arc<App>> {
