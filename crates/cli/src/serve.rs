@@ -108,7 +108,7 @@ fn log(config: &Config) {
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        // Where a line can not be written, the complaint about it can not either, and would panic.
+        // Where a line cannot be written, the complaint about it cannot either, and would panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call, as in tests, keeps the first.

@@ -750,6 +750,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_an_epoch_before_the_familys_own_is_forgery_and_no_lost_commit() {
+        // The family began in epoch 6, and the store is in epoch 7.
+        let ahead = |epoch| with(presented(6), |c| c.token.epoch = epoch).decide();
+        assert_eq!(ahead(6).row(), Row::LostCommit);
+        let reject = Why::RefreshForged.into();
+        let forged = Decision::Revoke { row: Row::Forgery, reason: RevokeReason::Forgery, reject };
+        assert_eq!(ahead(5), forged);
+    }
+
+    #[test]
     fn what_began_after_the_end_of_all_sessions_lives() {
         let case = with(presented(5), |c| {
             c.user().ended = LastEnd { number: Ends::new((6 << 32) + 1), at: at(90_000) };
