@@ -14,6 +14,7 @@ pub mod client_credentials;
 pub mod code;
 pub mod consent;
 pub mod ends;
+pub mod event;
 pub mod extent;
 pub mod family;
 pub mod form;

@@ -11,6 +11,7 @@ use remint_protocol::client::ClientId;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::form::Form;
 use remint_protocol::reject::Code;
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_store::{Outcome, Visitor};
 
@@ -281,7 +282,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         // Everything that is not younger than this moment is over; the session here begins after it.
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);
         let (true, Some(user)) = (changed, user) else { return Ok(visit.to(sign_in::PATH)) };
-        tracing::info!(event = "password.changed", sub = %user.id, source = %login.source);
+        tell!(PASSWORD_CHANGED, sub = %user.id, source = %login.source);
         let login = Login { now, ..login };
         if visit.browser.sign_in(visit.app, user, &login).await? == Outcome::Conflict {
             return Ok(visit.to(sign_in::PATH));

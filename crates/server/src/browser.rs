@@ -18,6 +18,7 @@ use remint_protocol::ends::Ends;
 use remint_protocol::form::Form;
 use remint_protocol::guess::DeviceId;
 use remint_protocol::secret::SecretHash;
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
 use remint_store::{Outcome, Proven, User};
@@ -189,7 +190,7 @@ impl Browser {
         if let Some(person) = &self.person {
             let (user, session) = (person.session.user_id, person.session.id);
             app.end_browser_session((user, session), now).await?;
-            tracing::info!(event = "session.signed_out", sub = %user, source = %self.source);
+            tell!(SESSION_SIGNED_OUT, sub = %user, source = %self.source);
         }
         self.forget(app);
         Ok(())

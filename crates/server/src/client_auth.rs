@@ -14,6 +14,7 @@ use remint_protocol::ends::Ends;
 use remint_protocol::guess::is_past_guessing;
 use remint_protocol::policy::Policy;
 use remint_protocol::reject::{Reject, Why};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, FoundClient, Store};
 
@@ -124,8 +125,7 @@ pub(crate) async fn authenticate(
         Guess::Wrong => suspects::wrong(app, whose, registered.is_some(), now).await,
     };
     if let Some(wait) = waits {
-        tracing::info!(
-            event = "client.throttled",
+        tell!(CLIENT_THROTTLED,
             client_id = registered.as_deref().map(|r| tracing::field::display(&r.client.id)),
             %source,
             request_id = %RequestId::of(&received.head.extensions),

@@ -15,6 +15,7 @@ use remint_protocol::client::ClientId;
 use remint_protocol::client_auth;
 use remint_protocol::form::Form;
 use remint_protocol::guess::{BucketKey, Guesses, Limit, request_buckets};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token;
 
@@ -125,7 +126,7 @@ pub(crate) fn refuse(
     (source, request_id): (IpAddr, RequestId),
     wait: Duration,
 ) -> Failure {
-    tracing::info!(event = "request.limited", ?endpoint, %source, %request_id);
+    tell!(REQUEST_LIMITED, ?endpoint, %source, %request_id);
     Failure::TooManyRequests(wait)
 }
 

@@ -15,6 +15,7 @@ use remint_protocol::guess::{
     Bucket, BucketKey, DeviceId, Guesses, PasswordBuckets, TRUST_FOR, password_wait,
 };
 use remint_protocol::reject::Why;
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
 use remint_store::{Outcome, Proven, User};
@@ -53,8 +54,7 @@ impl Login<'_> {
             Err(Failure::Reject(reject)) => {
                 // Before the answer, which tells that it was wrong.
                 taken.keep(app, self.now).await?;
-                tracing::info!(
-                    event = "login.failed",
+                tell!(LOGIN_FAILED,
                     cause = reject.why.name(),
                     source = %self.source,
                     request_id = %self.request_id,
@@ -163,8 +163,7 @@ impl Login<'_> {
     }
 
     fn throttled(&self, wait: Duration) -> Failure {
-        tracing::info!(
-            event = "login.throttled",
+        tell!(LOGIN_THROTTLED,
             source = %self.source,
             request_id = %self.request_id,
         );

@@ -1,5 +1,6 @@
 //! What happens around every request: an id, a count, a time, and headers that all answers have.
 
+use remint_protocol::tell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,7 +83,7 @@ pub(crate) async fn observe(
     let mut response = next.run(request).await;
     let told = response.extensions().get::<Told>();
     if let Some(fault) = told.and_then(|told| told.fault.as_ref()) {
-        tracing::error!(event = "request.failed", fault, endpoint = ?endpoint, request_id = %id);
+        tell!(REQUEST_FAILED, fault, endpoint = ?endpoint, request_id = %id);
     }
     let cause = told.map_or("", |told| told.cause);
     let outcome = match told {
@@ -92,8 +93,7 @@ pub(crate) async fn observe(
     };
     let took = started.elapsed();
     app.metrics.request(endpoint, outcome, took);
-    tracing::debug!(
-        event = "http.request",
+    tell!(HTTP_REQUEST,
         endpoint = ?endpoint,
         status = response.status().as_u16(),
         outcome,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::reject::Why;
 use remint_protocol::revoke::{self, Revocation};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::{REFRESH_PREFIX, Subject};
 
@@ -52,8 +53,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     };
     if let Some(revocation) = revocation {
         carry_out(app, revocation, now).await?;
-        tracing::info!(
-            event = "token.revoked",
+        tell!(TOKEN_REVOKED,
             client_id = %caller.client().id,
             session = match revocation {
                 Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {

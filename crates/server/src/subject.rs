@@ -10,6 +10,7 @@ use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::Client;
 use remint_protocol::id_token::SubjectId;
 use remint_protocol::subject::{self, SubjectSalt};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::Unopened;
 use remint_protocol::user::UserId;
@@ -93,7 +94,7 @@ async fn make(app: &App, now: Timestamp) -> Result<SealedSecret, Failure> {
     let salt = SubjectSalt::new(entropy::bytes()?);
     let made = sealed(app, &salt, now, now).ok_or(Failure::KeyNotHere)?;
     if app.store.add_secret(&made).await? == Outcome::Done {
-        tracing::debug!(event = "subject_salt.made");
+        tell!(SUBJECT_SALT_MADE);
         return Ok(made);
     }
     app.store.find_secret(SUBJECT_SALT).await?.ok_or(Failure::Contended)
@@ -132,7 +133,7 @@ pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
     if let Some(moved) = sealed(app, &salt, stored.created_at, now)
         && app.store.reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
     {
-        tracing::info!(event = "subject_salt.moved", root_kid = moved.root_kid);
+        tell!(SUBJECT_SALT_MOVED, root_kid = moved.root_kid);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Seeing what changes elsewhere: registrations, root keys, the key file.
 
+use remint_protocol::tell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +51,7 @@ async fn read_keys(app: &App) -> bool {
                 || before.lacks != known.lacks
                 || before.differs != known.differs;
             if is_new {
-                tracing::info!(
-                    event = "keys.changed",
+                tell!(KEYS_CHANGED,
                     active = known.active(),
                     known = ?known.kids().collect::<Vec<_>>(),
                     lacks = ?known.lacks,

@@ -8,6 +8,7 @@ use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::family::{Beginning, Fresh, Origin};
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
+use remint_protocol::tell;
 use remint_store::Outcome;
 
 use super::answer::{Parameters, send};
@@ -115,8 +116,7 @@ impl Authorization {
     }
 
     fn tell(&self, person: &Person, browser: &Browser) {
-        tracing::info!(
-            event = "authorization.granted",
+        tell!(AUTHORIZATION_GRANTED,
             client_id = %self.client().id,
             sub = %person.session.user_id,
             response_type = %self.request.response_type,

@@ -9,6 +9,7 @@ use remint_protocol::authorize::Step;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::Proof;
 use remint_protocol::reject::Code;
+use remint_protocol::tell;
 use remint_store::Outcome;
 
 use super::{Authorization, CONTINUE, Refusal, resume, see_other};
@@ -170,8 +171,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         // The account ended while its password was checked, or two forms were sent at once.
         return again(&mut browser, Notice::SessionEnded);
     }
-    tracing::info!(
-        event = "login.succeeded",
+    tell!(LOGIN_SUCCEEDED,
         sub = %id,
         source = %browser.source,
         request_id = %login.request_id,

@@ -18,6 +18,7 @@ use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::{Client, ClientId};
 use remint_protocol::logout_notice::{Heard, LogoutNotice};
 use remint_protocol::logout_token::{self, LogoutToken, Over};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 use remint_store::{Error, Outcome};
@@ -260,7 +261,7 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
     };
     app.metrics.logout_notice("failed");
     let (client_id, attempt) = (&notice.client_id, notice.attempts);
-    tracing::info!(event = "logout.put_off", %client_id, attempt, cause);
+    tell!(LOGOUT_PUT_OFF, %client_id, attempt, cause);
     // What else it is to be told now would not get there either.
     app.store.postpone_logout_notices(client_id, now, notice.due_at).await?;
     if notice.is_last_attempt() {
@@ -302,7 +303,7 @@ async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error
     let (client_id, sub, attempt) = (&notice.client_id, notice.user_id, notice.attempts);
     let (outcome, cause) = match ended {
         Ended::Told => {
-            tracing::info!(event = "logout.told", %client_id, %sub, attempt);
+            tell!(LOGOUT_TOLD, %client_id, %sub, attempt);
             app.metrics.logout_notice("told");
             return Ok(());
         }
@@ -311,7 +312,7 @@ async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error
         Ended::Moot => ("moot", "it is gone, disabled, or has no URL any more".into()),
         Ended::Lost(cause) => ("lost", cause.to_owned()),
     };
-    tracing::warn!(event = "logout.not_told", outcome, %client_id, %sub, attempt, cause);
+    tell!(LOGOUT_NOT_TOLD, outcome, %client_id, %sub, attempt, cause);
     app.metrics.logout_notice(outcome);
     Ok(())
 }

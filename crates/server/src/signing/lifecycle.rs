@@ -11,6 +11,7 @@ use std::time::Duration;
 use jsonwebtoken::jwk::Jwk;
 use remint_protocol::keyring::Keyring;
 use remint_protocol::signing_key::{SigningAlg, open_private, seal_private};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, Outcome, Store, StoredSigningKey};
 use tokio::time::{sleep, timeout};
@@ -133,11 +134,10 @@ pub async fn make(
 
 fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
     let StoredSigningKey { alg, kid, generation, .. } = key;
-    // The first ones belong to an installation like its tables.
     if *generation == 1 {
-        tracing::debug!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+        tell!(SIGNING_KEY_FIRST, %alg, %kid);
     } else {
-        tracing::info!(event = "signing_key.made", %alg, %kid, generation, signs_in_seconds);
+        tell!(SIGNING_KEY_MADE, %alg, %kid, generation, signs_in_seconds);
     }
 }
 
@@ -228,7 +228,7 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
         }
         for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
             if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
-                tracing::info!(event = "signing_key.removed", alg = %key.alg, kid = %key.kid);
+                tell!(SIGNING_KEY_REMOVED, alg = %key.alg, kid = %key.kid);
             }
         }
     }
@@ -272,7 +272,7 @@ async fn reseal(
         ..key.clone()
     };
     if store.reseal_signing_key(&moved, key.root_kid).await? == Outcome::Done {
-        tracing::info!(event = "signing_key.moved", kid = %key.kid, root_kid = moved.root_kid);
+        tell!(SIGNING_KEY_MOVED, kid = %key.kid, root_kid = moved.root_kid);
     }
     Ok(())
 }

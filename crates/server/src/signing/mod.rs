@@ -23,6 +23,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header};
 use remint_protocol::keyring::Keyring;
 use remint_protocol::signing_key::{SigningAlg, open_private};
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::Unopened;
 use remint_store::StoredSigningKey;
@@ -163,7 +164,7 @@ impl Signing {
                     all.push(Key { stored: stored.into(), opened: None });
                 }
                 Err(Unopened::Garbage) => {
-                    tracing::error!(event = "signing_key.broken", kid = %stored.kid, alg = %stored.alg);
+                    tell!(SIGNING_KEY_BROKEN, kid = %stored.kid, alg = %stored.alg);
                 }
             }
         }

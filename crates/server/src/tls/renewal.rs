@@ -1,6 +1,7 @@
 //! The certificate in use, and its renewal: files that change are read again without a signal. A pair that does
 //! not work changes nothing, and is told once.
 
+use remint_protocol::tell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl Live {
         }
         self.tls.store(pair.config);
         app.set_certificate_expiry(expiry);
-        tracing::info!(event = "certificate.changed", "the certificate was read again");
+        tell!(CERTIFICATE_CHANGED, "the certificate was read again");
         for finding in found {
             tracing::warn!("{finding}");
         }

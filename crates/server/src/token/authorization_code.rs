@@ -9,6 +9,7 @@ use remint_protocol::refresh::{Access, Seal};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
+use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
@@ -16,6 +17,23 @@ use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::failure::Failure;
 use crate::id_token::{SignedIn, With};
+
+/// Tells of one presentation of a code. `tracing` wants an event's level known at compile time.
+macro_rules! event {
+    ($redeemed:expr, $event:ident, $why:expr) => {{
+        let request = $redeemed.request;
+        let why: Option<Why> = $why;
+        tell!(
+            $event,
+            cause = why.map(Why::name),
+            client_id = %request.caller.client().id,
+            sub = %$redeemed.code.user_id,
+            session = %request.app.session_id($redeemed.code.family),
+            source = %request.caller.source,
+            request_id = %request.request_id,
+        );
+    }};
+}
 
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, client, now) = (request.app, request.caller.client(), request.now);
@@ -46,7 +64,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let response = redeemed.mint(seal, access, &family).await?;
     match app.store.insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
-            redeemed.tell("session.started", None);
+            event!(redeemed, SESSION_STARTED, None);
             Ok(response)
         }
         Outcome::Conflict => redeemed.again(true, None).await,
@@ -80,32 +98,33 @@ impl Redeemed<'_> {
         let (app, now) = (self.request.app, self.request.now);
         let loaded = app.store.load_family(self.code.family).await?;
         if let Some(reject) = too_much.filter(|_| loaded.is_none()) {
-            return self.refuse("code.denied", reject);
+            event!(self, CODE_DENIED, Some(reject.why));
+            return Err(reject.into());
         }
         let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
         let presented = (self.code, is_bound);
         match code::presented_again(presented, loaded.as_ref(), client, policy, now) {
             Presented::Retry(_) if let Some(reject) = too_much => {
-                self.refuse("code.denied", reject)
+                event!(self, CODE_DENIED, Some(reject.why));
+                Err(reject.into())
             }
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
                 let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;
                 let response = self.mint(seal, access, family).await?;
-                self.tell("code.retried", None);
+                event!(self, CODE_RETRIED, None);
                 Ok(response)
             }
-            Presented::Ended(reject) => self.refuse("code.denied", reject),
+            Presented::Ended(reject) => {
+                event!(self, CODE_DENIED, Some(reject.why));
+                Err(reject.into())
+            }
             Presented::Reuse(reject) => {
                 app.store.revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
-                self.refuse("code.reuse_detected", reject)
+                event!(self, CODE_REUSED, Some(reject.why));
+                Err(reject.into())
             }
         }
-    }
-
-    fn refuse(&self, event: &'static str, reject: Reject) -> Result<TokenResponse, Failure> {
-        self.tell(event, Some(reject.why));
-        Err(reject.into())
     }
 
     async fn mint(
@@ -148,19 +167,5 @@ impl Redeemed<'_> {
                 Some(app.id_token(client, &signed_in, &with, self.request.now).await?);
         }
         Ok(response)
-    }
-
-    fn tell(&self, event: &'static str, why: Option<Why>) {
-        let (caller, session) =
-            (self.request.caller, self.request.app.session_id(self.code.family));
-        let cause = why.map_or("", Why::name);
-        let (sub, request_id) = (self.code.user_id, self.request.request_id);
-        if why == Some(Why::CodeReused) {
-            tracing::warn!(event, cause, client_id = %caller.client().id, %sub, %session,
-                source = %caller.source, %request_id);
-        } else {
-            tracing::info!(event, cause, client_id = %caller.client().id, %sub, %session,
-                source = %caller.source, %request_id);
-        }
     }
 }

@@ -4,6 +4,7 @@ use remint_protocol::claims_parameter::Requested;
 use remint_protocol::password;
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
+use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken};
 use remint_store::{Outcome, User};
 
@@ -58,8 +59,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     }
     match app.store.insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
-            tracing::info!(
-                event = "session.started",
+            tell!(SESSION_STARTED,
                 client_id = %client.id,
                 sub = %user.id,
                 session = %app.session_id(family.id),
@@ -69,8 +69,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             Ok(response)
         }
         Outcome::Conflict => {
-            tracing::warn!(
-                event = "login.failed",
+            tell!(LOGIN_FAILED,
                 cause = "ended_meanwhile",
                 sub = %user.id,
                 client_id = %client.id,

@@ -7,6 +7,7 @@ use remint_protocol::claims_parameter::Requested;
 use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
 use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
 use remint_protocol::reject::Why;
+use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
@@ -178,11 +179,11 @@ impl Event<'_> {
             }
         }
         let cause = why.map_or("", Why::name);
-        // tracing wants its level known at compile time.
+        // `tracing` wants an event's level known at compile time.
         macro_rules! event {
-            ($level:ident, $name:literal) => {
-                tracing::$level!(
-                    event = $name,
+            ($event:ident) => {
+                tell!(
+                    $event,
                     cause,
                     client_id = %self.request.caller.client().id,
                     session = %self.session(),
@@ -194,14 +195,14 @@ impl Event<'_> {
             };
         }
         match row {
-            Row::Current => event!(debug, "refresh.rotated"),
-            Row::Kept => event!(debug, "refresh.kept"),
-            Row::Retry => event!(info, "refresh.retried"),
-            Row::LostCommit => event!(warn, "refresh.fast_forward"),
-            Row::Reuse => event!(warn, "refresh.reuse_detected"),
-            Row::Forgery => event!(error, "refresh.forgery_suspected"),
-            Row::StaleStore => event!(error, "refresh.store_behind"),
-            Row::Dead | Row::Denied | Row::StaleRights => event!(info, "refresh.denied"),
+            Row::Current => event!(REFRESH_ROTATED),
+            Row::Kept => event!(REFRESH_KEPT),
+            Row::Retry => event!(REFRESH_RETRIED),
+            Row::LostCommit => event!(REFRESH_FAST_FORWARD),
+            Row::Reuse => event!(REFRESH_REUSED),
+            Row::Forgery => event!(REFRESH_FORGERY),
+            Row::StaleStore => event!(REFRESH_STORE_BEHIND),
+            Row::Dead | Row::Denied | Row::StaleRights => event!(REFRESH_DENIED),
             // These end before there is anything to tell of.
             Row::Garbage | Row::RollOut => {}
         }

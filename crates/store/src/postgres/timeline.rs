@@ -4,6 +4,7 @@
 //! clients are ahead of their rows; the epoch tells them from forgers. Every connection looks at the
 //! timeline before it reads anything else, so no row of a new primary is seen with an old epoch.
 
+use remint_protocol::tell;
 use tokio_postgres::{Client, Error};
 
 /// A primary: which database system it is, and which of its timelines.
@@ -51,8 +52,8 @@ async fn compare(client: &Client, here: Place) -> Result<(), Error> {
     }
     client.batch_execute("COMMIT").await?;
     if steps > 0 {
-        tracing::warn!(
-            event = "store.epoch_raised",
+        tell!(
+            STORE_EPOCH_RAISED,
             timeline = here.timeline,
             "the database was promoted or restored: sessions that are ahead of their rows will heal"
         );

@@ -6,6 +6,7 @@
 //! no file of a database that may be open is ever opened here: a new one is made by `O_EXCL`, which gives no
 //! descriptor of one that is there, and all others are asked about by `stat`.
 
+use remint_protocol::tell;
 use std::fs::{Metadata, OpenOptions, canonicalize, metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
@@ -109,7 +110,7 @@ impl Files {
             if change.rescue {
                 rescue();
             }
-            tracing::error!(event = "store.lost", "{}", change.cause);
+            tell!(STORE_LOST, cause = change.cause);
         });
         Err(change.refusal())
     }
