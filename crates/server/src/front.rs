@@ -90,10 +90,12 @@ pub(crate) async fn refuse_strangers(
 /// machine's own name, which all servers of a developer share.
 pub(crate) fn is_strict(config: &Config, headers: &HeaderMap) -> bool {
     let issuer = &config.server.issuer;
+    if !issuer.is_https() || issuer.is_loopback() {
+        return false;
+    }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
-    let asks_here = authority.is_some_and(|a| is_loopback_host(a.host().trim_matches(['[', ']'])));
-    issuer.is_https() && !issuer.is_loopback() && !asks_here
+    !authority.is_some_and(|a| is_loopback_host(a.host().trim_matches(['[', ']'])))
 }
 
 #[cfg(test)]
