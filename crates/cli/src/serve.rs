@@ -1,7 +1,7 @@
 //! `remint serve`.
 
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_server::clock::Clock;
-use remint_server::config::{
-    Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
-};
+use remint_server::config::{Config, ConfigError, Issuer, OpsListen, Setting as _, Sources};
 use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::tls::Live;
 use remint_server::whole_file::give_to_owner_of;
@@ -21,12 +19,10 @@ use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
 use crate::install::{Location, absolute, known_keys, open_store, postgres, surprising_files};
+use crate::log;
 use crate::migrate;
 use crate::output::print;
 
@@ -75,7 +71,7 @@ impl Serve {
                 config.http.listen
             );
         }
-        log(&config);
+        let _lines = log::begin(&config);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut builder = if cores == 1 {
             tokio::runtime::Builder::new_current_thread()
@@ -83,11 +79,11 @@ impl Serve {
             tokio::runtime::Builder::new_multi_thread()
         };
         // Said here, because tokio would read TOKIO_WORKER_THREADS, and panic where that is no number.
-        builder.worker_threads(cores).enable_all().build()?.block_on(serve(
-            config,
-            dev.as_mut(),
-            self.issuer.is_none(),
-        ))
+        let runtime = builder.worker_threads(cores).enable_all().build()?;
+        let served = runtime.block_on(serve(config, dev.as_mut(), self.issuer.is_none()));
+        // What still waits for a disk or a database does not hold up the end.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        served
     }
 
     fn resolve(&self, sources: Sources) -> Result<Config, ConfigError> {
@@ -98,24 +94,6 @@ impl Serve {
         );
         Config::resolve(&sources)
     }
-}
-
-fn log(config: &Config) {
-    let level = config.log.level.as_str().parse().unwrap_or(tracing::Level::INFO);
-    let filter = Targets::new().with_default(tracing::Level::WARN).with_targets(
-        ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
-    );
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        // Where a line cannot be written, the complaint about it cannot either, and would panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal());
-    // A second call, as in tests, keeps the first.
-    let _ = match config.log.format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-        LogFormat::Text => registry.with(lines).try_init(),
-    };
 }
 
 /// What a server has open besides its clients: the database with its readers, the log, listeners, timers.
@@ -176,11 +154,9 @@ async fn serve(
         // What `--dev` prints must work where it listens.
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
     }
-    if dev.is_some() {
-        warn(&config);
-    }
     let seeded = match dev {
         Some(dev) => {
+            warn(&config);
             config.playground = Some(Dev::playground());
             Some(dev.seed(&store, &keys, &config).await?)
         }
@@ -202,7 +178,7 @@ async fn serve(
         let ended = async move { drop(stopped.wait_for(|is| *is).await) };
         tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
     }
-    announce(&url, seeded.as_deref(), Clock::System.now().distance(started));
+    announce(url, seeded, Clock::System.now().distance(started));
     let (stopping_app, delay) = (Arc::clone(&app), app.config().http.shutdown_delay);
     let stopping = async move {
         first.recv(1).await;
@@ -210,17 +186,32 @@ async fn serve(
         tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
-    tokio::select! {
+    let patience = tokio::select! {
         () = async {
             run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
             app.settle().await;
-        } => {}
-        () = impatient.recv(2) => tracing::warn!("running requests were ended"),
-    }
-    app.leave().await;
-    store.close().await;
+        } => CLOSING,
+        () = impatient.recv(2) => {
+            tracing::warn!("running requests were ended");
+            Duration::from_secs(1)
+        }
+    };
+    close(&app, store, patience).await;
     Ok(())
 }
+
+async fn close(app: &App, store: Store, patience: Duration) {
+    let closed = async {
+        app.leave().await;
+        store.close().await;
+    };
+    if tokio::time::timeout(patience, closed).await.is_err() {
+        tracing::error!("the store could not be closed in time; what was answered is in it");
+    }
+}
+
+/// How long the store may take to close: a disk or a database that hangs does not hold up the end for ever.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// Says that this node is not ready any more, and goes on serving until others have noticed.
 async fn pause(app: &App, delay: Duration) {
@@ -234,13 +225,16 @@ async fn pause(app: &App, delay: Duration) {
     }
 }
 
-/// Says that the server is ready, which it is whether or not that can be written.
-fn announce(url: &str, seeded: Option<&str>, took: Duration) {
+/// Says that the server is ready, which it is whether or not that can be written, and whether or not anybody
+/// takes it.
+fn announce(url: String, seeded: Option<String>, took: Duration) {
     let version = env!("CARGO_PKG_VERSION");
     let ready = format!("remint {version} is ready at {url} after {} ms\n", took.as_millis());
-    if let Err(error) = print(&format!("{ready}{}", seeded.unwrap_or_default())) {
-        tracing::warn!("{error:#}; the server is ready at {url} all the same");
-    }
+    std::thread::spawn(move || {
+        if let Err(error) = print(&format!("{ready}{}", seeded.unwrap_or_default())) {
+            tracing::warn!("{error:#}; the server is ready at {url} all the same");
+        }
+    });
 }
 
 fn warn(config: &Config) {

@@ -108,6 +108,8 @@ events! {
     LOGIN_SUCCEEDED = "login.succeeded", Info, [sub, source, request_id];
     /// A password was not looked at because of wrong guesses before.
     LOGIN_THROTTLED = "login.throttled", Info, [client_id, source, request_id];
+    /// Lines of the log were lost: whoever reads it did not take those before them.
+    LOG_DROPPED = "log.dropped", Warn, [count];
     /// A client will not be told that a session is over: `outcome` is `refused` (its response), `forbidden` (no
     /// address that may be connected to), `lost` (given up) or `moot` (it does not want to be told any more),
     /// with the `cause`.
@@ -148,6 +150,8 @@ events! {
     REQUEST_FAILED = "request.failed", Error, [fault, endpoint, request_id];
     /// A request was one too many from its `source` at an `endpoint`.
     REQUEST_LIMITED = "request.limited", Info, [endpoint, source, request_id];
+    /// A fault of ours ended one request, or one piece of work in the background; `place` is in the sources.
+    SERVER_PANICKED = "server.panicked", Error, [place, message];
     /// A session began: by the password grant or by the redemption of an authorization code.
     SESSION_STARTED = "session.started", Info, [client_id, sub, session, source, request_id];
     /// A user signed out, and the session of the browser is over.

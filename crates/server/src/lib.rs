@@ -55,6 +55,8 @@ mod userinfo;
 mod watch;
 pub mod whole_file;
 
+pub use telemetry::LOG_LINES_DROPPED;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,6 +15,11 @@ use tempfile::TempDir;
 
 use crate::support::{CREATE_ALICE, CREATE_SHOP, REMINT, bare};
 pub(crate) use crate::support::{PASSWORD, Ran, SECRET, eventually, remint, run};
+
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
 
 /// An installation made by `remint init`.
 pub(crate) struct Home {
