@@ -1,6 +1,5 @@
 //! What happens around every request: an id, a count, a time, and headers that all answers have.
 
-use remint_protocol::tell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use remint_protocol::tell;
 
 use crate::clock::stopwatch;
 use crate::failure::Told;
