@@ -146,10 +146,14 @@ events! {
     /// older database was restored without `remint store epoch bump`.
     REFRESH_STORE_BEHIND = "refresh.store_behind", Error,
         [cause, client_id, session, generation, row_generation, source, request_id];
-    /// A 500 or 503 that is the server's fault, with its reason in `fault`.
-    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, request_id];
-    /// A request was one too many from its `source` at an `endpoint`.
-    REQUEST_LIMITED = "request.limited", Info, [endpoint, source, request_id];
+    /// A 500 or 503 that is the server's fault, with its reason in `fault`, and the rest as in `request.refused`.
+    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, status, error, cause, client_id, grant_type,
+        response_type, scope, redirect_uri, resource, source, request_id];
+    /// A request was refused, by its status or in what a client is told: one line for each. `cause` says exactly
+    /// why; `client_id` and the rest is what the request said, cut and cleaned, of a URL its origin and path.
+    /// Whether it came from that client, the cause tells.
+    REQUEST_REFUSED = "request.refused", Info, [endpoint, status, error, cause, client_id, grant_type,
+        response_type, scope, redirect_uri, resource, source, request_id];
     /// A fault of ours ended one request, or one piece of work in the background; `place` is in the sources.
     SERVER_PANICKED = "server.panicked", Error, [place, message];
     /// A session began: by the password grant or by the redemption of an authorization code.
@@ -175,7 +179,7 @@ events! {
     /// The salt of pairwise subject identifiers is sealed under the active root key now.
     SUBJECT_SALT_MOVED = "subject_salt.moved", Info, [root_kid];
     /// A client revoked a token; without `session` it was an access token.
-    TOKEN_REVOKED = "token.revoked", Info, [client_id, session, request_id];
+    TOKEN_REVOKED = "token.revoked", Info, [client_id, session, source, request_id];
 }
 
 #[cfg(test)]

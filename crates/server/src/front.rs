@@ -15,6 +15,7 @@ use tower::util::MapRequestLayer;
 
 use crate::App;
 use crate::config::{Config, Issuer, Plain, is_loopback_host};
+use crate::failure::Told;
 use crate::source::Peer;
 use crate::telemetry::Endpoint;
 
@@ -83,7 +84,10 @@ pub(crate) async fn refuse_strangers(
     }
     let text = "This server takes requests from its proxy alone, because it speaks no TLS itself. Use its public \
                 URL.\n";
-    (StatusCode::FORBIDDEN, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+    let mut response =
+        (StatusCode::FORBIDDEN, [(header::CACHE_CONTROL, "no-store")], text).into_response();
+    response.extensions_mut().insert(Told::NOT_FROM_PROXY);
+    response
 }
 
 /// Whether a browser is told to speak nothing but TLS to this host for a year (RFC 6797): not for this

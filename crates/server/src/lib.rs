@@ -34,6 +34,7 @@ mod login;
 mod logout;
 mod metadata;
 pub mod node;
+mod notes;
 mod observe;
 pub mod pages;
 pub mod passwords;
@@ -226,11 +227,6 @@ impl App {
     /// How the first token of a session is sealed.
     async fn seal(&self) -> Result<Seal, remint_store::Error> {
         Ok(Seal { kid: self.keys().active(), epoch: self.store.epoch().await? })
-    }
-
-    fn refused(&self, failure: Failure) -> Response {
-        self.metrics.reject(failure.name());
-        failure.into_response()
     }
 }
 

@@ -57,7 +57,7 @@ impl Endpoint {
         Self::Userinfo,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Assets => "assets",
