@@ -49,14 +49,11 @@ pub(crate) fn challenge() -> Response {
 /// Tells of a refusal in the header, as RFC 6750 §3 has it, and in the body as everywhere.
 pub(crate) fn refuse(failure: Failure) -> Response {
     let Failure::Reject(reject) = failure else { return failure.into_response() };
-    let told = Told::of(&failure);
-    let status = match reject.code {
-        Code::InvalidToken => StatusCode::UNAUTHORIZED,
-        Code::InsufficientScope => StatusCode::FORBIDDEN,
-        _ => StatusCode::BAD_REQUEST,
-    };
     let mut response = failure.into_response();
-    *response.status_mut() = status;
+    if reject.code == Code::InvalidRequest {
+        // RFC 6750 §3.1 has no other status for it.
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
     let value = format!(
         "Bearer realm=\"remint\", error=\"{}\", error_description=\"{}\"",
         reject.code.as_str(),
@@ -65,6 +62,5 @@ pub(crate) fn refuse(failure: Failure) -> Response {
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
-    response.extensions_mut().insert(told);
     response
 }

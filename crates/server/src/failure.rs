@@ -196,8 +196,101 @@ fn seconds(wait: Duration) -> u64 {
 fn status(reject: Reject) -> StatusCode {
     match reject.why {
         Why::ContentTypeWrong => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        _ if reject.code == Code::InvalidClient => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::BAD_REQUEST,
+        _ => match reject.code {
+            // RFC 6750 §3.1.
+            Code::InvalidToken | Code::InvalidClient => StatusCode::UNAUTHORIZED,
+            Code::InsufficientScope => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        },
+    }
+}
+
+/// A cause that a request can be refused for, as the reference has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause {
+    /// The cause in logs and metrics.
+    pub name: &'static str,
+    /// The status of an answer that is no redirect and no page of its own.
+    pub status: u16,
+    /// The error code that the client sees; of an answer without one, what metrics call it.
+    pub error: &'static str,
+    /// The sentence of `error_description`; empty where the answer has none.
+    pub sentence: &'static str,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+/// Every cause, in the order of their names.
+pub fn causes() -> Vec<Cause> {
+    let rules = Why::ALL.iter().map(|why| Failure::from(*why).cause(why.advice()));
+    let own = Failure::OWN.iter().map(|(failure, advice)| failure.cause(advice));
+    let bare = |(status, name, advice)| Cause { name, status, error: name, sentence: "", advice };
+    let mut all: Vec<_> = rules.chain(own).chain(BARE.map(bare)).collect();
+    all.sort_by_key(|cause| cause.name);
+    all
+}
+
+/// Answers that say nothing but their status.
+const BARE: [(u16, &str, &str); 7] = [
+    (400, "host_malformed", "Send one `Host` header with a host name; look at the proxy in front."),
+    (
+        400,
+        "length_ambiguous",
+        "Send `Content-Length` or `Transfer-Encoding`; look at the proxy in front.",
+    ),
+    (403, "forbidden", "Compare the request with what the endpoint takes."),
+    (
+        403,
+        "not_from_proxy",
+        "Add the proxy to `http.trusted_proxies`, or let nobody else reach this port.",
+    ),
+    (
+        404,
+        "not_found",
+        "Compare the path with [endpoints](endpoints.md), and how the proxy in front changes it.",
+    ),
+    (405, "method_not_allowed", "Use the method that the endpoint takes."),
+    (503, "unavailable", "Try again; `/health/ready` says what is wrong."),
+];
+
+impl Failure {
+    /// Those that are no rule's, and what to do about them.
+    const OWN: &[(Self, &str)] = &[
+        (Self::BodyTooLarge, "Send less than 64 KiB."),
+        (Self::BodyTooSlow, "Send the body at once; see `http.body_timeout`."),
+        (Self::BodyBroken, "Send as many bytes as `Content-Length` says."),
+        (Self::FormExpired, "Open the page again; cookies must be allowed for this site."),
+        (Self::PasswordUnfit, "Choose a longer password, and repeat it exactly."),
+        (Self::Overloaded, "Try again; where it comes often, see [passwords](operations.md)."),
+        (
+            Self::Throttled(Duration::ZERO),
+            "Wait as long as `Retry-After` says; `login.throttled` or `client.throttled` is beside it in the log.",
+        ),
+        (
+            Self::TooManyRequests(Duration::ZERO),
+            "Wait as long as `Retry-After` says, or raise the limit in `[limits]`.",
+        ),
+        (Self::KeyNotHere, "Copy the newest key file to this node; `remint key list` compares."),
+        (Self::NoSigningKey, "Try again: the first signing keys are being made."),
+        (
+            Self::StoreBehind,
+            "See `refresh.store_behind`: this node talks to a primary that was replaced.",
+        ),
+        (Self::Contended, "Try again: others changed the same session."),
+        (
+            Self::Store(remint_store::Error::Unavailable { cause: String::new() }),
+            "Try again; the reason is in `fault` of `request.failed`.",
+        ),
+        (
+            Self::Store(remint_store::Error::Corrupt { table: "", column: "" }),
+            "Look at the row that `fault` of `request.failed` names; restore a backup.",
+        ),
+        (Self::Internal(""), "Report it, with the line `request.failed` or `server.panicked`."),
+    ];
+
+    fn cause(&self, advice: &'static str) -> Cause {
+        let Shape { status, error, description, .. } = self.shape();
+        Cause { name: self.name(), status: status.as_u16(), error, sentence: description, advice }
     }
 }
 

@@ -56,6 +56,7 @@ mod userinfo;
 mod watch;
 pub mod whole_file;
 
+pub use failure::{Cause, causes};
 pub use telemetry::LOG_LINES_DROPPED;
 
 use std::sync::Arc;

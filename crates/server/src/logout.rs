@@ -29,7 +29,7 @@ use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::pages::{CSRF, FLOW, Language, Link, Source};
-use crate::refused;
+use crate::{notes, refused};
 
 const REDIRECT_URI: &str = "post_logout_redirect_uri";
 
@@ -44,6 +44,7 @@ struct Logout {
 
 impl Logout {
     async fn read(app: &App, raw: &str, now: Timestamp) -> Result<Self, Failure> {
+        notes::parameters(raw);
         let form = Form::parse(raw.as_bytes())?;
         let text = form.find("id_token_hint");
         let hint = match text {

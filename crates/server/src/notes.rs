@@ -25,8 +25,8 @@ tokio::task_local! {
 pub(crate) struct Notes {
     authorization: Option<HeaderValue>,
     body: Bytes,
-    /// The parameters of an authorization request, however they came.
-    authorize: Option<String>,
+    /// The parameters of a request that came through a browser, however they came.
+    carried: Option<String>,
 }
 
 /// Answers a request, and gives what was noted of it.
@@ -47,9 +47,9 @@ pub(crate) fn form(authorization: Option<&HeaderValue>, body: &Bytes) {
     });
 }
 
-/// Notes the parameters of an authorization request, which a page may have carried.
-pub(crate) fn authorize(parameters: &str) {
-    let _ = NOTES.try_with(|notes| notes.borrow_mut().authorize = Some(parameters.to_owned()));
+/// Notes parameters that came in a URL, or that a page carried.
+pub(crate) fn parameters(parameters: &str) {
+    let _ = NOTES.try_with(|notes| notes.borrow_mut().carried = Some(parameters.to_owned()));
 }
 
 /// What the log says of a request.
@@ -68,7 +68,7 @@ pub(crate) struct Shown {
 
 impl Notes {
     pub(crate) fn shown(&self) -> Shown {
-        let parameters = self.authorize.as_deref().map_or(&*self.body, str::as_bytes);
+        let parameters = self.carried.as_deref().map_or(&*self.body, str::as_bytes);
         let form = Form::parse(parameters).unwrap_or_default();
         let find = |name| form.find(name).map(cleaned);
         let url = |name| form.find(name).map(|url| cleaned(&without_query(url)));
@@ -114,7 +114,7 @@ mod tests {
 
     fn shown(authorization: Option<&'static str>, body: &'static str) -> Shown {
         let authorization = authorization.map(HeaderValue::from_static);
-        Notes { authorization, body: Bytes::from_static(body.as_bytes()), authorize: None }.shown()
+        Notes { authorization, body: Bytes::from_static(body.as_bytes()), carried: None }.shown()
     }
 
     #[test]

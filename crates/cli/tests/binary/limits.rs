@@ -19,7 +19,7 @@ fn a_limit_of_requests_holds_from_the_configuration_on_and_is_told_of() {
     assert_eq!(statuses[5..], [429; 5], "25 came before: {statuses:?}");
     server.stop();
     let log = home.log();
-    for part in ["client.throttled", "client_id=shop", "request.limited", "endpoint=Token"] {
+    for part in ["client.throttled", "client_id=shop", "too_many_requests", "endpoint=\"token\""] {
         assert!(log.contains(part), "{part} is not in the log:\n{log}");
     }
 }

@@ -44,6 +44,8 @@ mod owners;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod runbook;
 #[cfg(test)]
 mod secrets;

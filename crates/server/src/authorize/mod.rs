@@ -79,7 +79,7 @@ impl Authorization {
         Interaction { request: raw, since, proof }: Interaction,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        notes::authorize(&raw);
+        notes::parameters(&raw);
         let form = refused::form(&raw)?;
         let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
         let registered = app.clients.find(id, &app.store, &app.policy).await?;
