@@ -1,7 +1,7 @@
 //! `remint serve`.
 
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_server::clock::Clock;
-use remint_server::config::{
-    Config, ConfigError, Issuer, LogFormat, OpsListen, Setting as _, Sources,
-};
+use remint_server::config::{Config, ConfigError, Issuer, OpsListen, Setting as _, Sources};
 use remint_server::serve::{Tls, bind, run, start_background};
 use remint_server::tls::Live;
 use remint_server::whole_file::give_to_owner_of;
@@ -21,14 +19,15 @@ use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::dev::Dev;
 use crate::install::{Location, absolute, known_keys, open_store, postgres, surprising_files};
 use crate::migrate;
-use crate::output::print;
+use crate::output::{print, settle_lines};
+
+mod surroundings;
+
+use surroundings::{CLOSING, end_after};
 
 /// Run the server.
 ///
@@ -75,7 +74,7 @@ impl Serve {
                 config.http.listen
             );
         }
-        log(&config);
+        surroundings::log(&config)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut builder = if cores == 1 {
             tokio::runtime::Builder::new_current_thread()
@@ -83,11 +82,11 @@ impl Serve {
             tokio::runtime::Builder::new_multi_thread()
         };
         // Said here, because tokio would read TOKIO_WORKER_THREADS, and panic where that is no number.
-        builder.worker_threads(cores).enable_all().build()?.block_on(serve(
-            config,
-            dev.as_mut(),
-            self.issuer.is_none(),
-        ))
+        let runtime = builder.worker_threads(cores).enable_all().build()?;
+        let served = runtime.block_on(serve(config, dev.as_mut(), self.issuer.is_none()));
+        drop(runtime);
+        settle_lines();
+        served
     }
 
     fn resolve(&self, sources: Sources) -> Result<Config, ConfigError> {
@@ -98,24 +97,6 @@ impl Serve {
         );
         Config::resolve(&sources)
     }
-}
-
-fn log(config: &Config) {
-    let level = config.log.level.as_str().parse().unwrap_or(tracing::Level::INFO);
-    let filter = Targets::new().with_default(tracing::Level::WARN).with_targets(
-        ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
-    );
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        // Where a line cannot be written, the complaint about it cannot either, and would panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal());
-    // A second call, as in tests, keeps the first.
-    let _ = match config.log.format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-        LogFormat::Text => registry.with(lines).try_init(),
-    };
 }
 
 /// What a server has open besides its clients: the database with its readers, the log, listeners, timers.
@@ -145,6 +126,8 @@ fn raise_file_limit(config: &Config) -> u32 {
     );
     possible
 }
+
+type Stopped = tokio::sync::watch::Receiver<bool>;
 
 async fn serve(
     mut config: Config,
@@ -197,29 +180,35 @@ async fn serve(
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), live));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
-        let mut stopped = stopped.clone();
-        let router = ops_router(&app);
-        let ended = async move { drop(stopped.wait_for(|is| *is).await) };
-        tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
+        serve_operators(&app, ops, stopped);
     }
     announce(&url, seeded.as_deref(), Clock::System.now().distance(started));
     let (stopping_app, delay) = (Arc::clone(&app), app.config().http.shutdown_delay);
+    let longest = app.config().http.drain_timeout + CLOSING;
     let stopping = async move {
         first.recv(1).await;
         pause(&stopping_app, delay).await;
+        end_after(longest);
         tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
+    let hurried = surroundings::hurry(impatient.recv(2));
     tokio::select! {
         () = async {
             run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
             app.settle().await;
         } => {}
-        () = impatient.recv(2) => tracing::warn!("running requests were ended"),
+        () = hurried.notified() => tracing::warn!("running requests were ended"),
     }
     app.leave().await;
     store.close().await;
     Ok(())
+}
+
+/// Serves the operators' listeners for as long as requests are.
+fn serve_operators(app: &Arc<App>, ops: Vec<TcpListener>, mut stopped: Stopped) {
+    let ended = async move { drop(stopped.wait_for(|is| *is).await) };
+    tokio::spawn(run(Arc::clone(app), ops_router(app), ops, None, ended));
 }
 
 /// Says that this node is not ready any more, and goes on serving until others have noticed.
@@ -234,12 +223,19 @@ async fn pause(app: &App, delay: Duration) {
     }
 }
 
-/// Says that the server is ready, which it is whether or not that can be written.
+/// Says that the server is ready, which it is whether or not that can be written, and whether or not anybody
+/// reads it.
 fn announce(url: &str, seeded: Option<&str>, took: Duration) {
     let version = env!("CARGO_PKG_VERSION");
     let ready = format!("remint {version} is ready at {url} after {} ms\n", took.as_millis());
-    if let Err(error) = print(&format!("{ready}{}", seeded.unwrap_or_default())) {
-        tracing::warn!("{error:#}; the server is ready at {url} all the same");
+    let (text, url) = (format!("{ready}{}", seeded.unwrap_or_default()), url.to_owned());
+    let saying = std::thread::Builder::new().name("ready".into()).spawn(move || {
+        if let Err(error) = print(&text) {
+            tracing::warn!("{error:#}; the server is ready at {url} all the same");
+        }
+    });
+    if let Err(error) = saying {
+        tracing::warn!(%error, "no thread is left to say that the server is ready");
     }
 }
 

@@ -100,6 +100,8 @@ events! {
     HTTP_REQUEST = "http.request", Debug, [endpoint, status, outcome, cause, micros, request_id];
     /// This node works with other root keys from now on, or its key file is well again.
     KEYS_CHANGED = "keys.changed", Info, [active, known, lacks, differs];
+    /// So many lines of the log were lost before this one, because nobody read them or they could not be written.
+    LOG_DROPPED = "log.dropped", Warn, [count];
     /// A sign-in failed: `cause` is `password_wrong`, `user_unknown` or `user_disabled`, or `ended_meanwhile`,
     /// when user or client were disabled or signed out, or the password changed, while it was checked, or by a
     /// clock that was ahead.

@@ -30,6 +30,7 @@ mod jwks;
 mod key_file;
 pub mod keys;
 mod limits;
+pub mod lines;
 mod login;
 mod logout;
 mod metadata;

@@ -17,6 +17,8 @@ use prometheus_client::registry::{Registry, Unit};
 use remint_protocol::refresh::Row;
 use remint_store::{GROUP_BUCKETS, Store};
 
+use crate::lines;
+
 type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
 type Durations = Family<Labels, Histogram, fn() -> Histogram>;
@@ -171,6 +173,7 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build", "The version that runs", build);
         registry.register_collector(Box::new(StoreMetrics(store.clone())));
+        registry.register_collector(Box::new(LostLines));
         let certificate_expiry = Arc::<AtomicI64>::default();
         let shown = CertificateExpiry(Arc::clone(&certificate_expiry));
         registry.register_collector(Box::new(shown));
@@ -230,6 +233,18 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// Counts the lines of the log that nobody took.
+#[derive(Debug)]
+struct LostLines;
+
+impl Collector for LostLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counter = ConstCounter::new(lines::DROPPED.load(Ordering::Relaxed));
+        let (name, help) = ("log_lines_dropped", "Lines of the log that could not be written");
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
     }
 }
 

@@ -143,7 +143,13 @@ impl Server {
     /// Starts a server and waits until it says that it is ready. Its log goes to the end of a file.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
         let log = File::options().append(true).create(true).open(log).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.stderr(log);
+        Self::start_logged(command)
+    }
+
+    /// The same where the command says already where its log goes.
+    pub(crate) fn start_logged(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();

@@ -56,6 +56,8 @@ mod signed_in;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]
+mod stalled_log;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod streams;
