@@ -17,6 +17,7 @@ pub mod import_wso2;
 mod init;
 mod install;
 mod key;
+mod log;
 mod logout;
 mod migrate;
 mod output;

@@ -1,13 +1,10 @@
 //! Printing: JSON for scripts, aligned text for people, from the same values.
 
 use std::io::Write as _;
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use remint_protocol::time::Timestamp;
-use remint_server::lines::Lines;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -111,34 +108,8 @@ pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     number.ok_or_else(|| "write a number of digits alone, not too large".into())
 }
 
-/// The queue of a server's log, where there is one: a server waits for no reader.
-static LINES: OnceLock<Lines> = OnceLock::new();
-
-/// How long the end of a server waits for whoever reads its last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// Has standard error written by a thread of its own from now on.
-pub(crate) fn queue_lines() -> anyhow::Result<Lines> {
-    if let Some(lines) = LINES.get() {
-        return Ok(lines.clone());
-    }
-    let lines = Lines::start(|| Box::new(std::io::stderr())).context("the log has no thread")?;
-    Ok(LINES.get_or_init(|| lines).clone())
-}
-
-/// Gives a reader of the log some time for the last lines.
-pub(crate) fn settle_lines() {
-    if let Some(lines) = LINES.get() {
-        lines.settle(LAST_LINES);
-    }
-}
-
 /// Writes a line to standard error. Where that is closed or full, nobody would read a complaint either.
 pub(crate) fn note(text: &str) {
-    if let Some(mut lines) = LINES.get().cloned() {
-        let _ = lines.write_all(format!("{text}\n").as_bytes());
-        return settle_lines();
-    }
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

@@ -22,12 +22,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::dev::Dev;
 use crate::install::{Location, absolute, known_keys, open_store, postgres, surprising_files};
+use crate::log;
 use crate::migrate;
-use crate::output::{print, settle_lines};
-
-mod surroundings;
-
-use surroundings::{CLOSING, end_after};
+use crate::output::print;
 
 /// Run the server.
 ///
@@ -74,7 +71,7 @@ impl Serve {
                 config.http.listen
             );
         }
-        surroundings::log(&config)?;
+        let _lines = log::begin(&config);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut builder = if cores == 1 {
             tokio::runtime::Builder::new_current_thread()
@@ -84,8 +81,8 @@ impl Serve {
         // Said here, because tokio would read TOKIO_WORKER_THREADS, and panic where that is no number.
         let runtime = builder.worker_threads(cores).enable_all().build()?;
         let served = runtime.block_on(serve(config, dev.as_mut(), self.issuer.is_none()));
-        drop(runtime);
-        settle_lines();
+        // What still waits for a disk or a database does not hold up the end.
+        runtime.shutdown_timeout(Duration::from_secs(1));
         served
     }
 
@@ -127,8 +124,6 @@ fn raise_file_limit(config: &Config) -> u32 {
     possible
 }
 
-type Stopped = tokio::sync::watch::Receiver<bool>;
-
 async fn serve(
     mut config: Config,
     dev: Option<&mut Dev>,
@@ -159,11 +154,9 @@ async fn serve(
         // What `--dev` prints must work where it listens.
         config.server.issuer = Issuer::read(&url).unwrap_or(config.server.issuer);
     }
-    if dev.is_some() {
-        warn(&config);
-    }
     let seeded = match dev {
         Some(dev) => {
+            warn(&config);
             config.playground = Some(Dev::playground());
             Some(dev.seed(&store, &keys, &config).await?)
         }
@@ -180,36 +173,46 @@ async fn serve(
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&app), live));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     if let Some(ops) = ops {
-        serve_operators(&app, ops, stopped);
+        let mut stopped = stopped.clone();
+        let router = ops_router(&app);
+        let ended = async move { drop(stopped.wait_for(|is| *is).await) };
+        tokio::spawn(run(Arc::clone(&app), router, ops, None, ended));
     }
-    announce(&url, seeded.as_deref(), Clock::System.now().distance(started));
+    announce(url, seeded, Clock::System.now().distance(started));
     let (stopping_app, delay) = (Arc::clone(&app), app.config().http.shutdown_delay);
-    let longest = app.config().http.drain_timeout + CLOSING;
     let stopping = async move {
         first.recv(1).await;
         pause(&stopping_app, delay).await;
-        end_after(longest);
         tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
-    let hurried = surroundings::hurry(impatient.recv(2));
     tokio::select! {
         () = async {
             run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
             app.settle().await;
+            close(&app, store.clone(), CLOSING).await;
         } => {}
-        () = hurried.notified() => tracing::warn!("running requests were ended"),
+        // Also where the store is being closed already.
+        () = impatient.recv(2) => {
+            tracing::warn!("running requests were ended");
+            close(&app, store.clone(), Duration::from_secs(1)).await;
+        }
     }
-    app.leave().await;
-    store.close().await;
     Ok(())
 }
 
-/// Serves the operators' listeners for as long as requests are.
-fn serve_operators(app: &Arc<App>, ops: Vec<TcpListener>, mut stopped: Stopped) {
-    let ended = async move { drop(stopped.wait_for(|is| *is).await) };
-    tokio::spawn(run(Arc::clone(app), ops_router(app), ops, None, ended));
+async fn close(app: &App, store: Store, patience: Duration) {
+    let closed = async {
+        app.leave().await;
+        store.close().await;
+    };
+    if tokio::time::timeout(patience, closed).await.is_err() {
+        tracing::error!("the store could not be closed in time; what was answered is in it");
+    }
 }
+
+/// How long the store may take to close: a disk or a database that hangs does not hold up the end for ever.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// Says that this node is not ready any more, and goes on serving until others have noticed.
 async fn pause(app: &App, delay: Duration) {
@@ -224,19 +227,15 @@ async fn pause(app: &App, delay: Duration) {
 }
 
 /// Says that the server is ready, which it is whether or not that can be written, and whether or not anybody
-/// reads it.
-fn announce(url: &str, seeded: Option<&str>, took: Duration) {
+/// takes it.
+fn announce(url: String, seeded: Option<String>, took: Duration) {
     let version = env!("CARGO_PKG_VERSION");
     let ready = format!("remint {version} is ready at {url} after {} ms\n", took.as_millis());
-    let (text, url) = (format!("{ready}{}", seeded.unwrap_or_default()), url.to_owned());
-    let saying = std::thread::Builder::new().name("ready".into()).spawn(move || {
-        if let Err(error) = print(&text) {
+    std::thread::spawn(move || {
+        if let Err(error) = print(&format!("{ready}{}", seeded.unwrap_or_default())) {
             tracing::warn!("{error:#}; the server is ready at {url} all the same");
         }
     });
-    if let Err(error) = saying {
-        tracing::warn!(%error, "no thread is left to say that the server is ready");
-    }
 }
 
 fn warn(config: &Config) {

@@ -100,8 +100,6 @@ events! {
     HTTP_REQUEST = "http.request", Debug, [endpoint, status, outcome, cause, micros, request_id];
     /// This node works with other root keys from now on, or its key file is well again.
     KEYS_CHANGED = "keys.changed", Info, [active, known, lacks, differs];
-    /// So many lines of the log were lost before this one, because nobody read them or they could not be written.
-    LOG_DROPPED = "log.dropped", Warn, [count];
     /// A sign-in failed: `cause` is `password_wrong`, `user_unknown` or `user_disabled`, or `ended_meanwhile`,
     /// when user or client were disabled or signed out, or the password changed, while it was checked, or by a
     /// clock that was ahead.
@@ -110,6 +108,8 @@ events! {
     LOGIN_SUCCEEDED = "login.succeeded", Info, [sub, source, request_id];
     /// A password was not looked at because of wrong guesses before.
     LOGIN_THROTTLED = "login.throttled", Info, [client_id, source, request_id];
+    /// Lines of the log were lost: whoever reads it did not take those before them.
+    LOG_DROPPED = "log.dropped", Warn, [count];
     /// A client will not be told that a session is over: `outcome` is `refused` (its response), `forbidden` (no
     /// address that may be connected to), `lost` (given up) or `moot` (it does not want to be told any more),
     /// with the `cause`.
@@ -146,10 +146,16 @@ events! {
     /// older database was restored without `remint store epoch bump`.
     REFRESH_STORE_BEHIND = "refresh.store_behind", Error,
         [cause, client_id, session, generation, row_generation, source, request_id];
-    /// A 500 or 503 that is the server's fault, with its reason in `fault`.
-    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, request_id];
-    /// A request was one too many from its `source` at an `endpoint`.
-    REQUEST_LIMITED = "request.limited", Info, [endpoint, source, request_id];
+    /// A 500 or 503 that is the server's fault, with its reason in `fault`, and the rest as in `request.refused`.
+    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, status, error, cause, client_id, grant_type,
+        response_type, scope, redirect_uri, resource, source, request_id];
+    /// A request was refused, by its status or in what a client is told: one line for each. `cause` says exactly
+    /// why; `client_id` and the rest is what the request said, cut and cleaned, of a URL its origin and path.
+    /// Whether it came from that client, the cause tells.
+    REQUEST_REFUSED = "request.refused", Info, [endpoint, status, error, cause, client_id, grant_type,
+        response_type, scope, redirect_uri, resource, source, request_id];
+    /// A fault of ours ended one request, or one piece of work in the background; `place` is in the sources.
+    SERVER_PANICKED = "server.panicked", Error, [place, message];
     /// A session began: by the password grant or by the redemption of an authorization code.
     SESSION_STARTED = "session.started", Info, [client_id, sub, session, source, request_id];
     /// A user signed out, and the session of the browser is over.
@@ -173,7 +179,7 @@ events! {
     /// The salt of pairwise subject identifiers is sealed under the active root key now.
     SUBJECT_SALT_MOVED = "subject_salt.moved", Info, [root_kid];
     /// A client revoked a token; without `session` it was an access token.
-    TOKEN_REVOKED = "token.revoked", Info, [client_id, session, request_id];
+    TOKEN_REVOKED = "token.revoked", Info, [client_id, session, source, request_id];
 }
 
 #[cfg(test)]

@@ -134,7 +134,10 @@ macro_rules! causes {
 }
 
 causes! {
-    /// No bearer token, or a malformed one.
+    /// No bearer token: the answer is a challenge, and has no error (RFC 6750 §3.1).
+    AccessTokenMissing = "access_token_missing", InvalidToken,
+        "Send an access token, in the Authorization header or in the body.";
+    /// Several bearer tokens, or a malformed one.
     AccessTokenMalformed = "access_token_malformed", InvalidRequest,
         "Send the access token once, in the Authorization header or in the body.";
     /// The access token is none of ours, expired or revoked.

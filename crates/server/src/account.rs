@@ -28,7 +28,6 @@ use crate::pages::account::{
 use crate::pages::sign_out::SignedOut;
 use crate::pages::{Language, sign_in};
 use crate::refused;
-use crate::telemetry::Endpoint;
 
 /// How many sessions and applications are shown: more than a person has.
 const SHOWN: u32 = 200;
@@ -245,7 +244,8 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         let current = form.find(CURRENT).unwrap_or_default();
         let new = form.find(NEW).unwrap_or_default();
         if let Some(problem) = problem(current, new, form.find(REPEATED).unwrap_or_default()) {
-            return visit.show(None, Some(problem)).await;
+            let shown = visit.show(None, Some(problem)).await?;
+            return Ok(Failure::PasswordUnfit.shown_by(shown));
         }
         let Some(person) = &visit.browser.person else { return Ok(visit.to(sign_in::PATH)) };
         let username = person.username.as_str().to_owned();
@@ -253,21 +253,27 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
             app: visit.app,
             username: &username,
             source: visit.browser.source,
+            client: None,
             device: visit.browser.device(visit.app, visit.head, (&username, visit.now)),
             now: visit.now,
             request_id: RequestId::of(&visit.head.extensions),
         };
-        let taken = match login.take_request(Endpoint::Account) {
+        let taken = match login.take_request() {
             Ok(taken) => taken,
-            Err(wait) => return visit.show(None, Some(PasswordProblem::Wait(wait))).await,
+            Err(wait) => {
+                let shown = visit.show(None, Some(PasswordProblem::Wait(wait))).await?;
+                return Ok(Failure::TooManyRequests(wait).shown_by(shown));
+            }
         };
         let user = match login.prove(current).await {
             Ok(user) => user,
             Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
-                return visit.show(None, Some(PasswordProblem::WrongCurrent)).await;
+                let shown = visit.show(None, Some(PasswordProblem::WrongCurrent)).await?;
+                return Ok(Failure::from(reject).shown_by(shown));
             }
             Err(Failure::Throttled(wait)) => {
-                return visit.show(None, Some(PasswordProblem::Wait(wait))).await;
+                let shown = visit.show(None, Some(PasswordProblem::Wait(wait))).await?;
+                return Ok(Failure::Throttled(wait).shown_by(shown));
             }
             Err(failure) => return Err(failure),
         };
@@ -282,7 +288,12 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         // Everything that is not younger than this moment is over; the session here begins after it.
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);
         let (true, Some(user)) = (changed, user) else { return Ok(visit.to(sign_in::PATH)) };
-        tell!(PASSWORD_CHANGED, sub = %user.id, source = %login.source);
+        tell!(
+            PASSWORD_CHANGED,
+            sub = %user.id,
+            source = %login.source,
+            request_id = %login.request_id,
+        );
         let login = Login { now, ..login };
         if visit.browser.sign_in(visit.app, user, &login).await? == Outcome::Conflict {
             return Ok(visit.to(sign_in::PATH));

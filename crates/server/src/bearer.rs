@@ -40,7 +40,10 @@ fn is_b64token(text: &str) -> bool {
 /// RFC 6750 §3.1: without a token there is nothing to say but the scheme.
 pub(crate) fn challenge() -> Response {
     let value = HeaderValue::from_static("Bearer realm=\"remint\"");
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, value)]).into_response()
+    let mut response =
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, value)]).into_response();
+    response.extensions_mut().insert(Told::of(&Why::AccessTokenMissing.into()));
+    response
 }
 
 /// Tells of a refusal in the header, as RFC 6750 §3 has it, and in the body as everywhere.

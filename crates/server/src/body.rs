@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::App;
 use crate::failure::Failure;
-use crate::field;
+use crate::{field, notes};
 
 /// The largest body that is read, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -29,6 +29,7 @@ impl Received {
         refuse_other_types(&head.headers)?;
         let read = timeout(app.config.http.body_timeout, whole(body));
         let body = read.await.map_err(|_| Failure::BodyTooSlow)??;
+        notes::form(head.headers.get(header::AUTHORIZATION), &body);
         Ok(Self { head, body })
     }
 
@@ -44,7 +45,10 @@ impl Received {
         }
         let read = timeout(app.config.http.body_timeout, whole(body)).await;
         match read.map_err(|_| Failure::BodyTooSlow).flatten() {
-            Ok(body) => Ok(Self { head, body }),
+            Ok(body) => {
+                notes::form(head.headers.get(header::AUTHORIZATION), &body);
+                Ok(Self { head, body })
+            }
             Err(failure) => Err((Box::new(head), failure)),
         }
     }

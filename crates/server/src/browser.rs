@@ -32,6 +32,7 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::field;
 use crate::login::Login;
+use crate::observe::RequestId;
 use crate::pages;
 use crate::source::source;
 
@@ -53,6 +54,8 @@ pub(crate) struct Browser {
     /// Who has signed in; `None` where nobody has, or where it is over.
     pub(crate) person: Option<Person>,
     pub(crate) source: IpAddr,
+    /// Of the request at hand.
+    pub(crate) request_id: RequestId,
     user_agent: String,
     form_secret: Option<Secret>,
     cookies: Vec<Cookie<'static>>,
@@ -75,6 +78,7 @@ impl Browser {
         Ok(Self {
             person,
             source: source(&head.extensions, &head.headers, &app.config.http.trusted_proxies),
+            request_id: RequestId::of(&head.extensions),
             user_agent: cut(agent.unwrap_or_default()),
             form_secret: secret(&app.cookies.form).or_else(|| secret(FORM_BEFORE)),
             cookies,
@@ -190,7 +194,8 @@ impl Browser {
         if let Some(person) = &self.person {
             let (user, session) = (person.session.user_id, person.session.id);
             app.end_browser_session((user, session), now).await?;
-            tell!(SESSION_SIGNED_OUT, sub = %user, source = %self.source);
+            let request_id = self.request_id;
+            tell!(SESSION_SIGNED_OUT, sub = %user, source = %self.source, %request_id);
         }
         self.forget(app);
         Ok(())

@@ -11,12 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use remint_protocol::client::Client;
 use remint_protocol::client_auth::{self, Credentials, Guess};
 use remint_protocol::ends::Ends;
+use remint_protocol::family::{FamilyId, Loaded};
 use remint_protocol::guess::is_past_guessing;
 use remint_protocol::policy::Policy;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
-use remint_store::{Error, FoundClient, Store};
+use remint_store::{Error, FoundClient, KnownClient, Store};
 
 use crate::App;
 use crate::body::Received;
@@ -82,6 +83,23 @@ impl Clients {
             cache.insert(id.to_owned(), Arc::clone(&registered));
         }
         Ok(Some(registered))
+    }
+
+    /// Loads a family of a client that was found here. When anything was ended since, the client is read anew
+    /// for the next time.
+    pub(crate) async fn load_family(
+        &self,
+        id: FamilyId,
+        registered: &Registered,
+        store: &Store,
+    ) -> Result<Option<Loaded>, Error> {
+        let Registered { client, ends, .. } = registered;
+        let known = KnownClient { id: &client.id, ended: client.ended, ends: *ends };
+        if let Ok(loaded) = store.load_family_of(id, &known).await? {
+            return Ok(loaded);
+        }
+        self.cached.write().unwrap_or_else(PoisonError::into_inner).remove(client.id.as_str());
+        store.load_family(id).await
     }
 
     pub(crate) fn seen_revision(&self) -> i64 {

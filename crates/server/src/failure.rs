@@ -2,15 +2,20 @@
 //!
 //! The client sees the RFC's error code and a fixed sentence; the log sees the cause.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use remint_protocol::reject::{Code, Reject, Why};
+use remint_protocol::tell;
 use remint_protocol::token::Unopened;
 
 use crate::entropy::NoEntropy;
+use crate::notes::Shown;
+use crate::observe::RequestId;
 use crate::pages::error::Parameter;
+use crate::telemetry::Endpoint;
 
 /// Why a request was not served.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(crate) enum Failure {
     BodyBroken,
     /// A form that this browser was not given, or that lay too long.
     FormExpired,
+    /// A new password that is too short or too long, or is not repeated.
+    PasswordUnfit,
     /// Too many logins at once.
     Overloaded,
     /// Wrong guesses came before; wait.
@@ -102,6 +109,7 @@ impl Failure {
             Self::BodyTooSlow => "body_too_slow",
             Self::BodyBroken => "body_broken",
             Self::FormExpired => "form_expired",
+            Self::PasswordUnfit => "password_unfit",
             Self::Overloaded => "overloaded",
             Self::Throttled(_) => "throttled",
             Self::TooManyRequests(_) => "too_many_requests",
@@ -113,6 +121,12 @@ impl Failure {
             Self::Store(remint_store::Error::Corrupt { .. }) => "store_corrupt",
             Self::Internal(_) => "internal",
         }
+    }
+
+    /// A page that shows the failure in its own way.
+    pub(crate) fn shown_by(&self, mut page: Response) -> Response {
+        page.extensions_mut().insert(Told::of(self));
+        page
     }
 
     fn shape(&self) -> Shape {
@@ -144,6 +158,9 @@ impl Failure {
             }
             Self::BodyBroken => invalid(StatusCode::BAD_REQUEST, "The body is incomplete."),
             Self::FormExpired => invalid(StatusCode::FORBIDDEN, "The form is not valid any more."),
+            Self::PasswordUnfit => {
+                invalid(StatusCode::BAD_REQUEST, "The new password cannot be used.")
+            }
             Self::Throttled(wait) => later(
                 StatusCode::TOO_MANY_REQUESTS,
                 seconds(*wait),
@@ -196,6 +213,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Plain HTTP from elsewhere than a proxy that is trusted.
+    pub(crate) const NOT_FROM_PROXY: Self =
+        Self { error: "forbidden", cause: "not_from_proxy", fault: None };
+
     /// What is told of a failure.
     pub(crate) fn of(failure: &Failure) -> Self {
         let fault = match failure {
@@ -204,6 +225,53 @@ impl Told {
             _ => None,
         };
         Self { error: failure.shape().error, cause: failure.name(), fault }
+    }
+
+    /// What is told of an answer that says nothing but its status; `None` where that is no refusal.
+    pub(crate) fn by_status(status: StatusCode) -> Option<Self> {
+        let cause = match status {
+            status if status.as_u16() < 400 => return None,
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::FORBIDDEN => "forbidden",
+            _ => "failed",
+        };
+        Some(Self { error: cause, cause, fault: None })
+    }
+
+    /// Writes the one line of a refusal.
+    pub(crate) fn tell(
+        &self,
+        status: StatusCode,
+        shown: &Shown,
+        (endpoint, source, request_id): (Endpoint, IpAddr, RequestId),
+    ) {
+        // `tracing` wants an event's level known at compile time.
+        macro_rules! event {
+            ($event:ident $(, $fault:ident)?) => {
+                tell!(
+                    $event,
+                    $($fault,)?
+                    endpoint = endpoint.name(),
+                    status = status.as_u16(),
+                    error = self.error,
+                    cause = self.cause,
+                    client_id = shown.client_id,
+                    grant_type = shown.grant_type,
+                    response_type = shown.response_type,
+                    scope = shown.scope,
+                    redirect_uri = shown.redirect_uri,
+                    resource = shown.resource,
+                    %source,
+                    %request_id,
+                )
+            };
+        }
+        match &self.fault {
+            Some(fault) => event!(REQUEST_FAILED, fault),
+            None => event!(REQUEST_REFUSED),
+        }
     }
 }
 

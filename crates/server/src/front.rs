@@ -15,6 +15,7 @@ use tower::util::MapRequestLayer;
 
 use crate::App;
 use crate::config::{Config, Issuer, Plain, is_loopback_host};
+use crate::failure::Told;
 use crate::source::Peer;
 use crate::telemetry::Endpoint;
 
@@ -83,17 +84,22 @@ pub(crate) async fn refuse_strangers(
     }
     let text = "This server takes requests from its proxy alone, because it speaks no TLS itself. Use its public \
                 URL.\n";
-    (StatusCode::FORBIDDEN, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+    let mut response =
+        (StatusCode::FORBIDDEN, [(header::CACHE_CONTROL, "no-store")], text).into_response();
+    response.extensions_mut().insert(Told::NOT_FROM_PROXY);
+    response
 }
 
 /// Whether a browser is told to speak nothing but TLS to this host for a year (RFC 6797): not for this
 /// machine's own name, which all servers of a developer share.
 pub(crate) fn is_strict(config: &Config, headers: &HeaderMap) -> bool {
     let issuer = &config.server.issuer;
+    if !issuer.is_https() || issuer.is_loopback() {
+        return false;
+    }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
-    let asks_here = authority.is_some_and(|a| is_loopback_host(a.host().trim_matches(['[', ']'])));
-    issuer.is_https() && !issuer.is_loopback() && !asks_here
+    !authority.is_some_and(|a| is_loopback_host(a.host().trim_matches(['[', ']'])))
 }
 
 #[cfg(test)]

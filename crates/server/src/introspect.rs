@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_protocol::introspect::{self, Active};
@@ -18,7 +18,7 @@ use crate::client_auth::{Caller, authenticate};
 use crate::failure::{Failure, json};
 
 pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))
+    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {

@@ -13,11 +13,11 @@ use crate::signing::{Document, MAX_AGE};
 pub(crate) async fn jwks(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let signing = match app.signing().await {
         Ok(signing) => signing,
-        Err(why) => return app.refused(Failure::from(why)),
+        Err(why) => return Failure::from(why).into_response(),
     };
     match signing.jwks() {
         Ok(document) => answer(document, &headers),
-        Err(why) => app.refused(Failure::from(why)),
+        Err(why) => Failure::from(why).into_response(),
     }
 }
 

@@ -30,11 +30,11 @@ mod jwks;
 mod key_file;
 pub mod keys;
 mod limits;
-pub mod lines;
 mod login;
 mod logout;
 mod metadata;
 pub mod node;
+mod notes;
 mod observe;
 pub mod pages;
 pub mod passwords;
@@ -55,6 +55,8 @@ mod token;
 mod userinfo;
 mod watch;
 pub mod whole_file;
+
+pub use telemetry::LOG_LINES_DROPPED;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -225,11 +227,6 @@ impl App {
     /// How the first token of a session is sealed.
     async fn seal(&self) -> Result<Seal, remint_store::Error> {
         Ok(Seal { kid: self.keys().active(), epoch: self.store.epoch().await? })
-    }
-
-    fn refused(&self, failure: Failure) -> Response {
-        self.metrics.reject(failure.name());
-        failure.into_response()
     }
 }
 

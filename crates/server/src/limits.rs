@@ -15,7 +15,6 @@ use remint_protocol::client::ClientId;
 use remint_protocol::client_auth;
 use remint_protocol::form::Form;
 use remint_protocol::guess::{BucketKey, Guesses, Limit, request_buckets};
-use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token;
 
@@ -24,11 +23,9 @@ use crate::body::Received;
 use crate::browser::Browser;
 use crate::config::Limits as Settings;
 use crate::failure::Failure;
-use crate::observe::RequestId;
 use crate::recent::Recent;
 use crate::refused;
 use crate::source::source;
-use crate::telemetry::Endpoint;
 
 /// The most buckets of one endpoint that are remembered.
 const MOST: usize = 10_000;
@@ -120,16 +117,6 @@ impl Counted<'_> {
     }
 }
 
-/// A request that is one too many.
-pub(crate) fn refuse(
-    endpoint: Endpoint,
-    (source, request_id): (IpAddr, RequestId),
-    wait: Duration,
-) -> Failure {
-    tell!(REQUEST_LIMITED, ?endpoint, %source, %request_id);
-    Failure::TooManyRequests(wait)
-}
-
 /// Whether a request without room at its source refreshes a token that was issued here: it goes by the
 /// token's own session then, whatever others do at that address.
 pub(crate) fn take_refresh<'a>(
@@ -167,10 +154,7 @@ pub(crate) async fn authorize(
     let taken = own.map_or(Err(wait), |own| app.limits.authorize.take_own(own, now).map(drop));
     match taken {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
-        Err(wait) => {
-            let whose = (source, RequestId::of(&head.extensions));
-            refused::page(&app, &head, &refuse(Endpoint::Authorize, whose, wait))
-        }
+        Err(wait) => refused::page(&app, &head, &Failure::TooManyRequests(wait)),
     }
 }
 

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use remint_protocol::client::ClientId;
 use remint_protocol::guess::{
     Bucket, BucketKey, DeviceId, Guesses, PasswordBuckets, TRUST_FOR, password_wait,
 };
@@ -23,16 +24,17 @@ use tokio::sync::Notify;
 
 use crate::App;
 use crate::failure::Failure;
-use crate::limits::{Counted, refuse};
+use crate::limits::Counted;
 use crate::observe::RequestId;
 use crate::passwords::{Checked, PasswordError, Waiting, Who};
-use crate::telemetry::Endpoint;
 
 /// Somebody who says who they are.
 pub(crate) struct Login<'a> {
     pub(crate) app: &'a App,
     pub(crate) username: &'a str,
     pub(crate) source: IpAddr,
+    /// The client that it is for, where it is for one.
+    pub(crate) client: Option<&'a ClientId>,
     /// The mark of an earlier sign-in to this account at this browser.
     pub(crate) device: Option<DeviceId>,
     pub(crate) now: Timestamp,
@@ -51,14 +53,9 @@ impl Login<'_> {
         let taken = self.take(counting).await?;
         let checked = self.check(waiting, password).await;
         match &checked {
-            Err(Failure::Reject(reject)) => {
+            Err(Failure::Reject(_)) => {
                 // Before the answer, which tells that it was wrong.
                 taken.keep(app, self.now).await?;
-                tell!(LOGIN_FAILED,
-                    cause = reject.why.name(),
-                    source = %self.source,
-                    request_id = %self.request_id,
-                );
             }
             Ok(_) => taken.give_back(app, Some(buckets.own().key())).await,
             // Not judged at all.
@@ -68,15 +65,11 @@ impl Login<'_> {
     }
 
     /// Counts the form of a page among the requests of its source; of who is known, among their own.
-    pub(crate) fn take_request(&self, endpoint: Endpoint) -> Result<Counted<'_>, Duration> {
+    pub(crate) fn take_request(&self) -> Result<Counted<'_>, Duration> {
         let counts = &self.app.limits.sign_in;
         let taken = counts.take(self.source, self.now);
-        let taken = taken.or_else(|wait| {
+        taken.or_else(|wait| {
             self.device.map_or(Err(wait), |device| counts.take_own(device.0, self.now))
-        });
-        taken.inspect_err(|wait| {
-            let limited = refuse(endpoint, (self.source, self.request_id), *wait);
-            self.app.metrics.reject(limited.name());
         })
     }
 
@@ -87,7 +80,7 @@ impl Login<'_> {
             Some(name) => app.store.find_user(&name).await?,
             None => None,
         };
-        let stored = user.as_ref().map(|u| u.password_hash.clone());
+        let (id, stored) = user.as_ref().map(|u| (u.id, u.password_hash.clone())).unzip();
         let (_turn, checked) = turn.check(password.into(), stored).await?;
         let why = match (checked, user) {
             (Checked::Right(rehashed), Some(user)) if user.disabled_at.is_none() => {
@@ -101,6 +94,14 @@ impl Login<'_> {
             (_, None) => Why::UserUnknown,
             (Checked::Wrong, Some(_)) => Why::PasswordWrong,
         };
+        tell!(
+            LOGIN_FAILED,
+            cause = why.name(),
+            client_id = self.client.map(display),
+            sub = id.map(display),
+            source = %self.source,
+            request_id = %self.request_id,
+        );
         Err(why.into())
     }
 
@@ -164,6 +165,7 @@ impl Login<'_> {
 
     fn throttled(&self, wait: Duration) -> Failure {
         tell!(LOGIN_THROTTLED,
+            client_id = self.client.map(display),
             source = %self.source,
             request_id = %self.request_id,
         );

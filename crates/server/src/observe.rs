@@ -1,6 +1,5 @@
 //! What happens around every request: an id, a count, a time, and headers that all answers have.
 
-use remint_protocol::tell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,14 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use axum::extract::{Request, State};
-use axum::http::{Extensions, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use remint_protocol::tell;
 
 use crate::clock::stopwatch;
 use crate::failure::Told;
+use crate::source::source;
 use crate::telemetry::Endpoint;
-use crate::{App, front};
+use crate::{App, front, notes};
 
 /// Names a request in its answer's `X-Request-Id` and in every log line about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,21 +81,19 @@ pub(crate) async fn observe(
     request.extensions_mut().insert(id);
     let endpoint = Endpoint::of(request.uri().path());
     let is_strict = front::is_strict(&app.config, request.headers());
-    let mut response = next.run(request).await;
-    let told = response.extensions().get::<Told>();
-    if let Some(fault) = told.and_then(|told| told.fault.as_ref()) {
-        tell!(REQUEST_FAILED, fault, endpoint = ?endpoint, request_id = %id);
+    let source = source(request.extensions(), request.headers(), &app.config.http.trusted_proxies);
+    let (mut response, notes) = notes::noting(next.run(request)).await;
+    let told = response.extensions_mut().remove::<Told>();
+    let told = told.or_else(|| Told::by_status(response.status()));
+    if let Some(told) = &told {
+        app.metrics.reject(told.cause);
+        told.tell(response.status(), &notes.shown(), (endpoint, source, id));
     }
-    let cause = told.map_or("", |told| told.cause);
-    let outcome = match told {
-        Some(told) => told.error,
-        None if is_ok(response.status()) => "ok",
-        None => by_status(response.status()),
-    };
+    let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
     let took = started.elapsed();
     app.metrics.request(endpoint, outcome, took);
     tell!(HTTP_REQUEST,
-        endpoint = ?endpoint,
+        endpoint = endpoint.name(),
         status = response.status().as_u16(),
         outcome,
         cause,
@@ -111,20 +110,6 @@ pub(crate) async fn observe(
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
-}
-
-/// A client that has the newest answer already is served as well.
-fn is_ok(status: StatusCode) -> bool {
-    status.is_success() || status == StatusCode::NOT_MODIFIED
-}
-
-const fn by_status(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-        _ => "failed",
-    }
 }
 
 #[cfg(test)]

@@ -11,19 +11,16 @@ use remint_protocol::form::Form;
 use remint_protocol::reject::Why;
 
 use crate::App;
-use crate::failure::{Failure, Told};
+use crate::failure::Failure;
 use crate::observe::RequestId;
 use crate::pages::Language;
 use crate::pages::error::{ErrorPage, Fault, Parameter, Trouble};
 
 /// The page that says so.
 pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
-    app.metrics.reject(failure.name());
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: trouble(failure), request_id };
-    let mut response = app.pages.answer(Language::of_request(head), &page);
-    response.extensions_mut().insert(Told::of(failure));
-    response
+    failure.shown_by(app.pages.answer(Language::of_request(head), &page))
 }
 
 /// What there is at an address where there is nothing: a page for people, nothing for programs.
@@ -51,7 +48,10 @@ const fn trouble(failure: &Failure) -> Trouble {
     match failure {
         Failure::Reject(reject) => of_cause(reject.why),
         Failure::Repeated(parameter) => Trouble::Request(*parameter, Fault::Repeated),
-        Failure::BodyTooLarge | Failure::BodyTooSlow | Failure::BodyBroken => Trouble::Unreadable,
+        Failure::BodyTooLarge
+        | Failure::BodyTooSlow
+        | Failure::BodyBroken
+        | Failure::PasswordUnfit => Trouble::Unreadable,
         Failure::FormExpired => Trouble::Forbidden,
         Failure::Throttled(wait) => Trouble::TooMany(*wait),
         Failure::TooManyRequests(wait) => Trouble::TooManyRequests(*wait),

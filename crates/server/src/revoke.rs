@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::reject::Why;
 use remint_protocol::revoke::{self, Revocation};
@@ -20,7 +20,7 @@ use crate::introspect::open_refresh;
 use crate::observe::RequestId;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))
+    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
@@ -61,6 +61,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
                 }
                 Revocation::Access { family: None, .. } => String::new(),
             },
+            source = %caller.source,
             request_id = %RequestId::of(&received.head.extensions),
         );
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -17,7 +17,8 @@ use prometheus_client::registry::{Registry, Unit};
 use remint_protocol::refresh::Row;
 use remint_store::{GROUP_BUCKETS, Store};
 
-use crate::lines;
+/// How many lines of the log were dropped, because nobody took those before them.
+pub static LOG_LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
@@ -56,7 +57,7 @@ impl Endpoint {
         Self::Userinfo,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Assets => "assets",
@@ -173,7 +174,6 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build", "The version that runs", build);
         registry.register_collector(Box::new(StoreMetrics(store.clone())));
-        registry.register_collector(Box::new(LostLines));
         let certificate_expiry = Arc::<AtomicI64>::default();
         let shown = CertificateExpiry(Arc::clone(&certificate_expiry));
         registry.register_collector(Box::new(shown));
@@ -236,18 +236,6 @@ impl Metrics {
     }
 }
 
-/// Counts the lines of the log that nobody took.
-#[derive(Debug)]
-struct LostLines;
-
-impl Collector for LostLines {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let counter = ConstCounter::new(lines::DROPPED.load(Ordering::Relaxed));
-        let (name, help) = ("log_lines_dropped", "Lines of the log that could not be written");
-        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
-    }
-}
-
 /// Tells when the certificate expires, where there is one.
 #[derive(Debug)]
 struct CertificateExpiry(Arc<AtomicI64>);
@@ -267,7 +255,7 @@ impl Collector for CertificateExpiry {
     }
 }
 
-/// Reads the store's own counters when somebody asks.
+/// Reads the counters of the store and of the log when somebody asks.
 struct StoreMetrics(Store);
 
 impl fmt::Debug for StoreMetrics {
@@ -279,7 +267,7 @@ impl fmt::Debug for StoreMetrics {
 impl Collector for StoreMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let stats = self.0.stats();
-        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let queued = self.0.queued().unwrap_or_default();
         let queued = ConstGauge::new(i64::try_from(queued).unwrap_or(i64::MAX));
         let (name, help) = ("store_queued", "Writes that wait for their commit");
@@ -293,6 +281,11 @@ impl Collector for StoreMetrics {
             ),
             ("store_commit_failures", "Commits that failed", load(&stats.failures)),
             ("store_connects", "Connections made to PostgreSQL", load(&stats.connects)),
+            (
+                "log_lines_dropped",
+                "Lines of the log that were dropped, because nobody took those before them",
+                load(&LOG_LINES_DROPPED),
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);

@@ -30,10 +30,7 @@ pub(crate) async fn userinfo(State(app): State<Arc<App>>, request: Request) -> R
         let (head, _) = request.into_parts();
         answer(&app, &head, &Form::default()).await
     };
-    answered.unwrap_or_else(|failure| {
-        app.metrics.reject(failure.name());
-        bearer::refuse(failure)
-    })
+    answered.unwrap_or_else(bearer::refuse)
 }
 
 /// §5.3.1 allows a POST whose token stands in the header, and which has nothing to say beside it.

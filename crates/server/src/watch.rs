@@ -1,9 +1,9 @@
 //! Seeing what changes elsewhere: registrations, root keys, the key file.
 
-use remint_protocol::tell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use remint_protocol::tell;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{App, keys, node, signing, subject};

@@ -218,7 +218,7 @@ impl Store {
     /// [`Error`].
     pub async fn delete_client(&self, id: &ClientId) -> Result<Outcome, Error> {
         let delete = Write::one(&DELETE, vec![id.as_str().into()]);
-        let outcome = self.commit(vec![delete, raise_revision()]).await?;
+        let outcome = self.commit(vec![raise_ends(), delete, raise_revision()]).await?;
         if outcome == Outcome::Done {
             self.delete_families_of_client(id).await?;
             self.delete_consents_of_client(id).await?;

@@ -3,7 +3,7 @@
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::ClientId;
 use remint_protocol::code::Standing;
-use remint_protocol::ends::Ends;
+use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::family::{Family, FamilyId, Loaded, Origin, RevokeReason, Rotation};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -16,15 +16,29 @@ use crate::row::{Columns, Row, Value};
 use crate::users::Proven;
 use crate::{Error, Store, browser_sessions, consents, users};
 
-/// The epoch is of the same moment as the row.
+/// The row and the standing of its user. What is appended is of the same moment.
 macro_rules! columns {
-    () => {
-        "f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
-         f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
-         f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
-         f.session_id, f.offline, f.acr, f.amr, f.claims, f.born, f.proven, \
-         u.not_before, u.ended, u.disabled_at, c.not_before, c.ended, \
-         (SELECT value FROM meta WHERE name = 'epoch')"
+    ($($more:literal),*) => {
+        concat!(
+            "f.id, f.secret_hash, f.client_id, f.user_id, f.scope, f.resources, f.auth_time, \
+             f.created_at, f.max_expires_at, f.generation, f.grace_floor, f.epoch, f.kid, \
+             f.rotated_at, f.expires_at, f.confirmed, f.revoked_at, f.revoke_reason, \
+             f.session_id, f.offline, f.acr, f.amr, f.claims, f.born, f.proven, \
+             u.not_before, u.ended, u.disabled_at"
+            $(, ", ", $more)*
+        )
+    };
+}
+
+/// With the standing of its client and the epoch.
+macro_rules! with_client {
+    ($($more:literal),*) => {
+        columns!(
+            "c.not_before",
+            "c.ended",
+            "(SELECT value FROM meta WHERE name = 'epoch')"
+            $(, $more)*
+        )
     };
 }
 
@@ -32,7 +46,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT ",
-            columns!(),
+            with_client!(),
             " FROM families f LEFT JOIN users u ON u.id = f.user_id \
              LEFT JOIN clients c ON c.id = f.client_id ",
             $rest
@@ -47,10 +61,23 @@ pub use listing::{Filter, Page};
 
 const LOAD: Statement = Statement::new(select!("WHERE f.id = ?1")).with_set(concat!(
     "SELECT ",
-    columns!(),
-    ", v.n FROM unnest($1::bytea[]) WITH ORDINALITY AS v (id, n) \
+    with_client!("v.n"),
+    " FROM unnest($1::bytea[]) WITH ORDINALITY AS v (id, n) \
      JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id \
      LEFT JOIN clients c ON c.id = f.client_id"
+));
+
+/// Without its client, which is wide and known already; the epoch is in the number of ends.
+const LOAD_OF_KNOWN_CLIENT: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!("(SELECT value FROM meta WHERE name = 'ends')"),
+    " FROM families f LEFT JOIN users u ON u.id = f.user_id WHERE f.id = ?1"
+))
+.with_set(concat!(
+    "SELECT ",
+    columns!("(SELECT value FROM meta WHERE name = 'ends')", "v.n"),
+    " FROM unnest($1::bytea[]) WITH ORDINALITY AS v (id, n) \
+     JOIN families f ON f.id = v.id LEFT JOIN users u ON u.id = f.user_id"
 ));
 
 /// Guarded by the ends that were counted when the user proved who they are and when they authorized it, not by
@@ -145,6 +172,7 @@ const DELETE_EXPIRED: Statement = Statement::new(
 #[cfg(test)]
 pub(crate) const HOT: &[&Statement] = &[
     &LOAD,
+    &LOAD_OF_KNOWN_CLIENT,
     &LOAD_CODE_STANDING,
     &INSERT,
     &ROTATE,
@@ -162,13 +190,51 @@ pub(crate) const HOT: &[&Statement] = &[
     &DELETE_EXPIRED,
 ];
 
+/// A client as it was read when so many ends were counted.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownClient<'a> {
+    /// The client.
+    pub id: &'a ClientId,
+    /// The last end of all its sessions.
+    pub ended: LastEnd,
+    /// How many ends were counted when that was read.
+    pub ends: Ends,
+}
+
+/// Something was ended since the client was read, or the family is another client's: both are to be read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outdated;
+
 impl Store {
-    /// Loads a family and the standing of its user: one primary-key read.
+    /// Loads a family and the standing of its user and its client: one primary-key read.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn load_family(&self, id: FamilyId) -> Result<Option<Loaded>, Error> {
         self.read_one(&LOAD, &[id.0.into()]).await?.map(loaded).transpose()
+    }
+
+    /// Loads a family of a client that is known, and the standing of its user: one primary-key read, which
+    /// does not read the client again.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn load_family_of(
+        &self,
+        id: FamilyId,
+        client: &KnownClient<'_>,
+    ) -> Result<Result<Option<Loaded>, Outdated>, Error> {
+        let Some(row) = self.read_one(&LOAD_OF_KNOWN_CLIENT, &[id.0.into()]).await? else {
+            return Ok(Ok(None));
+        };
+        let mut c = Columns::new("families", row);
+        let (family, user) = family_and_user(&mut c)?;
+        let ends: Ends = c.take("ends")?;
+        if ends != client.ends || family.client_id != *client.id {
+            return Ok(Err(Outdated));
+        }
+        let (client, epoch) = (Some(client.ended), ends.epoch());
+        Ok(Ok(Some(Loaded { family, user, client, epoch })))
     }
 
     /// Begins a family that is authorized by the request at hand, unless there is one of its id, or its user or
@@ -373,6 +439,11 @@ fn start(after: Option<FamilyId>) -> Value {
 
 fn loaded(row: Row) -> Result<Loaded, Error> {
     let mut c = Columns::new("families", row);
+    let (family, user) = family_and_user(&mut c)?;
+    Ok(Loaded { family, user, client: users::last_end(&mut c)?, epoch: c.take("epoch")? })
+}
+
+fn family_and_user(c: &mut Columns) -> Result<(Family, Option<UserStanding>), Error> {
     let mut family = Family {
         id: FamilyId(c.take("id")?),
         secret_hash: SecretHash(c.take("secret_hash")?),
@@ -393,7 +464,7 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         rotated_at: c.take("rotated_at")?,
         expires_at: c.take("expires_at")?,
         confirmed: c.take("confirmed")?,
-        revoked: revoked(&mut c)?,
+        revoked: revoked(c)?,
     };
     family.origin = Origin {
         session: c.take::<Option<_>>("session_id")?.map(BrowserSessionId),
@@ -403,10 +474,10 @@ fn loaded(row: Row) -> Result<Loaded, Error> {
         claims: c.take("claims")?,
     };
     (family.born, family.proven) = (c.take("born")?, c.take("proven")?);
-    let ended = users::last_end(&mut c)?;
+    let ended = users::last_end(c)?;
     let disabled_at: Option<Timestamp> = c.take("disabled_at")?;
     let user = ended.map(|ended| UserStanding { enabled: disabled_at.is_none(), ended });
-    Ok(Loaded { family, user, client: users::last_end(&mut c)?, epoch: c.take("epoch")? })
+    Ok((family, user))
 }
 
 fn revoked(c: &mut Columns) -> Result<Option<(Timestamp, RevokeReason)>, Error> {

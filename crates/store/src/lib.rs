@@ -37,7 +37,7 @@ pub use batch::Outcome;
 pub use browser_sessions::Visitor;
 pub use clients::FoundClient;
 pub use copy::{Copied, CopyError, Progress, Side};
-pub use families::{Filter, Page};
+pub use families::{Filter, KnownClient, Outdated, Page};
 pub use keys::StoredKey;
 pub use migrate::{MigrateError, Migration};
 pub use nodes::{Node, NodeId};

@@ -1,7 +1,7 @@
 //! Certificates that cannot work, and those that surprise; files that are renewed while the server runs.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ use rcgen::{
 };
 
 use crate::certificate::is_trusted_as;
-use crate::home::{Home, eventually, run};
+use crate::home::{Home, eventually, free_address, run};
 
 const HOST: &str = "id.example.com";
 
@@ -351,10 +351,6 @@ fn a_self_signed_certificate_of_another_host_says_how_to_get_a_new_one() {
     assert!(text.contains(sentence), "{text}");
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// When the certificate expires, as the metrics have it.
 fn expiry(ops: SocketAddr) -> Option<i64> {
     let mut answer = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
@@ -378,7 +374,7 @@ const IN_2041: i64 = 2_240_611_200;
 #[test]
 fn renewed_files_are_taken_without_a_signal_and_a_broken_pair_is_told_once() {
     let home = Home::new();
-    let ops = free();
+    let ops = free_address();
     home.set("ops.listen", &format!("\"{ops}\""));
     home.set("http.plain", "false");
     home.set("http.certificate", "\"tls.crt\"");

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,6 +15,11 @@ use tempfile::TempDir;
 
 use crate::support::{CREATE_ALICE, CREATE_SHOP, REMINT, bare};
 pub(crate) use crate::support::{PASSWORD, Ran, SECRET, eventually, remint, run};
+
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
 
 /// An installation made by `remint init`.
 pub(crate) struct Home {
@@ -143,13 +149,7 @@ impl Server {
     /// Starts a server and waits until it says that it is ready. Its log goes to the end of a file.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
         let log = File::options().append(true).create(true).open(log).unwrap();
-        command.stderr(log);
-        Self::start_logged(command)
-    }
-
-    /// The same where the command says already where its log goes.
-    pub(crate) fn start_logged(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();

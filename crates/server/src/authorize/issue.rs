@@ -121,6 +121,7 @@ impl Authorization {
             sub = %person.session.user_id,
             response_type = %self.request.response_type,
             source = %browser.source,
+            request_id = %browser.request_id,
         );
     }
 }

@@ -27,8 +27,9 @@ use crate::body::Received;
 use crate::browser::Browser;
 use crate::client_auth::Registered;
 use crate::failure::Failure;
+use crate::failure::Told;
 use crate::pages::{self, FLOW};
-use crate::refused;
+use crate::{notes, refused};
 
 pub(crate) use answer::{RESERVED, see_other};
 pub(crate) use consent::{answer_consent, show_consent};
@@ -78,6 +79,7 @@ impl Authorization {
         Interaction { request: raw, since, proof }: Interaction,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
+        notes::authorize(&raw);
         let form = refused::form(&raw)?;
         let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
         let registered = app.clients.find(id, &app.store, &app.policy).await?;
@@ -250,13 +252,8 @@ impl App {
         match refusal {
             Refusal::Page(failure) => refused::page(self, head, &failure),
             Refusal::Client(target, reject) => {
-                self.metrics.reject(reject.why.name());
                 let mut response = answer::refuse(self, head, &target, reject);
-                response.extensions_mut().insert(crate::failure::Told {
-                    error: reject.code.as_str(),
-                    cause: reject.why.name(),
-                    fault: None,
-                });
+                response.extensions_mut().insert(Told::of(&reject.into()));
                 response
             }
         }

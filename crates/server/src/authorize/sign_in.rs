@@ -6,6 +6,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use remint_protocol::authorize::Step;
+use remint_protocol::client::ClientId;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::Proof;
 use remint_protocol::reject::Code;
@@ -22,7 +23,6 @@ use crate::observe::RequestId;
 use crate::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
 use crate::pages::{self, Language, Source};
 use crate::refused;
-use crate::telemetry::Endpoint;
 
 /// The longest user name that is shown again.
 const HINT_MAX: usize = 255;
@@ -42,6 +42,11 @@ impl Purpose {
             return Ok(Self::Account);
         }
         Ok(Self::Request(Box::new(resume(app, parameters).await?)))
+    }
+
+    fn client(&self) -> Option<&ClientId> {
+        let Self::Request(authorization) = self else { return None };
+        Some(&authorization.client().id)
     }
 
     fn page(&self, app: &App) -> Result<SignIn, Failure> {
@@ -134,42 +139,55 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     let mut browser = Browser::read(app, head, now).await?;
     let form = received.form()?;
     let username = form.find(USERNAME).unwrap_or_default();
-    let again = |browser: &mut Browser, notice| -> Result<Response, Refusal> {
+    let again = |browser: &mut Browser, notice, failure: &Failure| -> Result<Response, Refusal> {
         let page = SignIn {
             csrf: browser.csrf(app)?,
             username: username.get(..HINT_MAX.min(username.len())).unwrap_or_default().to_owned(),
             notice: Some(notice),
             ..purpose.page(app)?
         };
-        Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
+        Ok(failure.shown_by(browser.dress(app.pages.answer(purpose.language(head), &page))))
     };
     let login = Login {
         app,
         username,
         source: browser.source,
+        client: purpose.client(),
         device: browser.device(app, head, (username, now)),
         now,
         request_id: RequestId::of(&head.extensions),
     };
-    let taken = match login.take_request(Endpoint::Authorize) {
+    let taken = match login.take_request() {
         Ok(taken) => taken,
-        Err(wait) => return again(&mut browser, Notice::Wait(wait)),
+        Err(wait) => {
+            return again(&mut browser, Notice::Wait(wait), &Failure::TooManyRequests(wait));
+        }
     };
     if !browser.is_ours(app, &form) {
-        return again(&mut browser, Notice::Expired);
+        return again(&mut browser, Notice::Expired, &Failure::FormExpired);
     }
     let user = match login.prove(form.find(PASSWORD).unwrap_or_default()).await {
         Ok(user) => user,
         Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
-            return again(&mut browser, Notice::WrongCredentials);
+            return again(&mut browser, Notice::WrongCredentials, &reject.into());
         }
-        Err(Failure::Throttled(wait)) => return again(&mut browser, Notice::Wait(wait)),
+        Err(failure @ Failure::Throttled(wait)) => {
+            return again(&mut browser, Notice::Wait(wait), &failure);
+        }
         Err(failure) => return Err(failure.into()),
     };
     let id = user.id;
     if browser.sign_in(app, user, &login).await? == Outcome::Conflict {
         // The account ended while its password was checked, or two forms were sent at once.
-        return again(&mut browser, Notice::SessionEnded);
+        tell!(
+            LOGIN_FAILED,
+            cause = "ended_meanwhile",
+            client_id = login.client.map(display),
+            sub = %id,
+            source = %browser.source,
+            request_id = %login.request_id,
+        );
+        return again(&mut browser, Notice::SessionEnded, &Failure::Contended);
     }
     tell!(LOGIN_SUCCEEDED,
         sub = %id,

@@ -36,13 +36,27 @@ enum Phase {
     Busy,
     /// Nothing is asked.
     Idle,
+    /// There is an answer, and nothing of it was taken yet.
+    Answered,
+}
+
+impl Phase {
+    const fn of(state: u64) -> Self {
+        match state & 3 {
+            0 => Self::Head,
+            1 => Self::Busy,
+            2 => Self::Idle,
+            _ => Self::Answered,
+        }
+    }
 }
 
 /// The phase of a connection, and since when.
 #[derive(Debug)]
 pub(super) struct Pace {
     began: std::time::Instant,
-    /// Milliseconds since the beginning, times four, and the phase.
+    /// Milliseconds since the beginning, times four, and the phase. The time counts where somebody waits for
+    /// the client alone: the clock is not read for the rest.
     state: AtomicU64,
 }
 
@@ -56,31 +70,33 @@ impl Pace {
 
     /// A whole head has been read.
     pub(super) fn is_asked(&self) {
-        self.enter(Phase::Busy);
+        self.state.store(Phase::Busy as u64, Ordering::Relaxed);
     }
 
     /// The answer is on its way.
     pub(super) fn is_answered(&self) {
-        self.enter(Phase::Idle);
+        self.state.store(Phase::Answered as u64, Ordering::Relaxed);
     }
 
     fn enter(&self, phase: Phase) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
-        self.state.store((millis << 2) | phase as u64, Ordering::Relaxed);
+        self.state.store(self.now(phase), Ordering::Relaxed);
     }
 
-    fn is_idle(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & 3 == Phase::Idle as u64
+    fn now(&self, phase: Phase) -> u64 {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        (millis << 2) | phase as u64
     }
 
     fn phase(&self) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
-        let phase = match state & 3 {
-            0 => Phase::Head,
-            1 => Phase::Busy,
-            _ => Phase::Idle,
-        };
-        (phase, self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
+        (Phase::of(state), self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
+    }
+
+    /// An answer of which nothing is taken is idleness from when it is first looked at.
+    fn wait_for_taking(&self) {
+        let (answered, idle) = (Phase::Answered as u64, self.now(Phase::Idle));
+        // Otherwise something moved meanwhile.
+        let _ = self.state.compare_exchange(answered, idle, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Resolves when a time is over. Where connections are scarce, idle ones get the shorter time.
@@ -102,6 +118,10 @@ impl Pace {
                 }
                 // Whatever begins from now on has at least this long.
                 Phase::Busy => shortest,
+                Phase::Answered => {
+                    self.wait_for_taking();
+                    shortest
+                }
                 Phase::Head => limits.head.saturating_sub(passed).min(shortest),
                 Phase::Idle if passed < shortest => shortest.saturating_sub(passed),
                 Phase::Idle => limits.idle.saturating_sub(passed).min(shortest).min(AGAIN),
@@ -124,7 +144,8 @@ impl<S> Paced<S> {
 
     /// Bytes after an answer begin the next head; an answer that is still being taken is no idleness.
     fn moved(&self, phase: Phase) {
-        if self.pace.is_idle() {
+        let now = Phase::of(self.pace.state.load(Ordering::Relaxed));
+        if matches!(now, Phase::Idle | Phase::Answered) {
             self.pace.enter(phase);
         }
     }

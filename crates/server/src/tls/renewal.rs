@@ -1,12 +1,12 @@
 //! The certificate in use, and its renewal: files that change are read again without a signal. A pair that does
 //! not work changes nothing, and is told once.
 
-use remint_protocol::tell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remint_protocol::tell;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{TlsError, judge, read};

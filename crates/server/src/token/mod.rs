@@ -8,7 +8,7 @@ mod refresh;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use remint_protocol::client::GrantType;
 use remint_protocol::family::Family;
 use remint_protocol::form::Form;
@@ -26,7 +26,6 @@ use crate::failure::{Failure, json};
 use crate::limits;
 use crate::observe::RequestId;
 use crate::source::source;
-use crate::telemetry::Endpoint;
 
 /// One authenticated token request.
 struct TokenRequest<'a> {
@@ -88,7 +87,7 @@ impl TokenResponse {
 }
 
 pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(|failure| app.refused(failure))
+    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
@@ -97,16 +96,16 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let source = source(request.extensions(), headers, &app.config.http.trusted_proxies);
     let request_id = RequestId::of(request.extensions());
     let taken = app.limits.token.take(source, now);
-    let limited = |wait| limits::refuse(Endpoint::Token, (source, request_id), wait);
     let received = match (Received::read(app, request).await, &taken) {
         (Ok(received), _) => received,
         (Err(failure), Ok(_)) => return Err(failure),
-        (Err(_), Err(wait)) => return Err(limited(*wait)),
+        (Err(_), Err(wait)) => return Err(Failure::TooManyRequests(*wait)),
     };
     let form = received.form()?;
     let taken = match taken {
         Ok(taken) => taken,
-        Err(wait) => limits::take_refresh(app, (&received, &form), now, wait).map_err(limited)?,
+        Err(wait) => limits::take_refresh(app, (&received, &form), now, wait)
+            .map_err(Failure::TooManyRequests)?,
     };
     let caller = authenticate(app, &received, &form, now).await?;
     let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };

@@ -23,7 +23,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let extent = password::extent(client, scope.as_ref(), resources.as_ref())?;
     let (username, password) = password::credentials(request.form)?;
     let source = request.caller.source;
-    let login = Login { app, username, source, device: None, now, request_id: request.request_id };
+    let (client_id, request_id) = (Some(&client.id), request.request_id);
+    let login = Login { app, username, source, client: client_id, device: None, now, request_id };
     let user = login.prove(password).await?;
 
     let fresh = entropy::family()?;

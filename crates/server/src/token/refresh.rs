@@ -27,7 +27,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let presented = open(request, text)?;
     let asked = Request { token: &presented, scope, resources };
     for _ in 0..ATTEMPTS {
-        let loaded = app.store.load_family(presented.family).await?;
+        let registered = &request.caller.registered;
+        let loaded = app.clients.load_family(presented.family, registered, &app.store).await?;
         let (client, policy) = (request.caller.client(), request.caller.policy());
         let decision = refresh::decide(
             &asked,

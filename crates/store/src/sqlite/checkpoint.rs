@@ -48,7 +48,7 @@ impl Checkpoint {
                 }
                 let are_there = files.check(|| rescue(&db)).is_ok();
                 match start {
-                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    Err(mpsc::RecvTimeoutError::Timeout) => files.settle(),
                     Err(mpsc::RecvTimeoutError::Disconnected) => {
                         if !are_there {
                             leave_others_alone(&db);

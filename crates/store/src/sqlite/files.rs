@@ -6,12 +6,13 @@
 //! no file of a database that may be open is ever opened here: a new one is made by `O_EXCL`, which gives no
 //! descriptor of one that is there, and all others are asked about by `stat`.
 
-use remint_protocol::tell;
-use std::fs::{Metadata, OpenOptions, canonicalize, metadata};
+use std::fs::{Metadata, OpenOptions, canonicalize, metadata, symlink_metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use remint_protocol::tell;
 
 use crate::Error;
 
@@ -68,6 +69,10 @@ pub(super) struct Files {
     database: (PathBuf, Identity),
     /// The write-ahead log and its index.
     beside: [(PathBuf, Identity); 2],
+    /// Where all three are; `None` where a link leads to them.
+    directory: Option<PathBuf>,
+    /// How the directory was when all was well.
+    settled: Mutex<Option<Settled>>,
     /// What was seen first. Nothing is answered from then on.
     changed: OnceLock<Change>,
     /// Set once that was dealt with.
@@ -79,10 +84,13 @@ impl Files {
     pub(super) fn of(database: &Path) -> std::io::Result<Self> {
         // The engine follows symbolic links before it looks for what is beside a file.
         let real = canonicalize(database)?;
+        let is_link = symlink_metadata(database)?.is_symlink();
         let identified = |file: PathBuf| Identity::of(&file).map(|identity| (file, identity));
         Ok(Self {
             database: identified(database.to_owned())?,
             beside: [identified(beside(&real, "-wal"))?, identified(beside(&real, "-shm"))?],
+            directory: database.parent().filter(|_| !is_link).map(|dir| dir.join(".")),
+            settled: Mutex::default(),
             changed: OnceLock::new(),
             lost: OnceLock::new(),
         })
@@ -96,6 +104,9 @@ impl Files {
     /// Whether the paths lead to them now, for a connection that was just made by their names.
     pub(super) fn ensure_same(&self) -> Result<(), Error> {
         self.ensure_not_lost()?;
+        if self.is_settled() {
+            return Ok(());
+        }
         let Some(change) = self.look()? else { return Ok(()) };
         Err(self.changed.get_or_init(|| change).refusal())
     }
@@ -113,6 +124,29 @@ impl Files {
             tell!(STORE_LOST, cause = change.cause);
         });
         Err(change.refusal())
+    }
+
+    /// Looks at the files as `check` does, and remembers how their directory is. Called again and again, at
+    /// least several ticks of the file system's clock apart: as long as a directory is as it was two such looks
+    /// ago, no name in it leads to anything else, and a look at it alone is enough.
+    pub(super) fn settle(&self) {
+        let Some(now) = self.directory.as_deref().and_then(|dir| Stamp::of(dir).ok()) else {
+            return;
+        };
+        let is_well = matches!(self.look(), Ok(None));
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        *settled = is_well.then(|| {
+            let was_seen = settled.is_some_and(|before| before.directory == now);
+            Settled { directory: now, is_trusted: was_seen }
+        });
+    }
+
+    fn is_settled(&self) -> bool {
+        let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(settled), Some(dir)) = (settled.filter(|s| s.is_trusted), &self.directory) else {
+            return false;
+        };
+        Stamp::of(dir).is_ok_and(|now| now == settled.directory)
     }
 
     fn look(&self) -> Result<Option<Change>, Error> {
@@ -134,6 +168,29 @@ impl Files {
         let rescue = database != Now::Same || ![log, index].contains(&Now::Another);
         Ok(Some(Change { cause, rescue }))
     }
+}
+
+/// A directory, and when a name in it came, went or changed what it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    directory: Identity,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(directory: &Path) -> std::io::Result<Self> {
+        let there = metadata(directory)?;
+        let modified = (there.mtime(), there.mtime_nsec());
+        Ok(Self { directory: Identity::from(&there), modified })
+    }
+}
+
+/// How the directory of the files was at the last look at all of them.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    directory: Stamp,
+    /// Whether it was so at the look before as well: what changed since has another time.
+    is_trusted: bool,
 }
 
 /// What became of the files.

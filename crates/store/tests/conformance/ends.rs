@@ -9,10 +9,10 @@ use proptest::test_runner::{Config, TestRng, TestRunner};
 use remint_protocol::browser_session::BrowserSession;
 use remint_protocol::client::Client;
 use remint_protocol::ends::Ends;
-use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
-use remint_store::{Outcome, Store};
+use remint_store::{FoundClient, KnownClient, Outcome, Outdated, Store};
 
 use crate::backend::{Place, on_every_backend, on_every_backend_by_hand};
 use crate::samples::{USER, at, browser, client, create_user, family, family_at, insert};
@@ -110,6 +110,8 @@ struct World<'a> {
     codes: Vec<Code>,
     begun: BTreeMap<u32, Begun>,
     ends: Vec<(usize, End, UserId, String)>,
+    /// The clients as a node read them after each step, and may know them still.
+    known: Vec<FoundClient>,
     number: u32,
 }
 
@@ -132,6 +134,7 @@ impl<'a> World<'a> {
             codes,
             begun: BTreeMap::new(),
             ends,
+            known: Vec::new(),
             number: 0,
         }
     }
@@ -158,6 +161,10 @@ impl<'a> World<'a> {
             }
         }
         self.step += 1;
+        for client in &self.clients {
+            let found = self.store.find_client_with_revision(client.id.as_str()).await;
+            self.known.extend(found.unwrap());
+        }
     }
 
     /// Whoever proves their password now gets in, whatever any clock has said before.
@@ -320,12 +327,28 @@ impl<'a> World<'a> {
         !is_ended && self.is_user_spared(begun.user, begun.proven)
     }
 
+    /// Whoever knows a client from before is told the same as who reads it anew, or to do so.
+    async fn check_known(&self, loaded: &Loaded) {
+        let ends = self.store.ends().await.unwrap();
+        for found in &self.known {
+            let (id, ended) = (&found.client.id, found.client.ended);
+            let known = KnownClient { id, ended, ends: found.ends };
+            match self.store.load_family_of(loaded.family.id, &known).await.unwrap() {
+                Ok(again) => assert_eq!(again.as_ref(), Some(loaded)),
+                Err(Outdated) => {
+                    assert!(*id != loaded.family.client_id || found.ends != ends);
+                }
+            }
+        }
+    }
+
     /// What says "ended" has ended all that was there, and nothing else.
     async fn check(&self) {
         for (number, begun) in &self.begun {
             let id = family(*number, &self.clients[0], USER).id;
             let loaded = self.store.load_family(id).await.unwrap().unwrap();
             assert_eq!(loaded.is_alive(at(1)), self.is_alive(begun), "{number}: {begun:?}");
+            self.check_known(&loaded).await;
         }
         for user in [USER, BOB] {
             let alive = self.begun.values().filter(|b| b.user == user && self.is_alive(b)).count();

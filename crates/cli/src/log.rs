@@ -1,0 +1,156 @@
+//! The log of a process: where its lines go, and that nobody waits for whoever reads them.
+//!
+//! Lines wait in a bounded queue for a thread that writes them to standard error. Where its reader stands
+//! still, the queue fills up; what comes then is dropped and counted, and once lines get through again, one of
+//! them says how many were lost. Requests and the end of the process never wait.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use remint_protocol::tell;
+use remint_server::LOG_LINES_DROPPED;
+use remint_server::config::{Config, LogFormat};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The most lines that wait.
+const LINES_MAX: usize = 4_096;
+/// The most bytes of all lines that wait.
+const BYTES_MAX: usize = 4 << 20;
+/// How long the end of the process waits for the last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Begins the log of this process, as configured. A second call, as in tests, keeps the first.
+pub(crate) fn begin(config: &Config) -> Lines {
+    let level = config.log.level.as_str().parse().unwrap_or(tracing::Level::INFO);
+    let filter = Targets::new().with_default(tracing::Level::WARN).with_targets(
+        ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
+    );
+    let (lines, queue) = Lines::new();
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(move || queue.clone())
+        // Where a line cannot be written, the complaint about it cannot either, and would panic.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal());
+    let _ = match config.log.format {
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Text => registry.with(layer).try_init(),
+    };
+    // The default one writes to standard error by itself, and may wait for ever.
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string);
+        tell!(SERVER_PANICKED, place, message);
+    }));
+    lines
+}
+
+enum Job {
+    Line(Vec<u8>),
+    /// Answered when all lines before it are written.
+    Flush(Sender<()>),
+}
+
+/// Whoever has this sees to it that the last lines are written.
+pub(crate) struct Lines {
+    jobs: SyncSender<Job>,
+}
+
+impl Lines {
+    fn new() -> (Self, Queue) {
+        let (jobs, waiting) = sync_channel(LINES_MAX);
+        let bytes = Arc::<AtomicUsize>::default();
+        let queue = Queue { jobs: jobs.clone(), bytes: Arc::clone(&bytes) };
+        thread::spawn(move || write_all(&waiting, &bytes));
+        (Self { jobs }, queue)
+    }
+}
+
+impl Drop for Lines {
+    /// Waits until the last line is written, or for twice the patience.
+    fn drop(&mut self) {
+        const TRIES: u32 = 100;
+        let (written, is_written) = channel();
+        for _ in 0..TRIES {
+            if self.jobs.try_send(Job::Flush(written.clone())).is_ok() {
+                let _ = is_written.recv_timeout(PATIENCE);
+                return;
+            }
+            thread::sleep(PATIENCE / TRIES);
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this is the thread that writes: what it has to say is written at once.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+fn write_all(waiting: &Receiver<Job>, bytes: &AtomicUsize) {
+    WRITES.set(true);
+    let mut told = LOG_LINES_DROPPED.load(Ordering::Relaxed);
+    while let Ok(job) = waiting.recv() {
+        match job {
+            Job::Line(line) => {
+                // A reader that went away is no reason to end, and not one to tell it yet.
+                let is_written = io::stderr().write_all(&line).is_ok();
+                bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                if !is_written {
+                    LOG_LINES_DROPPED.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+            }
+            Job::Flush(written) => {
+                let _ = written.send(());
+                continue;
+            }
+        }
+        let dropped = LOG_LINES_DROPPED.load(Ordering::Relaxed);
+        if dropped > told {
+            tell!(LOG_DROPPED, count = dropped - told);
+            told = dropped;
+        }
+    }
+}
+
+/// Takes a line from whichever thread has one.
+#[derive(Clone)]
+struct Queue {
+    jobs: SyncSender<Job>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn put(&self, line: &[u8]) -> bool {
+        if self.bytes.fetch_add(line.len(), Ordering::Relaxed) + line.len() <= BYTES_MAX
+            && self.jobs.try_send(Job::Line(line.to_vec())).is_ok()
+        {
+            return true;
+        }
+        self.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+        false
+    }
+}
+
+impl Write for Queue {
+    /// A whole line, as the layer writes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if WRITES.get() {
+            io::stderr().write_all(line)?;
+        } else if !self.put(line) {
+            LOG_LINES_DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! What a request says of itself, kept until it is answered: for the line that tells why it was refused.
+//!
+//! Nothing is made of it unless that line is written, and then only of parameters that are no secrets: no
+//! token, no code, no password, no name of a user comes into the log.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
+
+use axum::body::Bytes;
+use axum::http::HeaderValue;
+use remint_protocol::client_auth;
+use remint_protocol::form::Form;
+use url::Url;
+
+/// The longest value that is logged, in bytes.
+const VALUE_MAX: usize = 200;
+
+tokio::task_local! {
+    static NOTES: RefCell<Notes>;
+}
+
+/// What came with a request.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    authorization: Option<HeaderValue>,
+    body: Bytes,
+    /// The parameters of an authorization request, however they came.
+    authorize: Option<String>,
+}
+
+/// Answers a request, and gives what was noted of it.
+pub(crate) async fn noting<T>(answering: impl Future<Output = T>) -> (T, Notes) {
+    let mut scope = pin!(NOTES.scope(RefCell::default(), answering));
+    let answer = scope.as_mut().await;
+    let notes = scope.take_value().map(RefCell::into_inner).unwrap_or_default();
+    (answer, notes)
+}
+
+/// Notes the form of a request, and who sent it.
+pub(crate) fn form(authorization: Option<&HeaderValue>, body: &Bytes) {
+    // Outside of a request there is nobody who would want to know.
+    let _ = NOTES.try_with(|notes| {
+        let mut notes = notes.borrow_mut();
+        notes.authorization = authorization.cloned();
+        notes.body = body.clone();
+    });
+}
+
+/// Notes the parameters of an authorization request, which a page may have carried.
+pub(crate) fn authorize(parameters: &str) {
+    let _ = NOTES.try_with(|notes| notes.borrow_mut().authorize = Some(parameters.to_owned()));
+}
+
+/// What the log says of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// The client that the request names. Whether it is that client, the cause tells.
+    pub(crate) client_id: Option<String>,
+    pub(crate) grant_type: Option<String>,
+    pub(crate) response_type: Option<String>,
+    pub(crate) scope: Option<String>,
+    /// Scheme, host, port and path.
+    pub(crate) redirect_uri: Option<String>,
+    /// Scheme, host, port and path.
+    pub(crate) resource: Option<String>,
+}
+
+impl Notes {
+    pub(crate) fn shown(&self) -> Shown {
+        let parameters = self.authorize.as_deref().map_or(&*self.body, str::as_bytes);
+        let form = Form::parse(parameters).unwrap_or_default();
+        let find = |name| form.find(name).map(cleaned);
+        let url = |name| form.find(name).map(|url| cleaned(&without_query(url)));
+        let authorization = self.authorization.as_ref().map(HeaderValue::as_bytes);
+        let credentials = authorization.and_then(|header| client_auth::parse_basic(header).ok());
+        let redirect_uri = url("redirect_uri").or_else(|| url("post_logout_redirect_uri"));
+        Shown {
+            client_id: credentials.map(|(id, _)| cleaned(&id)).or_else(|| find("client_id")),
+            grant_type: find("grant_type"),
+            response_type: find("response_type"),
+            scope: find("scope"),
+            redirect_uri,
+            resource: url("resource"),
+        }
+    }
+}
+
+/// What stands in front of query and fragment, without user and password.
+fn without_query(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(parsed) if parsed.has_host() => {
+            format!("{}{}", parsed.origin().ascii_serialization(), parsed.path())
+        }
+        Ok(parsed) => format!("{}:{}", parsed.scheme(), parsed.path()),
+        Err(_) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Text of a stranger: bounded, and without anything that could be taken for another line or field.
+fn cleaned(text: &str) -> String {
+    let is_visible = |c: char| c == ' ' || c.is_ascii_graphic();
+    let mut kept: String =
+        text.chars().take(VALUE_MAX).map(|c| if is_visible(c) { c } else { '?' }).collect();
+    if text.chars().nth(VALUE_MAX).is_some() {
+        kept.push_str("...");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(authorization: Option<&'static str>, body: &'static str) -> Shown {
+        let authorization = authorization.map(HeaderValue::from_static);
+        Notes { authorization, body: Bytes::from_static(body.as_bytes()), authorize: None }.shown()
+    }
+
+    #[test]
+    fn a_client_is_named_by_its_header_or_its_form() {
+        // demo:secret
+        let basic = Some("Basic ZGVtbzpzZWNyZXQ=");
+        assert_eq!(shown(basic, "client_id=other").client_id.as_deref(), Some("demo"));
+        assert_eq!(shown(None, "client_id=other").client_id.as_deref(), Some("other"));
+        assert_eq!(shown(Some("Bearer x"), "").client_id, None);
+    }
+
+    #[test]
+    fn of_a_url_only_origin_and_path_are_shown() {
+        for (url, expected) in [
+            ("https://app.example/cb?secret=1#x", "https://app.example/cb"),
+            ("https://u:p@app.example:8443/cb", "https://app.example:8443/cb"),
+            ("com.example.app:/cb?code=1", "com.example.app:/cb"),
+            ("nonsense?secret=1", "nonsense"),
+            ("//app.example/cb#secret", "//app.example/cb"),
+        ] {
+            assert_eq!(without_query(url), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_writes_is_bounded_and_stays_within_its_field() {
+        assert_eq!(cleaned("a\r\nevent=\u{1b}[31m\u{e9}"), "a??event=?[31m?");
+        assert_eq!(cleaned(&"x".repeat(10_000)).len(), VALUE_MAX + 3);
+        assert_eq!(shown(None, "client_id=%C3%A9").client_id.as_deref(), Some("?"));
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let body = "client_id=demo&client_secret=SECRET&code=SECRET&password=SECRET&username=SECRET\
+                    &refresh_token=SECRET&token=SECRET&code_verifier=SECRET&state=SECRET&nonce=SECRET\
+                    &id_token_hint=SECRET&login_hint=SECRET&assertion=SECRET";
+        let shown = format!("{:?}", shown(Some("Basic ZGVtbzpTRUNSRVQ="), body));
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}
