@@ -99,12 +99,17 @@ fn write_all(waiting: &Receiver<Job>, bytes: &AtomicUsize) {
     while let Ok(job) = waiting.recv() {
         match job {
             Job::Line(line) => {
-                // A reader that went away is no reason to end.
-                let _ = io::stderr().write_all(&line);
+                // A reader that went away is no reason to end, and not one to tell it yet.
+                let is_written = io::stderr().write_all(&line).is_ok();
                 bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                if !is_written {
+                    LOG_LINES_DROPPED.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
             }
             Job::Flush(written) => {
                 let _ = written.send(());
+                continue;
             }
         }
         let dropped = LOG_LINES_DROPPED.load(Ordering::Relaxed);

@@ -186,17 +186,18 @@ async fn serve(
         tracing::info!("stopping: running requests may finish; a second signal ends them");
         stop.send_replace(true);
     };
-    let patience = tokio::select! {
+    tokio::select! {
         () = async {
             run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
             app.settle().await;
-        } => CLOSING,
+            close(&app, store.clone(), CLOSING).await;
+        } => {}
+        // Also where the store is being closed already.
         () = impatient.recv(2) => {
             tracing::warn!("running requests were ended");
-            Duration::from_secs(1)
+            close(&app, store.clone(), Duration::from_secs(1)).await;
         }
-    };
-    close(&app, store, patience).await;
+    }
     Ok(())
 }
 

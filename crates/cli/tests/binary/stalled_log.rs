@@ -87,13 +87,20 @@ fn no_line_is_lost_where_the_log_is_read() {
     let server = home.serve();
     let token = server.log_in().ok().text("refresh_token");
     server.post("/oauth2/revoke", &[("token", &token)]).ok();
-    for _ in 0..500 {
+    for _ in 0..5000 {
         assert_eq!(server.refresh(&token).status, 400);
     }
     // The last ones are written before the end.
     assert!(server.stop().success());
     let log = home.log();
-    assert_eq!(log.lines().filter(|line| line.contains("refresh.denied")).count(), 500);
+    let denied: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("refresh.denied"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(denied.len(), 5000);
+    // One request came after the other.
+    assert!(denied.is_sorted_by_key(|line| line["timestamp"].as_str().unwrap().to_owned()));
     assert!(!log.contains("log.dropped"), "{log}");
 }
 
@@ -115,4 +122,25 @@ fn a_ready_line_that_nobody_takes_holds_up_neither_requests_nor_the_end() {
     eventually("it is ready", is_ready);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_line_that_cannot_be_written_counts_as_lost() {
+    let home = Home::furnished();
+    let ops = free_address();
+    home.set("ops.listen", &format!("\"{ops}\""));
+    let server = home.serve_in_shell("exec 2>/dev/full");
+    let token = server.log_in().ok().text("refresh_token");
+    server.post("/oauth2/revoke", &[("token", &token)]).ok();
+    for _ in 0..10 {
+        assert_eq!(server.refresh(&token).status, 400);
+    }
+    let counted = || {
+        let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
+        let metrics = metrics.into_body().read_to_string().unwrap();
+        let found = metrics.lines().find_map(|l| l.strip_prefix("remint_log_lines_dropped_total "));
+        found.unwrap().parse::<u64>().unwrap()
+    };
+    eventually("every refusal's line counts", || counted() >= 10);
+    assert!(server.stop().success());
 }
