@@ -82,9 +82,13 @@ macro_rules! events {
 }
 
 events! {
+    /// A user ended all that a client has of them, on the account page: its sessions, and their consent.
+    ACCESS_ENDED = "access.ended", Info, [sub, client_id, source, request_id];
     /// A user authorized a client at the authorization endpoint.
     AUTHORIZATION_GRANTED = "authorization.granted", Info,
         [client_id, sub, response_type, source, request_id];
+    /// A user ended the session of another browser, on the account page, and what belongs to it.
+    BROWSER_SESSION_ENDED = "browser_session.ended", Info, [sub, browser_session, source, request_id];
     /// The files of certificate and key changed, and the new pair is used from now on.
     CERTIFICATE_CHANGED = "certificate.changed", Info, [];
     /// A client secret was not looked at because of wrong guesses before; `client_id` where there is such a
@@ -96,6 +100,8 @@ events! {
     CODE_RETRIED = "code.retried", Info, [client_id, sub, session, source, request_id];
     /// An authorization code was presented that had been redeemed; what it gave is over.
     CODE_REUSED = "code.reuse_detected", Warn, [cause, client_id, sub, session, source, request_id];
+    /// A user allowed a client what it asked for, on the consent page.
+    CONSENT_GRANTED = "consent.granted", Info, [sub, client_id, scope, source, request_id];
     /// Every request, with its exact cause where it was refused, and the time it took in microseconds.
     HTTP_REQUEST = "http.request", Debug, [endpoint, status, outcome, cause, micros, request_id];
     /// This node works with other root keys from now on, or its key file is well again.

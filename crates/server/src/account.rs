@@ -214,6 +214,13 @@ pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -
             }
             let whose = (person.session.user_id, id);
             visit.app.end_browser_session(whose, visit.now).await?;
+            tell!(
+                BROWSER_SESSION_ENDED,
+                sub = %whose.0,
+                browser_session = %id.sid(),
+                source = %visit.browser.source,
+                request_id = %visit.browser.request_id,
+            );
         }
         Ok(visit.to(&format!("{PATH}?done=session")))
     })
@@ -227,6 +234,13 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
         if let (Some(id), Some(person)) = (id, &visit.browser.person) {
             let whose = (person.session.user_id, &id);
             visit.app.store.revoke_consent(whose, RevokeReason::User, visit.now).await?;
+            tell!(
+                ACCESS_ENDED,
+                sub = %whose.0,
+                client_id = %id,
+                source = %visit.browser.source,
+                request_id = %visit.browser.request_id,
+            );
         }
         Ok(visit.to(&format!("{PATH}?done=application")))
     })

@@ -1,14 +1,18 @@
 //! Every refused request leaves one line that says why, and that line is found by the request's id.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::home::{Home, PASSWORD, SECRET, Server};
+use crate::home::{Home, PASSWORD, SECRET, Server, free_address};
+use crate::support::bare;
 
 /// What must never come into the log, wherever a request has it.
 const CANARY: &str = "CANARY";
@@ -404,4 +408,84 @@ fn a_failed_sign_in_names_the_client_and_the_user_who_is_known() {
     let unknown = failed(&id);
     assert_eq!((&unknown["sub"], &unknown["cause"]), (&Value::Null, &"user_unknown".into()));
     assert_eq!(send(&server, &form("alice", PASSWORD)).0, 200);
+}
+
+/// The command of the guide, as it stands there.
+#[test]
+fn the_guide_finds_the_line_of_a_request_by_its_id_and_the_reference_knows_its_cause() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let guide = fs::read_to_string(docs.join("operations.md")).unwrap();
+    let (_, chapter) = guide.split_once("### Why was this request refused?").unwrap();
+    let command = chapter.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
+    let example = chapter.split_once("```text\n").unwrap().1.split_once("```").unwrap().0;
+    let home = Home::furnished();
+    let create = ["client", "create", "--id", "web", "--grant", "authorization_code", "--public"];
+    home.run(&[&create[..], &["--redirect-uri", "https://app.example/callback"]].concat()).ok();
+    let server = home.serve();
+    let (_, id) = send(
+        &server,
+        &authorize("client_id=web&response_type=code&redirect_uri=https://app.example/callback/?x"),
+    );
+    assert!(server.stop().success());
+    let mut shell = bare("/bin/sh");
+    shell.arg("-c").arg(command).current_dir(home.dir()).env("REQUEST_ID", &id);
+    let found = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+    assert_eq!(found.lines().count(), 1, "{found}");
+    // What the guide shows is what there is, but for the id and the address.
+    let (shown, _) = example.split_once(" source=").unwrap();
+    let (_, shown) = shown.split_once("event=").unwrap();
+    assert!(found.contains(&format!("event={shown} source=127.0.0.1 request_id={id}")), "{found}");
+    let causes = fs::read_to_string(docs.join("errors.md")).unwrap();
+    let cause = found.split("cause=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(causes.contains(&format!("| `{cause}` |")), "{cause}");
+}
+
+/// What `/metrics` shows and what the guide lists.
+#[test]
+fn every_metric_is_in_the_guide_and_every_one_of_the_guide_is_there() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let guide = fs::read_to_string(docs.join("operations.md")).unwrap();
+    let listed: BTreeSet<_> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `remint_")?.split('`').next())
+        .map(|name| name.trim_end_matches("_total").to_owned())
+        .collect();
+    let home = Home::furnished();
+    let ops = free_address();
+    home.set("ops.listen", &format!("\"{ops}\""));
+    let server = home.serve();
+    send(&server, &get("/oauth2/authorize"));
+    let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
+    let metrics = metrics.into_body().read_to_string().unwrap();
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE remint_"));
+    let mut shown: BTreeSet<_> =
+        types.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    // Only with a certificate, and once there was a logout to tell of.
+    shown.insert("tls_certificate_expiry_timestamp_seconds".into());
+    shown.insert("logout_notices".into());
+    assert_eq!(shown, listed);
+}
+
+/// Whoever goes on to the sign-in page is no failure, and a refusal that a redirect tells is no success.
+#[test]
+fn a_redirect_counts_as_what_it_says() {
+    let home = Home::furnished();
+    let create = ["client", "create", "--id", "web", "--grant", "authorization_code", "--public"];
+    let callback = ["--redirect-uri", "https://app.example/cb", "--scope", "a b"];
+    home.run(&[&create[..], &callback].concat()).ok();
+    let ops = free_address();
+    home.set("ops.listen", &format!("\"{ops}\""));
+    let server = home.serve();
+    let good = format!("client_id=web&{CALLBACK}&response_type=code&scope=a&{CHALLENGE}");
+    assert_eq!(send(&server, &authorize(&good)).0, 303);
+    assert_eq!(send(&server, &authorize(&format!("{good}&prompt=none"))).0, 303);
+    let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
+    let metrics = metrics.into_body().read_to_string().unwrap();
+    for line in [
+        "remint_http_requests_total{endpoint=\"authorize\",outcome=\"ok\"} 1",
+        "remint_http_requests_total{endpoint=\"authorize\",outcome=\"login_required\"} 1",
+        "remint_rejects_total{cause=\"login_required\"} 1",
+    ] {
+        assert!(metrics.lines().any(|l| l == line), "{line}\n{metrics}");
+    }
 }

@@ -13,6 +13,7 @@ use remint_protocol::redirect_uri::host_or_scheme;
 use remint_protocol::reject::Why;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
+use remint_protocol::tell;
 use remint_store::Outcome;
 
 use super::{Authorization, CONTINUE, Refusal, resume};
@@ -79,6 +80,14 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
             if authorization.remember(app, person).await? == Outcome::Conflict {
                 return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
             }
+            tell!(
+                CONSENT_GRANTED,
+                sub = %person.session.user_id,
+                client_id = %authorization.client().id,
+                scope = authorization.request.scope.as_str(),
+                source = %browser.source,
+                request_id = %browser.request_id,
+            );
             authorization.issue(app, &browser, head).await
         }
         Some(SWITCH) => {
