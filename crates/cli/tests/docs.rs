@@ -187,9 +187,14 @@ mod tests {
             let heads = [format!("tell!({constant}"), format!("tell!(\n{constant}")];
             for call in heads.iter().flat_map(|head| sources.split(head).skip(1)) {
                 let end = call.find(");").unwrap_or_else(|| panic!("{constant} has no end"));
-                for field in fields_of(&call[..end]) {
+                let told = fields_of(&call[..end]);
+                for field in &told {
                     assert!(event.fields.contains(&field.as_str()), "{constant} has {field}");
                 }
+                // But for requests that are refused before they have an id.
+                let has_id = event.fields.contains(&"request_id") && !call.starts_with(",\nstatus");
+                let is_named = told.iter().any(|field| field == "request_id");
+                assert!(is_named || !has_id, "{constant} without request_id:{}", &call[..end]);
             }
         }
     }

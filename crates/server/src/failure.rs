@@ -231,12 +231,17 @@ pub fn causes() -> Vec<Cause> {
 }
 
 /// Answers that say nothing but their status.
-const BARE: [(u16, &str, &str); 7] = [
+const BARE: [(u16, &str, &str); 8] = [
     (400, "host_malformed", "Send one `Host` header with a host name; look at the proxy in front."),
     (
         400,
         "length_ambiguous",
         "Send `Content-Length` or `Transfer-Encoding`; look at the proxy in front.",
+    ),
+    (
+        500,
+        "failed",
+        "Report it, with what the log says beside the line; the status is that of the response.",
     ),
     (403, "forbidden", "Compare the request with what the endpoint takes."),
     (

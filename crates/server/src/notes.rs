@@ -93,7 +93,11 @@ fn without_query(url: &str) -> String {
             format!("{}{}", parsed.origin().ascii_serialization(), parsed.path())
         }
         Ok(parsed) => format!("{}:{}", parsed.scheme(), parsed.path()),
-        Err(_) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        // No URL: what could be a user and a password in it is left out.
+        Err(_) => {
+            let text = url.split(['?', '#']).next().unwrap_or_default();
+            text.rsplit('@').next().unwrap_or_default().to_owned()
+        }
     }
 }
 
@@ -133,6 +137,7 @@ mod tests {
             ("https://u:p@app.example:8443/cb", "https://app.example:8443/cb"),
             ("com.example.app:/cb?code=1", "com.example.app:/cb"),
             ("nonsense?secret=1", "nonsense"),
+            ("https://u:p@[bad/cb?secret=1", "[bad/cb"),
             ("//app.example/cb#secret", "//app.example/cb"),
         ] {
             assert_eq!(without_query(url), expected);

@@ -10,12 +10,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use remint_protocol::tell;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -229,7 +230,13 @@ impl Server {
                     }
                     Err(refused) => {
                         app.metrics.reject(refused.name());
-                        tracing::debug!(%peer, ?refused, "a request was refused before it was read");
+                        tell!(
+                            REQUEST_REFUSED,
+                            status = StatusCode::BAD_REQUEST.as_u16(),
+                            error = "invalid_request",
+                            cause = refused.name(),
+                            source = %peer.ip().to_canonical(),
+                        );
                         Ok(host::refuse(refused))
                     }
                 };

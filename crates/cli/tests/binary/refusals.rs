@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::home::{Home, PASSWORD, SECRET, Server, free_address};
+use crate::home::{Home, PASSWORD, SECRET, Server, eventually, free_address};
 use crate::support::bare;
 
 /// What must never come into the log, wherever a request has it.
@@ -326,6 +326,9 @@ fn every_refused_request_leaves_one_line_that_says_why() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Before it has an id.
+    assert_eq!(send(&server, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").0, 400);
+    eventually("it is told", || home.log().contains(r#""cause":"host_malformed""#));
     assert!(!home.log().contains(CANARY), "{}", home.log());
 }
 
