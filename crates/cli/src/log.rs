@@ -43,9 +43,10 @@ pub(crate) fn begin(config: &Config) -> Lines {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Text => registry.with(layer).try_init(),
     };
-    // The default one writes to standard error by itself, and may wait for ever.
+    // The default one writes to standard error by itself, and may wait forever.
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
+        // A message that was made for the occasion may quote what a request had in it.
+        let message = panic.payload().downcast_ref::<&'static str>();
         let place = panic.location().map(ToString::to_string);
         tell!(SERVER_PANICKED, place, message);
     }));

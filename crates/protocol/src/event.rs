@@ -45,7 +45,7 @@ pub struct Event {
     pub level: Level,
     /// The names of the line's further fields.
     pub fields: &'static [&'static str],
-    /// What happened, as a sentence for operators.
+    /// The meaning of the line, in sentences for operators.
     pub doc: &'static str,
 }
 
@@ -153,12 +153,12 @@ events! {
     REFRESH_STORE_BEHIND = "refresh.store_behind", Error,
         [cause, client_id, session, generation, row_generation, source, request_id];
     /// A 500 or 503 that is the server's fault, with its reason in `fault`, and the rest as in `request.refused`.
-    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, status, error, cause, client_id, grant_type,
+    REQUEST_FAILED = "request.failed", Error, [fault, endpoint, status, error, cause, parameter, client_id, grant_type,
         response_type, scope, redirect_uri, resource, source, request_id];
     /// A request was refused, by its status or in what a client is told: one line for each. `cause` says exactly
-    /// why; `client_id` and the rest is what the request said, cut and cleaned, of a URL its origin and path.
-    /// Whether it came from that client, the cause tells.
-    REQUEST_REFUSED = "request.refused", Info, [endpoint, status, error, cause, client_id, grant_type,
+    /// why, `parameter` which one came twice; `client_id` and the others are what the request said, cut and cleaned,
+    /// of a URL its origin and path. Whether it came from that client, the cause tells.
+    REQUEST_REFUSED = "request.refused", Info, [endpoint, status, error, cause, parameter, client_id, grant_type,
         response_type, scope, redirect_uri, resource, source, request_id];
     /// A fault of ours ended one request, or one piece of work in the background; `place` is in the sources.
     SERVER_PANICKED = "server.panicked", Error, [place, message];

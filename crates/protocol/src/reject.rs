@@ -121,7 +121,7 @@ macro_rules! causes {
                 match self { $(Self::$name => $label,)* }
             }
 
-            /// What to do about it, for whoever looks after the client or the server.
+            /// The advice to whoever looks after the client or the server.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
             }
@@ -156,7 +156,7 @@ causes! {
         "Ask for the scope `openid` when the user signs in; client credentials have no user.";
     /// Another `acr` is essential (OpenID Connect Core §5.5.1.1).
     AcrUnmet = "acr_unmet", UnmetAuthenticationRequirements,
-        "The user can not be authenticated in the way that the request needs.",
+        "The user cannot be authenticated in the way that the request needs.",
         "Ask for the `acr` as a voluntary claim, or for one that the metadata lists.";
     /// There is no such client, or it is disabled.
     AuthorizeClientUnknown = "authorize_client_unknown", InvalidRequest,
@@ -412,7 +412,7 @@ causes! {
         "Separate scopes by one space; no quotes, no backslashes.";
     /// A user's scope in a grant without a user.
     ScopeNeedsUser = "scope_needs_user", InvalidScope,
-        "This grant type has no user, so it can not have scopes about one.",
+        "This grant type has no user, so it cannot have scopes about one.",
         "Leave out `openid` and the other scopes about people.";
     /// The client has lost every part of the scope that it asks for.
     ScopeLost = "scope_lost", InvalidScope, "Nothing of the scope is left that the client is registered for.",

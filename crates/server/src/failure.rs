@@ -214,9 +214,9 @@ pub struct Cause {
     pub status: u16,
     /// The error code that the client sees; of an answer without one, what metrics call it.
     pub error: &'static str,
-    /// The sentence of `error_description`; empty where the answer has none.
+    /// The sentence of `error_description`; empty where the response is plain text or its status alone.
     pub sentence: &'static str,
-    /// What to do about it.
+    /// The advice to whoever looks after the client or the server.
     pub advice: &'static str,
 }
 
@@ -230,7 +230,7 @@ pub fn causes() -> Vec<Cause> {
     all
 }
 
-/// Answers that say nothing but their status.
+/// Responses without an error of OAuth: plain text, or their status alone.
 const BARE: [(u16, &str, &str); 8] = [
     (400, "host_malformed", "Send one `Host` header with a host name; look at the proxy in front."),
     (
@@ -355,6 +355,7 @@ impl Told {
                     status = status.as_u16(),
                     error = self.error,
                     cause = self.cause,
+                    parameter = shown.parameter,
                     client_id = shown.client_id,
                     grant_type = shown.grant_type,
                     response_type = shown.response_type,

@@ -24,8 +24,8 @@ use crate::browser::Browser;
 use crate::config::Limits as Settings;
 use crate::failure::Failure;
 use crate::recent::Recent;
-use crate::refused;
 use crate::source::source;
+use crate::{notes, refused};
 
 /// The most buckets of one endpoint that are remembered.
 const MOST: usize = 10_000;
@@ -154,7 +154,10 @@ pub(crate) async fn authorize(
     let taken = own.map_or(Err(wait), |own| app.limits.authorize.take_own(own, now).map(drop));
     match taken {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
-        Err(wait) => refused::page(&app, &head, &Failure::TooManyRequests(wait)),
+        Err(wait) => {
+            notes::parameters(head.uri.query().unwrap_or_default());
+            refused::page(&app, &head, &Failure::TooManyRequests(wait))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::http::HeaderValue;
 use remint_protocol::client_auth;
 use remint_protocol::form::Form;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// The longest value that is logged, in bytes.
 const VALUE_MAX: usize = 200;
@@ -52,9 +52,39 @@ pub(crate) fn parameters(parameters: &str) {
     let _ = NOTES.try_with(|notes| notes.borrow_mut().carried = Some(parameters.to_owned()));
 }
 
+/// Parameters that are named where they came twice. Other names are the requester's own text, and may be anything.
+const NAMES: [&str; 24] = [
+    "access_token",
+    "claims",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "password",
+    "post_logout_redirect_uri",
+    "prompt",
+    "redirect_uri",
+    "refresh_token",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "token",
+    "username",
+];
+
 /// What the log says of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
+    /// The parameter that came twice.
+    pub(crate) parameter: Option<&'static str>,
     /// The client that the request names. Whether it is that client, the cause tells.
     pub(crate) client_id: Option<String>,
     pub(crate) grant_type: Option<String>,
@@ -69,13 +99,16 @@ pub(crate) struct Shown {
 impl Notes {
     pub(crate) fn shown(&self) -> Shown {
         let parameters = self.carried.as_deref().map_or(&*self.body, str::as_bytes);
-        let form = Form::parse(parameters).unwrap_or_default();
-        let find = |name| form.find(name).map(cleaned);
-        let url = |name| form.find(name).map(|url| cleaned(&without_query(url)));
+        // Also of a request that is refused because it cannot be read, so more leniently than it is read.
+        let value = |wanted| form_urlencoded::parse(parameters).find(|(name, _)| name == wanted);
+        let find = |name| value(name).map(|(_, value)| cleaned(&value));
+        let url = |name| value(name).map(|(_, url)| cleaned(&without_query(&url)));
+        let twice = Form::repeated(parameters);
         let authorization = self.authorization.as_ref().map(HeaderValue::as_bytes);
         let credentials = authorization.and_then(|header| client_auth::parse_basic(header).ok());
         let redirect_uri = url("redirect_uri").or_else(|| url("post_logout_redirect_uri"));
         Shown {
+            parameter: twice.and_then(|name| NAMES.into_iter().find(|known| *known == name)),
             client_id: credentials.map(|(id, _)| cleaned(&id)).or_else(|| find("client_id")),
             grant_type: find("grant_type"),
             response_type: find("response_type"),
@@ -128,6 +161,17 @@ mod tests {
         assert_eq!(shown(basic, "client_id=other").client_id.as_deref(), Some("demo"));
         assert_eq!(shown(None, "client_id=other").client_id.as_deref(), Some("other"));
         assert_eq!(shown(Some("Bearer x"), "").client_id, None);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_says_whose_it_is_and_which_parameter_came_twice() {
+        let twice = shown(None, "client_id=demo&scope=a&scope=b");
+        let known = (twice.client_id.as_deref(), twice.parameter, twice.scope.as_deref());
+        assert_eq!(known, (Some("demo"), Some("scope"), Some("a")));
+        assert_eq!(shown(None, "client_id=demo&x=%zz").client_id.as_deref(), Some("demo"));
+        // A name that is not known may be anything.
+        let secret = shown(None, "rmrt_SECRET&rmrt_SECRET");
+        assert_eq!(secret, Shown::default());
     }
 
     #[test]

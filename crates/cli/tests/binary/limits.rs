@@ -25,6 +25,22 @@ fn a_limit_of_requests_holds_from_the_configuration_on_and_is_told_of() {
 }
 
 #[test]
+fn a_sign_in_that_is_one_too_many_is_told_of_with_its_client() {
+    let home = Home::furnished();
+    home.set("limits.authorize_requests", "\"1/1d\"");
+    let server = home.serve();
+    let statuses = [(); 2].map(|()| server.get("/oauth2/authorize?client_id=shop").status);
+    assert_eq!(statuses, [400, 429]);
+    server.stop();
+    let log = home.log();
+    let line = log.lines().find(|line| line.contains("too_many_requests")).unwrap();
+    assert!(
+        line.contains("endpoint=\"authorize\"") && line.contains("client_id=\"shop\""),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_limit_that_is_none_is_refused_with_what_to_write() {
     let home = Home::new();
     home.set("limits.token_requests", "\"600\"");

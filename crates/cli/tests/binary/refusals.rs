@@ -14,11 +14,11 @@ use serde_json::Value;
 use crate::home::{Home, PASSWORD, SECRET, Server, eventually, free_address};
 use crate::support::bare;
 
-/// What must never come into the log, wherever a request has it.
+/// A value that must never come into the log, wherever a request has it.
 const CANARY: &str = "CANARY";
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
-/// What the rest of an authorization request is, where it is right.
+/// The rest of an authorization request, where it is right.
 const CHALLENGE: &str =
     "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 const CALLBACK: &str = "redirect_uri=https%3A%2F%2Fapp.example%2Fcb";
@@ -158,13 +158,25 @@ fn of_what_is_asked_for() -> Vec<Row> {
             "resource_not_granted",
             vec![("resource", "https://api.example/v1")],
         ),
+    ]
+}
+
+fn of_how_it_is_sent() -> Vec<Row> {
+    let token = "/oauth2/token";
+    let shop = ("client_id", "shop");
+    vec![
         (
             post_as_shop(token, "grant_type=password&grant_type=password"),
             400,
             "parameter_twice",
-            vec![],
+            vec![("client_id", "shop"), ("parameter", "grant_type")],
         ),
-        (post_as_shop(token, "grant_type=%zz"), 400, "parameter_malformed", vec![]),
+        (
+            post_as_shop(token, "grant_type=%zz"),
+            400,
+            "parameter_malformed",
+            vec![("client_id", "shop")],
+        ),
         (
             post_as_shop(token, "grant_type=password&username=alice&password=CANARY"),
             400,
@@ -264,7 +276,12 @@ fn at_the_pages() -> Vec<Row> {
             "redirect_uri_unknown",
             vec![web, ("redirect_uri", "https://evil.example/cb"), ("response_type", "code")],
         ),
-        (authorize("client_id=web&client_id=web"), 400, "parameter_twice", vec![]),
+        (
+            authorize("client_id=web&client_id=web"),
+            400,
+            "parameter_twice",
+            vec![web, ("parameter", "client_id")],
+        ),
         // Told to the client by a redirect, which is no success all the same.
         (
             of_web("response_type=magic"),
@@ -300,8 +317,14 @@ fn at_the_pages() -> Vec<Row> {
 #[test]
 fn every_refused_request_leaves_one_line_that_says_why() {
     let (home, server) = furnished();
-    let rows =
-        [of_who_asks(), of_what_is_asked_for(), at_the_other_endpoints(), at_the_pages()].concat();
+    let rows = [
+        of_who_asks(),
+        of_what_is_asked_for(),
+        of_how_it_is_sent(),
+        at_the_other_endpoints(),
+        at_the_pages(),
+    ]
+    .concat();
     assert!(rows.len() >= 44);
     let mut wrong = Vec::new();
     for (request, status, cause, fields) in rows {
@@ -443,7 +466,7 @@ fn the_guide_finds_the_line_of_a_request_by_its_id_and_the_reference_knows_its_c
     assert!(causes.contains(&format!("| `{cause}` |")), "{cause}");
 }
 
-/// What `/metrics` shows and what the guide lists.
+/// The names that `/metrics` shows and those that the guide lists.
 #[test]
 fn every_metric_is_in_the_guide_and_every_one_of_the_guide_is_there() {
     let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");

@@ -36,6 +36,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::config::Config;
+use crate::failure::Failure;
 
 pub use agent::Agent;
 pub use assets::LogoError;
@@ -128,7 +129,7 @@ impl Pages {
     pub fn answer(&self, language: Language, page: &dyn Page) -> Response {
         let frame = Frame::new(language, &self.brand, &self.base, &self.assets);
         let Ok(html) = page.html(&frame) else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            return Failure::Internal("a page cannot be made").into_response();
         };
         let mut response = (page.status(), html).into_response();
         set_headers(response.headers_mut(), language, page);

@@ -136,7 +136,7 @@ impl Files {
         let is_well = matches!(self.look(), Ok(None));
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         *settled = is_well.then(|| {
-            let was_seen = settled.is_some_and(|before| before.directory == now);
+            let was_seen = settled.is_some_and(|before| before.directory == now) && now.is_fine();
             Settled { directory: now, is_trusted: was_seen }
         });
     }
@@ -182,6 +182,11 @@ impl Stamp {
         let there = metadata(directory)?;
         let modified = (there.mtime(), there.mtime_nsec());
         Ok(Self { directory: Identity::from(&there), modified })
+    }
+
+    /// Whether the file system counts less than seconds: otherwise changes some ticks apart look like one.
+    const fn is_fine(self) -> bool {
+        self.modified.1 != 0
     }
 }
 

@@ -395,6 +395,48 @@ fn what_is_ended_is_over_and_whoever_signs_in_anew_gets_in_whatever_the_clocks_s
     });
 }
 
+/// A failover, too, makes anew what is known; a change of the registration alone does not.
+#[test]
+fn a_client_is_known_until_anything_ends_it_is_deleted_or_the_epoch_rises() {
+    on_every_backend(async |place| {
+        for way in ["nothing", "change", "end", "delete", "epoch"] {
+            let place = place.another();
+            let mut world = World::new(&place).await;
+            let store = world.store.clone();
+            world.grant(USER, false, at(1)).await;
+            let found = store.find_client_with_revision("shop").await.unwrap().unwrap();
+            let outcome = match way {
+                "change" => {
+                    let changed =
+                        Client { name: "Shop".into(), updated_at: at(9), ..found.client.clone() };
+                    store.update_client(&changed, found.client.updated_at).await.unwrap()
+                }
+                "end" => store.end_user_sessions(BOB, at(1)).await.unwrap(),
+                "delete" => store.delete_client(&found.client.id).await.unwrap(),
+                "epoch" => store.raise_epoch().await.unwrap(),
+                _ => Outcome::Done,
+            };
+            assert_eq!(outcome, Outcome::Done, "{way}");
+            let FoundClient { client, ends, .. } = &found;
+            let known = KnownClient { id: &client.id, ended: client.ended, ends: *ends };
+            let id = family(1, client, USER).id;
+            let again = store.load_family_of(id, &known).await.unwrap();
+            let is_known = matches!(way, "nothing" | "change");
+            // A deleted client's sessions are gone.
+            assert_eq!(again.is_ok(), is_known || way == "delete", "{way}");
+            assert_eq!(again.ok().flatten().is_some(), is_known, "{way}");
+            assert_eq!(store.ends().await.unwrap() == *ends, is_known, "{way}");
+            // The epoch is told by either way of loading.
+            let found = store.find_client_with_revision("shop").await.unwrap();
+            if let Some(FoundClient { client, ends, .. }) = &found {
+                let known = KnownClient { id: &client.id, ended: client.ended, ends: *ends };
+                let one = store.load_family_of(id, &known).await.unwrap();
+                assert_eq!(one, Ok(store.load_family(id).await.unwrap()), "{way}");
+            }
+        }
+    });
+}
+
 /// As the version before left them, and as a node of it goes on writing them.
 #[test]
 fn rows_from_before_live_on_until_the_first_end_that_is_counted_ends_them_all() {
