@@ -436,5 +436,7 @@ fn a_secret_of_kubernetes_is_taken_when_its_link_is_swapped() {
     fs::rename(secret.join("..data_tmp"), secret.join("..data")).unwrap();
     eventually("the new pair is used", || is_trusted("..2026_02"));
     fs::remove_dir_all(secret.join("..2026_01")).unwrap();
-    assert!(!home.log().contains("the old certificate stays"), "{}", home.log());
+    assert!(server.stop().success());
+    let log = home.log();
+    assert!(!log.contains("the old certificate stays"), "{log}");
 }

@@ -25,7 +25,8 @@ fn a_full_disk_is_503_with_a_log_line_and_no_token_is_lost_or_made_up() {
     assert_eq!(server.refresh(&token).status, 503);
     assert_eq!(server.log_in().status, 503);
     assert!(server.is_active(&access), "reading goes on");
-    assert!(home.log().contains("a commit failed"), "{}", home.log());
+    let log = server.log();
+    assert!(log.contains("a commit failed"), "{log}");
 
     // Space is made: the same process goes on, and the honest client with its last token.
     let free = Rlimit { current: None, maximum: None };

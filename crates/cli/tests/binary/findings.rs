@@ -175,8 +175,7 @@ fn start(home: &Home, keys: &str) -> String {
     write(home, &format!("{keys}\nops.listen = \"off\""));
     let log = home.file("serve.log");
     let _ = fs::remove_file(&log);
-    let server = home.serve();
-    drop(server);
+    home.serve().stop();
     home.log()
 }
 
@@ -314,7 +313,7 @@ fn a_development_server_has_nothing_to_say_wherever_it_listens() {
         let mut command = remint();
         command.args(["serve", "--dev", "--listen", listen]).env("REMINT_OPS_LISTEN", "off");
         let log = dir.path().join("log");
-        drop(crate::home::Server::start(command, &log));
+        assert!(crate::home::Server::start(command, &log).stop().success());
         let text = fs::read_to_string(log).unwrap();
         assert!(!text.contains("WARN"), "{listen}: {text}");
     }

@@ -106,7 +106,7 @@ impl Home {
         Server::start(command, &self.file("serve.log"))
     }
 
-    /// What the servers logged so far.
+    /// What was logged by servers that have ended, and some of what a running one did: see [`Server::log`].
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.file("serve.log")).unwrap()
     }
@@ -115,6 +115,7 @@ impl Home {
 /// A running server.
 pub(crate) struct Server {
     child: Child,
+    log: PathBuf,
     pub(crate) url: String,
     /// The first line and what followed at once.
     pub(crate) greeting: String,
@@ -148,8 +149,8 @@ impl Answer {
 impl Server {
     /// Starts a server and waits until it says that it is ready. Its log goes to the end of a file.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
-        let log = File::options().append(true).create(true).open(log).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let file = File::options().append(true).create(true).open(log).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
@@ -164,7 +165,17 @@ impl Server {
         let agent = ureq::config::Config::builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)));
-        Self { child, url, greeting, agent: agent.build().new_agent() }
+        Self { child, log: log.to_owned(), url, greeting, agent: agent.build().new_agent() }
+    }
+
+    /// What was logged about everything that was asked for before this. Lines are written by a thread of
+    /// their own, in their order: the line about a refused request tells that those before it are there.
+    pub(crate) fn log(&self) -> String {
+        let refused = self.agent.get(format!("{}/nowhere", self.url)).call().unwrap();
+        let id = refused.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let log = || fs::read_to_string(&self.log).unwrap();
+        eventually("its last line is written", || log().contains(&id));
+        log()
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -85,8 +85,8 @@ fn under_load(server: &Server, sessions: Vec<Session>, during: impl FnOnce()) ->
     back.into_inner().unwrap()
 }
 
-fn count(home: &Home, event: &str) -> usize {
-    home.log().lines().filter(|line| line.contains(event)).count()
+fn count(server: &Server, event: &str) -> usize {
+    server.log().lines().filter(|line| line.contains(event)).count()
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn an_installation_moves_to_postgresql_while_it_is_used_and_nobody_is_logged_out
     }
     assert_eq!(server.refresh(&ended.newest).status, 400, "an ended session lives again");
     Session::begin(&server).check(&server);
-    assert_eq!(count(&home, "fast_forward"), 0, "the second copy left somebody behind");
-    assert_eq!(count(&home, "forgery"), 0);
+    assert_eq!(count(&server, "fast_forward"), 0, "the second copy left somebody behind");
+    assert_eq!(count(&server, "forgery"), 0);
 }
 
 /// The epoch of the target is what tells these clients from forgers.
@@ -137,8 +137,8 @@ fn clients_that_are_ahead_of_the_copy_heal_where_it_was_not_repeated() {
     for session in sessions {
         session.check(&server);
     }
-    assert_eq!(count(&home, "refresh.fast_forward"), 6);
-    assert_eq!(count(&home, "forgery"), 0);
+    assert_eq!(count(&server, "refresh.fast_forward"), 6);
+    assert_eq!(count(&server, "forgery"), 0);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_target_that_was_not_migrated_says_so() {
 }
 
 /// A client that is ahead of its row, as after a restore; the row is set back past the server.
-fn check_bump(home: &Home, serve: impl Fn() -> Server, bump: Command, set_back: impl Fn()) {
+fn check_bump(serve: impl Fn() -> Server, bump: Command, set_back: impl Fn()) {
     let server = serve();
     let mut ahead = Session::begin(&server);
     ahead.refresh(&server);
@@ -267,14 +267,14 @@ fn check_bump(home: &Home, serve: impl Fn() -> Server, bump: Command, set_back: 
     assert!(said.starts_with("the epoch is 1: sessions whose clients are ahead"), "{said}");
     Session::begin(&server);
     ahead.refresh(&server);
-    assert_eq!(count(home, "refresh.fast_forward"), 1);
+    assert_eq!(count(&server, "refresh.fast_forward"), 1);
     // Ahead of a row within one epoch is what no honest client ever is.
     ahead.refresh(&server);
     set_back();
     Session::begin(&server);
     forger.newest.clone_from(&ahead.newest);
     assert_eq!(server.refresh(&forger.newest).status, 400);
-    assert_eq!(count(home, "refresh.forgery_suspected"), 1);
+    assert_eq!(count(&server, "refresh.forgery_suspected"), 1);
     assert!(server.stop().success());
 }
 
@@ -287,7 +287,7 @@ fn a_running_server_on_a_file_sees_at_once_that_the_epoch_was_raised() {
         let db = rusqlite::Connection::open(home.file("remint.db")).unwrap();
         db.execute_batch(SET_BACK).unwrap();
     };
-    check_bump(&home, || home.serve(), home.command(&["store", "epoch", "bump"]), set_back);
+    check_bump(|| home.serve(), home.command(&["store", "epoch", "bump"]), set_back);
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_running_server_on_postgresql_sees_at_once_that_the_epoch_was_raised() {
     }
     let bump = with_url(home.command(&["store", "epoch", "bump"]), &database);
     let set_back = || drop(database.execute(SET_BACK));
-    check_bump(&home, || serve_on(&home, &database), bump, set_back);
+    check_bump(|| serve_on(&home, &database), bump, set_back);
 }
 
 #[test]

@@ -121,7 +121,8 @@ fn nothing_need_be_writable_where_the_data_are_in_postgresql() {
 fn with_64_file_descriptors_it_serves_and_recovers_from_more_connections_than_that() {
     let home = Home::furnished();
     let server = home.serve_in_shell("ulimit -n 64");
-    assert!(home.log().contains("the system allows 64 open files"), "{}", home.log());
+    let log = server.log();
+    assert!(log.contains("the system allows 64 open files"), "{log}");
     let token = server.log_in().ok().text("refresh_token");
     // As many as the system's queue takes.
     let connect = || TcpStream::connect_timeout(&address(&server), Duration::from_millis(500)).ok();
@@ -139,9 +140,10 @@ fn with_64_file_descriptors_it_serves_and_recovers_from_more_connections_than_th
         server.try_refresh(&token).is_some_and(|answer| answer.status == 200)
     });
     server.log_in().ok();
-    let said = home.log().matches("cannot accept a connection").count();
-    assert!(said <= 2, "said once, not again and again: {}", home.log());
-    assert!(!home.log().contains("ERROR"), "{}", home.log());
+    let log = server.log();
+    let said = log.matches("cannot accept a connection").count();
+    assert!(said <= 2, "said once, not again and again: {log}");
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 #[test]
@@ -222,7 +224,7 @@ fn checklist_82_where_a_proxy_ends_tls_it_alone_is_served_in_clear() {
     }
     // Whoever probes may come from anywhere.
     assert!(ask(stranger, "/health/ready").starts_with("HTTP/1.1 200 "));
-    let log = home.log();
+    let log = server.log();
     assert_eq!(log.matches("because it is not from http.trusted_proxies").count(), 1, "{log}");
     server.stop();
 
@@ -258,7 +260,8 @@ fn after_sigterm_it_serves_on_and_is_not_ready_until_the_delay_is_over() {
     assert_eq!(server.get("/health/live").status, 200);
     let token = server.log_in().ok().text("refresh_token");
     server.refresh(&token).ok();
-    assert!(home.log().contains("requests are still served for 1h"), "{}", home.log());
+    let log = server.log();
+    assert!(log.contains("requests are still served for 1h"), "{log}");
     server.signal(Signal::TERM);
     assert!(server.wait().success(), "a second signal ends it at once");
     assert!(!home.file("remint.db-wal").exists(), "in an orderly way");

@@ -128,9 +128,17 @@ impl Node {
         self.server().url.clone()
     }
 
-    /// What its servers logged so far.
+    /// What its servers logged. Lines are written by a thread of their own, in their order: where one runs, the
+    /// line about a refused request tells that those before it are there.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.file("serve.log")).unwrap_or_default()
+        let log = || fs::read_to_string(self.file("serve.log")).unwrap_or_default();
+        let runs = self.server().child.is_some();
+        let refused = Http::new().get(&format!("{}/nowhere", self.url())).ok();
+        if let Some(refused) = refused.filter(|_| runs) {
+            let id = refused.headers("x-request-id").next().unwrap();
+            eventually("its last line is written", || log().contains(id));
+        }
+        log()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
