@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -61,31 +61,51 @@ enum Job {
 
 /// Whoever has this sees to it that the last lines are written.
 pub(crate) struct Lines {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
 }
 
 impl Lines {
     fn new() -> (Self, Queue) {
-        let (jobs, waiting) = sync_channel(LINES_MAX);
-        let bytes = Arc::<AtomicUsize>::default();
-        let queue = Queue { jobs: jobs.clone(), bytes: Arc::clone(&bytes) };
-        thread::spawn(move || write_all(&waiting, &bytes));
+        // A bounded channel would have the memory for all its places from the start on.
+        let (jobs, lines) = channel();
+        let waiting = Arc::<Waiting>::default();
+        let queue = Queue { jobs: jobs.clone(), waiting: Arc::clone(&waiting) };
+        thread::spawn(move || write_all(&lines, &waiting));
         (Self { jobs }, queue)
     }
 }
 
 impl Drop for Lines {
-    /// Waits until the last line is written, or for twice the patience.
+    /// Waits until the last line is written, as long as that is worth it.
     fn drop(&mut self) {
-        const TRIES: u32 = 100;
         let (written, is_written) = channel();
-        for _ in 0..TRIES {
-            if self.jobs.try_send(Job::Flush(written.clone())).is_ok() {
-                let _ = is_written.recv_timeout(PATIENCE);
-                return;
-            }
-            thread::sleep(PATIENCE / TRIES);
+        let _ = self.jobs.send(Job::Flush(written));
+        let _ = is_written.recv_timeout(PATIENCE);
+    }
+}
+
+/// How much waits.
+#[derive(Default)]
+struct Waiting {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Waiting {
+    /// Whether there is room for a line, which it has from now on.
+    fn takes(&self, line: &[u8]) -> bool {
+        let lines = self.lines.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes = self.bytes.fetch_add(line.len(), Ordering::Relaxed) + line.len();
+        let has_room = lines <= LINES_MAX && bytes <= BYTES_MAX;
+        if !has_room {
+            self.gives_back(line);
         }
+        has_room
+    }
+
+    fn gives_back(&self, line: &[u8]) {
+        self.lines.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(line.len(), Ordering::Relaxed);
     }
 }
 
@@ -94,15 +114,15 @@ thread_local! {
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
-fn write_all(waiting: &Receiver<Job>, bytes: &AtomicUsize) {
+fn write_all(jobs: &Receiver<Job>, waiting: &Waiting) {
     WRITES.set(true);
     let mut told = LOG_LINES_DROPPED.load(Ordering::Relaxed);
-    while let Ok(job) = waiting.recv() {
+    while let Ok(job) = jobs.recv() {
         match job {
             Job::Line(line) => {
                 // A reader that went away is no reason to end, and not one to tell it yet.
                 let is_written = io::stderr().write_all(&line).is_ok();
-                bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                waiting.gives_back(&line);
                 if !is_written {
                     LOG_LINES_DROPPED.fetch_add(1, Ordering::Relaxed);
                     continue;
@@ -124,19 +144,13 @@ fn write_all(waiting: &Receiver<Job>, bytes: &AtomicUsize) {
 /// Takes a line from whichever thread has one.
 #[derive(Clone)]
 struct Queue {
-    jobs: SyncSender<Job>,
-    bytes: Arc<AtomicUsize>,
+    jobs: Sender<Job>,
+    waiting: Arc<Waiting>,
 }
 
 impl Queue {
     fn put(&self, line: &[u8]) -> bool {
-        if self.bytes.fetch_add(line.len(), Ordering::Relaxed) + line.len() <= BYTES_MAX
-            && self.jobs.try_send(Job::Line(line.to_vec())).is_ok()
-        {
-            return true;
-        }
-        self.bytes.fetch_sub(line.len(), Ordering::Relaxed);
-        false
+        self.waiting.takes(line) && self.jobs.send(Job::Line(line.to_vec())).is_ok()
     }
 }
 

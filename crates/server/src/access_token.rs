@@ -49,7 +49,10 @@ impl App {
         let owner = self.clients.find(token.client_id.as_str(), &self.store, &self.policy).await?;
         let family = match token.subject {
             Subject::Client { .. } => None,
-            Subject::User { family, .. } => self.store.load_family(family).await?,
+            Subject::User { family, .. } => match &owner {
+                Some(owner) => self.clients.load_family(family, owner, &self.store).await?,
+                None => self.store.load_family(family).await?,
+            },
         };
         let is_denied = self.store.is_access_token_revoked(token.jti).await?;
         Ok(Some(Shown { token, owner, family, is_denied }))

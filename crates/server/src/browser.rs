@@ -32,9 +32,8 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::field;
 use crate::login::Login;
-use crate::observe::RequestId;
+use crate::observe::{RequestId, source_of};
 use crate::pages;
-use crate::source::source;
 
 /// How much of what a browser calls itself is kept, in bytes.
 const USER_AGENT_MAX: usize = 512;
@@ -77,7 +76,7 @@ impl Browser {
         let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
             person,
-            source: source(&head.extensions, &head.headers, &app.config.http.trusted_proxies),
+            source: source_of(&head.extensions),
             request_id: RequestId::of(&head.extensions),
             user_agent: cut(agent.unwrap_or_default()),
             form_secret: secret(&app.cookies.form).or_else(|| secret(FORM_BEFORE)),

@@ -22,8 +22,7 @@ use remint_store::{Error, FoundClient, KnownClient, Store};
 use crate::App;
 use crate::body::Received;
 use crate::failure::Failure;
-use crate::observe::RequestId;
-use crate::source::source;
+use crate::observe::{RequestId, source_of};
 use crate::suspects;
 
 /// A client with the policy that holds for it.
@@ -126,8 +125,7 @@ pub(crate) async fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, Failure> {
     let credentials = client_auth::read(received.authorization()?, form)?;
-    let trusted = &app.config.http.trusted_proxies;
-    let source = source(&received.head.extensions, &received.head.headers, trusted);
+    let source = source_of(&received.head.extensions);
     let registered = app.clients.find(&credentials.client_id, &app.store, &app.policy).await?;
     let (judged, guess) = judge(app, &credentials, registered.as_deref(), now);
     let whose = (credentials.client_id.as_str(), source);

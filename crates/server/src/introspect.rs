@@ -60,7 +60,7 @@ async fn refresh_token(
     now: Timestamp,
 ) -> Result<Option<Active>, Failure> {
     let Ok(token) = open_refresh(app, caller, text)? else { return Ok(None) };
-    let loaded = app.store.load_family(token.family).await?;
+    let loaded = app.clients.load_family(token.family, &caller.registered, &app.store).await?;
     Ok(introspect::refresh_token(caller.client(), &token, loaded.as_ref(), now))
 }
 

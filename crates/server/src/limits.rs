@@ -23,8 +23,8 @@ use crate::body::Received;
 use crate::browser::Browser;
 use crate::config::Limits as Settings;
 use crate::failure::Failure;
+use crate::observe::source_of;
 use crate::recent::Recent;
-use crate::source::source;
 use crate::{notes, refused};
 
 /// The most buckets of one endpoint that are remembered.
@@ -144,8 +144,7 @@ pub(crate) async fn authorize(
     next: Next,
 ) -> Response {
     let now = app.clock.now();
-    let headers = request.headers();
-    let source = source(request.extensions(), headers, &app.config.http.trusted_proxies);
+    let source = source_of(request.extensions());
     let Err(wait) = app.limits.authorize.take(source, now) else { return next.run(request).await };
     let (head, body) = request.into_parts();
     // Whoever has signed in at this browser goes by their own requests.

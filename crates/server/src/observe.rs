@@ -1,6 +1,7 @@
 //! What happens around every request: an id, a count, a time, and headers that all answers have.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,9 +15,8 @@ use remint_protocol::tell;
 
 use crate::clock::stopwatch;
 use crate::failure::Told;
-use crate::source::source;
 use crate::telemetry::Endpoint;
-use crate::{App, front, notes};
+use crate::{App, front, notes, source};
 
 /// Names a request in its answer's `X-Request-Id` and in every log line about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,20 @@ pub(crate) struct RequestId(u64);
 
 impl RequestId {
     pub(crate) fn of(extensions: &Extensions) -> Self {
-        extensions.get().copied().unwrap_or(Self(0))
+        extensions.get().map_or(Self(0), |request: &Observed| request.id)
     }
+}
+
+/// What is found out about a request once, for everything that handles it.
+#[derive(Clone, Copy, Debug)]
+struct Observed {
+    id: RequestId,
+    source: IpAddr,
+}
+
+/// The address that an observed request comes from: see [`source`].
+pub(crate) fn source_of(extensions: &Extensions) -> IpAddr {
+    extensions.get().map_or(source::UNKNOWN, |request: &Observed| request.source)
 }
 
 impl fmt::Display for RequestId {
@@ -78,10 +90,11 @@ pub(crate) async fn observe(
 ) -> Response {
     let started = stopwatch();
     let id = app.request_ids.draw();
-    request.extensions_mut().insert(id);
+    let proxies = &app.config.http.trusted_proxies;
+    let source = source::source(request.extensions(), request.headers(), proxies);
+    request.extensions_mut().insert(Observed { id, source });
     let endpoint = Endpoint::of(request.uri().path());
     let is_strict = front::is_strict(&app.config, request.headers());
-    let source = source(request.extensions(), request.headers(), &app.config.http.trusted_proxies);
     let (mut response, notes) = notes::noting(next.run(request)).await;
     let told = response.extensions_mut().remove::<Told>();
     let told = told.or_else(|| Told::by_status(response.status()));

@@ -2,7 +2,7 @@
 //!
 //! `X-Forwarded-For` is believed only from a listed proxy (RFC 9700 §4.13 warns of injected headers).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::{Extensions, HeaderMap, HeaderValue};
 
@@ -14,10 +14,12 @@ use crate::config::Networks;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// The source of what came over no connection.
+pub(crate) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The address that a request comes from, past the proxies that are trusted.
 pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
-    let unknown = IpAddr::from([0, 0, 0, 0]);
-    let peer = extensions.get::<Peer>().map_or(unknown, |p| p.0.ip().to_canonical());
+    let peer = extensions.get::<Peer>().map_or(UNKNOWN, |p| p.0.ip().to_canonical());
     if !trusted.contains(peer) {
         return peer;
     }

@@ -68,19 +68,13 @@ fn check_variables() -> Result<(), TlsError> {
         Err(TlsError::Variable { variable, value: value.display().to_string(), reason })
     };
     if let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
-        match std::fs::read(&file) {
-            Err(e) => {
-                return fault(
-                    "SSL_CERT_FILE",
-                    &file,
-                    format!("{e}: write the path of a file with certificates in PEM"),
-                );
-            }
-            Ok(_) => match pem::certificates(&file) {
-                Err(TlsError::File { reason, .. }) => return fault("SSL_CERT_FILE", &file, reason),
-                Err(other) => return Err(other),
-                Ok(_) => {}
-            },
+        if let Err(e) = std::fs::File::open(&file) {
+            let reason = format!("{e}: write the path of a file with certificates in PEM");
+            return fault("SSL_CERT_FILE", &file, reason);
+        }
+        match pem::check(&file) {
+            Err(TlsError::File { reason, .. }) => return fault("SSL_CERT_FILE", &file, reason),
+            other => other?,
         }
     }
     if let Some(dirs) = std::env::var_os("SSL_CERT_DIR") {

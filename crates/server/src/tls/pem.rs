@@ -38,6 +38,21 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
+/// Says whether a file has certificates, without having all those of a system in memory at once.
+pub(super) fn check(file: &Path) -> Result<(), TlsError> {
+    let mut are_whole = CertificateDer::pem_file_iter(file)
+        .ok()
+        .map(|all| all.map(|certificate| certificate.is_ok()))
+        .into_iter()
+        .flatten()
+        .peekable();
+    if are_whole.peek().is_some() && are_whole.all(|is_whole| is_whole) {
+        return Ok(());
+    }
+    // Why not, the whole of it tells.
+    certificates(file).map(|_| ())
+}
+
 /// The first private key in a file.
 pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let bytes = secret_file::read(file)?;

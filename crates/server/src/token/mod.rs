@@ -24,8 +24,7 @@ use crate::body::Received;
 use crate::client_auth::{Caller, authenticate};
 use crate::failure::{Failure, json};
 use crate::limits;
-use crate::observe::RequestId;
-use crate::source::source;
+use crate::observe::{RequestId, source_of};
 
 /// One authenticated token request.
 struct TokenRequest<'a> {
@@ -92,8 +91,7 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let now = app.clock.now();
-    let headers = request.headers();
-    let source = source(request.extensions(), headers, &app.config.http.trusted_proxies);
+    let source = source_of(request.extensions());
     let request_id = RequestId::of(request.extensions());
     let taken = app.limits.token.take(source, now);
     let received = match (Received::read(app, request).await, &taken) {
