@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
 use remint_protocol::client::{AuthMethod, Client as Registration, ClientId, GrantType};
+use remint_protocol::event::{self, Event};
 use remint_protocol::keyring::Keyring;
 use remint_protocol::policy::{Policy, RefreshTokens};
 use remint_server::config::Setting as _;
@@ -17,7 +19,7 @@ use remint_server::entropy;
 use remint_store::{Outcome, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::install::{Common, Installation, block_on, let_servers_see, now};
+use crate::install::{Common, Installation, block_on, now};
 use crate::output::note;
 use crate::secret;
 use printed::Printed;
@@ -185,10 +187,12 @@ impl Create {
             set_secret(&mut client, &at.keys, &secret)?;
             printed_secret = is_new.then(|| secret.expose_secret().to_owned());
         }
-        if block_on(async { Ok(at.store.create_client(&client).await?) })? == Outcome::Conflict {
-            bail!("there is a client {} already", client.id);
-        }
-        let_servers_see();
+        at.change((&event::CLIENT_CREATED, Object::Client(&client.id)), async || {
+            match at.store.create_client(&client).await? {
+                Outcome::Done => Ok(()),
+                Outcome::Conflict => bail!("there is a client {} already", client.id),
+            }
+        })?;
         let shown = printed_secret.is_some();
         self.common.output.one(&Printed::from(&client).with_secret(printed_secret))?;
         if shown && !self.common.output.json {
@@ -247,11 +251,12 @@ impl Named {
     fn delete(&self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
         let client = block_on(find(&at.store, &self.id))?;
-        let outcome = block_on(async { Ok(at.store.delete_client(&client.id).await?) })?;
-        if outcome == Outcome::Conflict {
-            bail!("there is no client {}", self.id);
-        }
-        let_servers_see();
+        at.change((&event::CLIENT_DELETED, Object::Client(&client.id)), async || {
+            match at.store.delete_client(&client.id).await? {
+                Outcome::Done => Ok(()),
+                Outcome::Conflict => bail!("there is no client {}", self.id),
+            }
+        })?;
         self.common.output.done(&format!("client {} and its sessions are deleted", self.id))
     }
 }
@@ -259,7 +264,7 @@ impl Named {
 /// Changes a client, unless somebody else does so at the same moment.
 fn change(
     at: &Installation,
-    id: &str,
+    (event, id): (&Event, &str),
     edit: impl FnOnce(&mut Registration) -> anyhow::Result<()>,
 ) -> anyhow::Result<Registration> {
     let mut client = block_on(find(&at.store, id))?;
@@ -268,11 +273,14 @@ fn change(
     check(&client, &at.config.policy())?;
     // The time of the change is its guard, so it must be another one.
     client.updated_at = now().max(seen_at.after(Duration::from_millis(1)));
-    if block_on(async { Ok(at.store.update_client(&client, seen_at).await?) })? == Outcome::Conflict
-    {
-        bail!("somebody else changed the client {id} at the same time: look at it and try again");
-    }
-    let_servers_see();
+    at.change((event, Object::Client(&client.id)), async || {
+        match at.store.update_client(&client, seen_at).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Conflict => bail!(
+                "somebody else changed the client {id} at the same time: look at it and try again"
+            ),
+        }
+    })?;
     Ok(client)
 }
 
@@ -281,7 +289,7 @@ impl Update {
         let at = Installation::open(&self.common.location)?;
         let mut given = None;
         let mut lost_secret = false;
-        let client = change(&at, &self.id, |client| {
+        let client = change(&at, (&event::CLIENT_UPDATED, &self.id), |client| {
             let was_public = client.is_public();
             self.registered.apply(client)?;
             client.enabled = self.enabled.unwrap_or(client.enabled);
@@ -328,7 +336,7 @@ impl RotateSecret {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
         let mut given = None;
-        let client = change(&at, &self.id, |client| {
+        let client = change(&at, (&event::CLIENT_SECRET_ROTATED, &self.id), |client| {
             if client.is_public() {
                 // With a secret it would be confidential, and the application, which sends none, locked out.
                 bail!(

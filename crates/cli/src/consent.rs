@@ -5,13 +5,16 @@ use std::collections::hash_map::Entry;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
 use remint_protocol::client::ClientId;
 use remint_protocol::consent::Consent as Given;
+use remint_protocol::event;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::user::UserId;
 use remint_store::Store;
 use serde::Serialize;
 
+use crate::audit;
 use crate::client;
 use crate::install::{Common, Installation, block_on, let_servers_see, now};
 use crate::output::time;
@@ -168,7 +171,7 @@ async fn print(store: &Store, all: &[Given]) -> anyhow::Result<Vec<Printed>> {
 impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.common.location)?;
-        let (count, ended) = block_on(self.revoke(&at.store))?;
+        let (count, ended) = self.revoke(&at)?;
         let_servers_see();
         let consents =
             if count == 1 { "1 consent is".into() } else { format!("{count} consents are") };
@@ -178,9 +181,13 @@ impl Revoke {
         ))
     }
 
-    async fn revoke(&self, store: &Store) -> anyhow::Result<(usize, usize)> {
-        let named = self.which.resolve(store).await?;
-        let all = named.list(store).await?;
+    fn revoke(&self, at: &Installation) -> anyhow::Result<(usize, usize)> {
+        let store = &at.store;
+        let (named, all) = block_on(async {
+            let named = self.which.resolve(store).await?;
+            let all = named.list(store).await?;
+            Ok((named, all))
+        })?;
         let pairs = all.iter().map(|given| (given.user_id, &given.client_id));
         // A client that nobody was asked about may have sessions all the same.
         let unasked = match &named {
@@ -188,12 +195,16 @@ impl Revoke {
             Named::Pair(..) | Named::User(_) | Named::Client(_) => None,
         };
         let mut ended = 0;
-        for pair in pairs.chain(unasked) {
+        for (user, client) in pairs.chain(unasked) {
+            let changed = (&event::CONSENT_REVOKED, Object::Consent(user, client));
             let end = (now(), RevokeReason::Operator);
-            store.revoke_consent(pair, end.1, end.0).await?;
-            let (user, client) = pair;
-            let is_of_client = |loaded: &Loaded| loaded.family.client_id == *client;
-            ended += revoked(store, user, is_of_client, end).await?;
+            ended += audit::change(&at.config, changed, || {
+                block_on(async {
+                    store.revoke_consent((user, client), end.1, end.0).await?;
+                    let is_of_client = |loaded: &Loaded| loaded.family.client_id == *client;
+                    revoked(store, user, is_of_client, end).await
+                })
+            })?;
         }
         Ok((all.len(), ended))
     }

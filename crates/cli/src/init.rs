@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_server::config::{Config, Issuer, SECTIONS, Setting as _, Sources};
 use remint_server::keys::KeyFile;
 use remint_server::signing;
 use remint_server::whole_file::Draft;
 use remint_store::Store;
 
+use crate::audit;
 use crate::install::{CONFIG_FILE, absolute, block_on, known_keys, now};
 use crate::output::Output;
 
@@ -50,26 +53,15 @@ impl Init {
                 bail!("{} is there already; nothing was changed", there.display());
             }
         }
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        audit::change(&config, (&event::INSTALLATION_CREATED, Object::Installation), || {
+            self.make((&file, &text), &config)
+        })?;
         let shown = self.data_dir.display();
-        let mut made = Made::default();
-        write_new(&file, &text)?;
-        made.0.push(file);
-        KeyFile::create(&config.key_file())?;
-        made.0.push(config.key_file());
         let has = if self.store_url.is_some() {
             format!("a configuration and keys. Next:\n  remint migrate --data-dir {shown}")
         } else {
-            // Whoever made the key file makes the database.
-            made.0.push(database.clone());
-            block_on(make_store(&database, &config))?;
             "a configuration, keys and a database. Next:".to_owned()
         };
-        made.keep();
         self.output.done(&format!(
             "{shown} has {has}\n  \
              remint user create --data-dir {shown} --username alice\n  \
@@ -81,6 +73,28 @@ impl Init {
 }
 
 impl Init {
+    /// Makes all files, or none.
+    fn make(&self, (file, text): (&Path, &str), config: &Config) -> anyhow::Result<()> {
+        let dir = file.parent().unwrap_or(Path::new("."));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        let mut made = Made::default();
+        write_new(file, text)?;
+        made.0.push(file.to_owned());
+        KeyFile::create(&config.key_file())?;
+        made.0.push(config.key_file());
+        if self.store_url.is_none() {
+            // Whoever made the key file makes the database.
+            made.0.push(config.database());
+            block_on(make_store(&config.database(), config))?;
+        }
+        made.keep();
+        Ok(())
+    }
+
     /// The keys that are written with a value.
     fn given(&self) -> anyhow::Result<Vec<Given>> {
         let mut given = Vec::new();

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use remint_protocol::audit::Object;
+use remint_protocol::event::Event;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources, StoreUrl};
 use remint_server::keys::{self, Known};
@@ -15,6 +17,7 @@ use remint_store::Store;
 use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::audit;
 use crate::output::Output;
 use crate::secret;
 
@@ -109,6 +112,17 @@ impl Installation {
             refuse_differing(&config, &keys)?;
             Ok(Self { config, keys, store })
         })
+    }
+
+    /// Makes a change, and tells of it: see [`audit`].
+    pub(crate) fn change<T>(
+        &self,
+        what: (&Event, Object<'_>),
+        make: impl AsyncFnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let made = audit::change(&self.config, what, || block_on(make()))?;
+        let_servers_see();
+        Ok(made)
     }
 
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {

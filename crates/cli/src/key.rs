@@ -4,6 +4,8 @@ mod signing;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_protocol::keyring::Fingerprint;
 use remint_protocol::time::Timestamp;
 use remint_server::keys::KeyFile;
@@ -11,7 +13,7 @@ use remint_server::node::SILENT_AFTER;
 use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
 use serde::Serialize;
 
-use crate::install::{Common, Installation, Location, block_on, let_servers_see, now};
+use crate::install::{Common, Installation, Location, block_on, now};
 use crate::output::{Output, digits, time};
 
 /// List and change the root keys, and the keys that sign JWTs.
@@ -132,17 +134,19 @@ fn lacking(nodes: &[Node], kid: u8) -> Vec<String> {
 fn add(common: &Common) -> anyhow::Result<()> {
     let at = Installation::open(&common.location)?;
     let path = at.config.key_file();
-    let kid = block_on(async {
+    let (mut file, kid, is_reused) = block_on(async {
         let mut file = KeyFile::read_to_change(&path)?;
         let stored = at.store.list_keys().await?;
         forget_unfinished(&mut file, &stored);
         let used: Vec<u8> = stored.iter().map(|key| key.kid).collect();
         let kid = file.add_or_reuse(&used, &at.store.free_key_numbers().await?)?;
+        Ok((file, kid, used.contains(&kid)))
+    })?;
+    at.change((&event::ROOT_KEY_ADDED, Object::RootKey(kid)), async || {
         let added = file.keys().iter().find(|(k, _)| *k == kid);
         let fingerprint = added.and_then(|(_, key)| key.fingerprint());
         file.save()?;
-        make_known(&at.store, kid, fingerprint, used.contains(&kid)).await?;
-        Ok(kid)
+        make_known(&at.store, kid, fingerprint, is_reused).await
     })?;
     let file = path.display();
     let next = if at.store.is_shared() {
@@ -207,10 +211,13 @@ impl Change {
             if !at.keys.knows(kid) {
                 bail!("there is no usable root key {kid} in {}", at.config.key_file().display());
             }
-            if at.store.activate_key(kid, now()).await? == Outcome::Conflict {
-                bail!("the root key {kid} is retired");
-            }
             Ok(())
+        })?;
+        at.change((&event::ROOT_KEY_ACTIVATED, Object::RootKey(kid)), async || {
+            match at.store.activate_key(kid, now()).await? {
+                Outcome::Done => Ok(()),
+                Outcome::Conflict => bail!("the root key {kid} is retired"),
+            }
         })?;
         self.output.done(&format!(
             "the root key {kid} seals from now on; sessions move to it as they are refreshed"
@@ -220,7 +227,7 @@ impl Change {
     fn retire(&self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
         let kid = self.kid;
-        block_on(async {
+        let mut file = block_on(async {
             let keys = at.store.list_keys().await?;
             let Some(key) = keys.iter().find(|key| key.kid == kid) else {
                 bail!("there is no root key {kid}: `remint key list` shows them")
@@ -232,19 +239,20 @@ impl Change {
             if !self.force && !needs.is_none() {
                 bail!("{needs}. With --force they are lost");
             }
+            // What is wrong with the file is found before anything is given up.
+            Ok(KeyFile::read_to_change(&at.config.key_file())?)
+        })?;
+        at.change((&event::ROOT_KEY_RETIRED, Object::RootKey(kid)), async || {
             if self.force {
                 at.store.delete_signing_keys_under(kid).await?;
                 at.store.delete_secrets_under(kid).await?;
             }
-            // What is wrong with the file is found before anything is given up.
-            let mut file = KeyFile::read_to_change(&at.config.key_file())?;
             if at.store.retire_key(kid, now()).await? == Outcome::Conflict {
                 bail!("the root key {kid} is retired already, or seals again");
             }
             file.remove(kid);
             Ok(file.save()?)
         })?;
-        let_servers_see();
         self.output.done(&format!(
             "the root key {kid} is retired and gone from {}; remove it from the other nodes' files",
             at.config.key_file().display()

@@ -6,6 +6,7 @@
 // They panic where the stream is full or its reader has gone: `output` has what does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod audit;
 mod change;
 mod client;
 mod completions;

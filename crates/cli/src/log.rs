@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use remint_protocol::tell;
+use remint_protocol::{audit, tell};
 use remint_server::LOG_LINES_DROPPED;
 use remint_server::config::{Config, LogFormat};
 use tracing_subscriber::filter::Targets;
@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn begin(config: &Config) -> Lines {
     let level = config.log.level.as_str().parse().unwrap_or(tracing::Level::INFO);
     let filter = Targets::new().with_default(tracing::Level::WARN).with_targets(
-        ["remint", "remint_protocol", "remint_server", "remint_store"].map(|t| (t, level)),
+        ["remint", "remint_protocol", "remint_server", "remint_store", audit::TARGET]
+            .map(|t| (t, level)),
     );
     let (lines, queue) = Lines::new();
     let registry = tracing_subscriber::registry().with(filter);

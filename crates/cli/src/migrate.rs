@@ -1,11 +1,13 @@
 //! `remint migrate`.
 
-use std::path::Path;
-
 use clap::Args;
+use remint_protocol::audit::{self as trail, Actor, Object};
+use remint_protocol::{event, tell};
+use remint_server::config::Config;
 use remint_store::postgres::Settings;
 use remint_store::{MigrateError, Migration, OpenError, Store};
 
+use crate::audit;
 use crate::install::{Location, block_on, database, postgres};
 use crate::output::Output;
 
@@ -32,12 +34,15 @@ impl Migrate {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let config = self.location.config()?;
         let Some(settings) = postgres(&config)? else {
-            return self.file(&database(&config)?);
+            return self.file(&config);
         };
-        let (steps, verb) = if self.dry_run {
-            (block_on(async { Ok(Store::missing_migrations(settings).await?) })?, "is missing")
+        let missing = block_on(async { Ok(Store::missing_migrations(settings.clone()).await?) })?;
+        let (steps, verb) = if self.dry_run || missing.is_empty() {
+            (missing, "is missing")
         } else {
-            (block_on(migrate(settings))?, "was taken")
+            let changed = (&event::SCHEMA_MIGRATED, Object::Store);
+            let migrate = async { Ok(Store::migrate(settings).await?) };
+            (audit::change(&config, changed, || block_on(migrate))?, "was taken")
         };
         if steps.is_empty() {
             return self.output.done("the schema is up to date");
@@ -48,17 +53,20 @@ impl Migrate {
 }
 
 impl Migrate {
-    fn file(&self, database: &Path) -> anyhow::Result<()> {
-        match Store::open_to_read(database) {
+    fn file(&self, config: &Config) -> anyhow::Result<()> {
+        let database = database(config)?;
+        match Store::open_to_read(&database) {
             Err(OpenError::Migrate { reason: MigrateError::TooOld { found, known }, .. }) => {
                 if self.dry_run {
                     let missing = format!("the schema has version {found}, and {known} is needed");
                     return self.output.done(&missing);
                 }
-                let store = Store::open(database)?;
-                block_on(async {
-                    store.close().await;
-                    Ok(())
+                audit::change(config, (&event::SCHEMA_MIGRATED, Object::Store), || {
+                    let store = Store::open(&database)?;
+                    block_on(async {
+                        store.close().await;
+                        Ok(())
+                    })
                 })?;
                 self.output.done(&format!("the schema was brought from version {found} to {known}"))
             }
@@ -73,11 +81,20 @@ impl Migrate {
     }
 }
 
-/// Brings the schema up to date, and logs what that took.
-pub(crate) async fn migrate(settings: Settings) -> anyhow::Result<Vec<&'static Migration>> {
-    let steps = Store::migrate(settings).await?;
-    for step in &steps {
-        tracing::info!(version = step.version, name = step.name, "schema migrated");
+/// Brings the schema up to date at the start of a server, and logs what that took.
+pub(crate) async fn at_start(settings: Settings) -> anyhow::Result<()> {
+    for step in Store::migrate(settings).await? {
+        let Migration { version, name, .. } = step;
+        tell!(
+            SCHEMA_MIGRATED,
+            actor = %Actor::Server,
+            on = %Object::Store,
+            outcome = trail::DONE,
+            source = trail::LOCAL,
+            version,
+            name,
+            "schema migrated"
+        );
     }
-    Ok(steps)
+    Ok(())
 }

@@ -136,7 +136,7 @@ async fn serve(
         Store::open(&config.database())?
     } else {
         if let Some(settings) = postgres(&config)?.filter(|_| config.store.migrate_on_start) {
-            migrate::migrate(settings).await?;
+            migrate::at_start(settings).await?;
         }
         open_store(&config).await?
     };

@@ -5,8 +5,10 @@ pub(crate) mod ended;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::family::{Loaded, RevokeReason};
+use remint_protocol::event;
+use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
 use remint_protocol::keyring::Keyring;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token;
@@ -16,7 +18,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 
 use crate::client;
-use crate::install::{Installation, Location, block_on, let_servers_see, now};
+use crate::install::{Installation, Location, block_on, now};
 use crate::output::{Output, digits, time};
 use crate::user;
 
@@ -213,41 +215,62 @@ impl List {
 impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
-        let done = block_on(self.revoke(&at))?;
-        let_servers_see();
+        let (store, which) = (&at.store, &self.which);
+        let done = if let Some(name) = &which.user {
+            let id = block_on(user::find(store, name))?.id;
+            let live = end(&at, Object::User(id), async |now| {
+                let end = async || Ok(store.end_user_sessions(id, now).await.map(drop)?);
+                ended::of_user(store, id, now, end).await
+            })?;
+            format!("all sessions of {name} ended: {live}")
+        } else if let Some(id) = &which.client {
+            let client = block_on(client::find(store, id))?.id;
+            let live = end(&at, Object::Client(&client), async |now| {
+                ended::of_clients(store, Some(&client), now).await
+            })?;
+            format!("all sessions of the client {id} ended: {live}")
+        } else if let Some(text) = &which.session {
+            let id = block_on(find(&at, text))?;
+            end(&at, Object::Session(text), async |now| {
+                store.revoke_family(id, RevokeReason::Operator, now).await?;
+                Ok(1)
+            })?;
+            "the session ended".into()
+        } else if let Some(sid) = &which.browser {
+            let session = block_on(browsers::find(store, sid))?;
+            let live = end(&at, Object::BrowserSession(session.id), async |now| {
+                browsers::end(store, &session, now).await
+            })?;
+            format!(
+                "the browser is signed out, and its sessions without offline_access ended: {live}"
+            )
+        } else {
+            let live = end(&at, Object::AllSessions, async |now| {
+                ended::of_clients(store, None, now).await
+            })?;
+            format!("all sessions ended: {live}")
+        };
         self.output.done(&done)
     }
+}
 
-    async fn revoke(&self, at: &Installation) -> anyhow::Result<String> {
-        let (store, now) = (&at.store, now());
-        if let Some(name) = &self.which.user {
-            let id = user::find(store, name).await?.id;
-            let end = async || Ok(store.end_user_sessions(id, now).await.map(drop)?);
-            let count = ended::of_user(store, id, now, end).await?;
-            return Ok(format!("all sessions of {name} ended: {}", ended::were_live(count)));
-        }
-        if let Some(id) = &self.which.client {
-            let Some(client) = store.find_client(id).await? else {
-                bail!("there is no client {id}")
-            };
-            let count = ended::of_clients(store, Some(&client.id), now).await?;
-            let live = ended::were_live(count);
-            return Ok(format!("all sessions of the client {id} ended: {live}"));
-        }
-        if let Some(text) = &self.which.session {
-            let id = token::open_session(&at.keys, text).map_err(|_| {
-                anyhow!("this is not a session id of this server: `remint session list` shows them")
-            })?;
-            if store.load_family(id).await?.is_none() {
-                bail!("there is no such session any more");
-            }
-            store.revoke_family(id, RevokeReason::Operator, now).await?;
-            return Ok("the session ended".into());
-        }
-        if let Some(sid) = &self.which.browser {
-            return browsers::end(store, sid, now).await;
-        }
-        let count = ended::of_clients(store, None, now).await?;
-        Ok(format!("all sessions ended: {}", ended::were_live(count)))
+/// Finds a session by the id that the log shows.
+async fn find(at: &Installation, text: &str) -> anyhow::Result<FamilyId> {
+    let id = token::open_session(&at.keys, text).map_err(|_| {
+        anyhow!("this is not a session id of this server: `remint session list` shows them")
+    })?;
+    if at.store.load_family(id).await?.is_none() {
+        bail!("there is no such session any more");
     }
+    Ok(id)
+}
+
+/// Ends sessions, and says how many were live.
+fn end(
+    at: &Installation,
+    object: Object<'_>,
+    end: impl AsyncFnOnce(Timestamp) -> anyhow::Result<usize>,
+) -> anyhow::Result<String> {
+    let count = at.change((&event::SESSIONS_REVOKED, object), async || end(now()).await)?;
+    Ok(ended::were_live(count))
 }

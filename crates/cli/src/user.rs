@@ -4,7 +4,9 @@ mod profile;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
 use remint_protocol::claims::Profile;
+use remint_protocol::event;
 use remint_protocol::user::Username;
 use remint_server::entropy;
 use remint_server::passwords::Passwords;
@@ -13,7 +15,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::install::{Common, Installation, block_on, let_servers_see, now};
+use crate::install::{Common, Installation, block_on, now};
 use crate::output::time;
 use crate::secret;
 use crate::session::ended::{self, were_live};
@@ -169,17 +171,14 @@ impl Create {
         let at = Installation::open(&self.common.location)?;
         let hash = Passwords::new(&at.config.passwords)?.hash(&password(self.password_stdin)?)?;
         let id = entropy::user_id()?;
-        let (user, outcome) = block_on(async {
+        let user = at.change((&event::USER_CREATED, Object::User(id)), async || {
             let outcome = at.store.create_user(id, &username, &hash, now()).await?;
-            Ok((at.store.load_user(id).await?, outcome))
-        })?;
-        match (user, outcome) {
-            (Some(user), Outcome::Done) => {
-                let_servers_see();
-                self.common.output.one(&Printed::from(&user))
+            match (at.store.load_user(id).await?, outcome) {
+                (Some(user), Outcome::Done) => Ok(user),
+                _ => bail!("there is a user {} already", self.username),
             }
-            _ => bail!("there is a user {} already", self.username),
-        }
+        })?;
+        self.common.output.one(&Printed::from(&user))
     }
 }
 
@@ -213,22 +212,25 @@ impl Named {
 
     fn set_enabled(&self, enabled: bool) -> anyhow::Result<()> {
         let (at, user) = self.open()?;
-        let changed = async { Ok(at.store.set_user_enabled(user.id, enabled, now()).await?) };
-        still_there(block_on(changed)?, &self.username)?;
-        let_servers_see();
-        let state = if enabled { "enabled" } else { "disabled" };
+        let (event, state) = if enabled {
+            (&event::USER_ENABLED, "enabled")
+        } else {
+            (&event::USER_DISABLED, "disabled")
+        };
+        at.change((event, Object::User(user.id)), async || {
+            let outcome = at.store.set_user_enabled(user.id, enabled, now()).await?;
+            still_there(outcome, &self.username)
+        })?;
         self.common.output.done(&format!("user {} is {state}", self.username))
     }
 
     fn delete(&self) -> anyhow::Result<()> {
         let (at, user) = self.open()?;
-        let deleted = block_on(async {
+        at.change((&event::USER_DELETED, Object::User(user.id)), async || {
             // Who is gone has no sessions of which a client could be told.
             at.store.end_user_sessions(user.id, now()).await?;
-            Ok(at.store.delete_user(user.id).await?)
+            still_there(at.store.delete_user(user.id).await?, &self.username)
         })?;
-        still_there(deleted, &self.username)?;
-        let_servers_see();
         self.common.output.done(&format!("user {} and their sessions are deleted", self.username))
     }
 }
@@ -244,14 +246,15 @@ impl Update {
         }
         let next = current.changed(changes, now)?;
         let seen_and_next = (&*user.profile, &*next.to_json());
-        let changed = async { Ok(at.store.set_user_profile(user.id, seen_and_next, now).await?) };
-        if block_on(changed)? == Outcome::Conflict {
-            bail!(
-                "somebody else changed the user {} at the same time: look at them and try again",
-                self.username
-            );
-        }
-        let user = block_on(find(&at.store, &self.username))?;
+        let user = at.change((&event::USER_UPDATED, Object::User(user.id)), async || {
+            match at.store.set_user_profile(user.id, seen_and_next, now).await? {
+                Outcome::Done => find(&at.store, &self.username).await,
+                Outcome::Conflict => bail!(
+                    "somebody else changed the user {} at the same time: look at them and try again",
+                    self.username
+                ),
+            }
+        })?;
         self.common.output.one(&Printed::from(&user).with_claims(&profile_of(&user)?))
     }
 }
@@ -264,8 +267,9 @@ impl SetPassword {
         let (store, now) = (&at.store, now());
         let set =
             async || still_there(store.set_password(user.id, &hash, now).await?, &self.username);
-        let live = were_live(block_on(ended::of_user(store, user.id, now, set))?);
-        let_servers_see();
+        let changed = (&event::USER_PASSWORD_SET, Object::User(user.id));
+        let live = at.change(changed, async || ended::of_user(store, user.id, now, set).await)?;
+        let live = were_live(live);
         let done =
             format!("user {} has a new password; their sessions ended: {live}", self.username);
         self.common.output.done(&done)

@@ -10,7 +10,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use clap::Command;
-    use remint_protocol::event;
+    use remint_protocol::{audit, event};
     use remint_server::Cause;
     use remint_server::config::{SECTIONS, variable};
 
@@ -72,7 +72,8 @@ mod tests {
              What `--help` prints, in one place. Every command that looks or changes takes `--json`. \
              Commands work on the store directly, also while the server runs, which follows within a \
              second. Exit status: 0 for done, 1 for a failure that is told on standard error, 2 for a \
-             command line that can not be read.\n"
+             command line that can not be read. What a command changes it tells the \
+             [audit](operations.md#audit).\n"
         );
         let mut root = remint::command();
         root.build();
@@ -86,6 +87,13 @@ mod tests {
         let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         let name = command.get_bin_name().unwrap_or("remint").to_owned();
         write!(text, "\n## {name}\n\n```text\n{help}```\n").unwrap();
+        let path = name.strip_prefix("remint ").unwrap_or_default();
+        let changes = remint::audit::COMMANDS.iter().find(|(known, _)| *known == path);
+        let events = changes.map_or(&[][..], |(_, events)| events);
+        if !events.is_empty() {
+            let events: Vec<_> = events.iter().map(|e| format!("`{}`", e.name)).collect();
+            write!(text, "\nAudit: {}.\n", events.join(", ")).unwrap();
+        }
         for inner in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
             write_command(text, inner);
         }
@@ -161,15 +169,18 @@ mod tests {
              A session is named by `session=ses_…`, a user by `sub=usr_…`, a request by `request_id`, the value \
              of `X-Request-Id` in its response. A field that does not apply is left out. `cause` is one of the \
              [causes](errors.md) where a request was refused.\n\n\
-             | Event | Level | Fields | What happened |\n|---|---|---|---|\n"
+             Those of the [audit](operations.md#audit) have the target `audit` and {common} as well.\n\n\
+             | Event | Level | Fields | What happened |\n|---|---|---|---|\n",
+            common = audit::FIELDS.map(|field| format!("`{field}`")).join(", "),
         );
         let mut events: Vec<_> = event::ALL.iter().map(|(_, event)| event).collect();
         events.sort_by_key(|event| event.name);
         for event in events {
             let fields: Vec<_> = event.fields.iter().map(|f| format!("`{f}`")).collect();
-            let (name, level, doc) = (event.name, event.level, event.doc.replace('\n', ""));
-            writeln!(text, "| `{name}` | {level} | {} | {} |", fields.join(", "), doc.trim())
-                .unwrap();
+            let (name, doc) = (event.name, event.doc.replace('\n', ""));
+            let audit = if event.is_audit { ", audit" } else { "" };
+            let (level, fields) = (event.level, fields.join(", "));
+            writeln!(text, "| `{name}` | {level}{audit} | {fields} | {} |", doc.trim()).unwrap();
         }
         check("events.md", &text);
     }
@@ -189,7 +200,11 @@ mod tests {
                 let end = call.find(");").unwrap_or_else(|| panic!("{constant} has no end"));
                 let told = fields_of(&call[..end]);
                 for field in &told {
-                    assert!(event.fields.contains(&field.as_str()), "{constant} has {field}");
+                    assert!(event.all_fields().any(|f| f == field), "{constant} has {field}");
+                }
+                if event.is_audit {
+                    let has = |name: &&str| told.iter().any(|field| field == name);
+                    assert!(audit::FIELDS.iter().all(has), "{constant}: {}", &call[..end]);
                 }
                 // But for requests that are refused before they have an id.
                 let has_id = event.fields.contains(&"request_id") && !call.starts_with(",\nstatus");

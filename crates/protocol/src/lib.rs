@@ -4,6 +4,7 @@
 //! number, opens a file or a socket: `now` and fresh randomness are handed in. A test fails when this
 //! crate comes to depend on something that could.
 
+pub mod audit;
 pub mod authorize;
 pub mod browser_session;
 pub mod claims;

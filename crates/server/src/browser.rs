@@ -13,6 +13,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::ends::Ends;
 use remint_protocol::form::Form;
@@ -194,7 +195,11 @@ impl Browser {
             let (user, session) = (person.session.user_id, person.session.id);
             app.end_browser_session((user, session), now).await?;
             let request_id = self.request_id;
-            tell!(SESSION_SIGNED_OUT, sub = %user, source = %self.source, %request_id);
+            tell!(SESSION_SIGNED_OUT, actor = %Actor::User(user),
+ on = %Object::User(user),
+ outcome = audit::DONE,
+ source = %self.source,
+ sub = %user, %request_id);
         }
         self.forget(app);
         Ok(())

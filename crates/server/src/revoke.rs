@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::reject::Why;
 use remint_protocol::revoke::{self, Revocation};
@@ -53,15 +54,19 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     };
     if let Some(revocation) = revocation {
         carry_out(app, revocation, now).await?;
+        let session = match revocation {
+            Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {
+                Some(app.session_id(id))
+            }
+            Revocation::Access { family: None, .. } => None,
+        };
         tell!(TOKEN_REVOKED,
-            client_id = %caller.client().id,
-            session = match revocation {
-                Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {
-                    app.session_id(id)
-                }
-                Revocation::Access { family: None, .. } => String::new(),
-            },
+            actor = %Actor::Client(&caller.client().id),
+            on = %session.as_deref().map_or(Object::AccessToken, Object::Session),
+            outcome = audit::DONE,
             source = %caller.source,
+            client_id = %caller.client().id,
+            session,
             request_id = %RequestId::of(&received.head.extensions),
         );
     }

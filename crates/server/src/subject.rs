@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::Client;
 use remint_protocol::id_token::SubjectId;
@@ -94,7 +95,11 @@ async fn make(app: &App, now: Timestamp) -> Result<SealedSecret, Failure> {
     let salt = SubjectSalt::new(entropy::bytes()?);
     let made = sealed(app, &salt, now, now).ok_or(Failure::KeyNotHere)?;
     if app.store.add_secret(&made).await? == Outcome::Done {
-        tell!(SUBJECT_SALT_MADE);
+        tell!(SUBJECT_SALT_MADE, actor = %Actor::Server,
+        on = %Object::SubjectSalt,
+        outcome = audit::DONE,
+        source = audit::LOCAL,
+        );
         return Ok(made);
     }
     app.store.find_secret(SUBJECT_SALT).await?.ok_or(Failure::Contended)
@@ -133,7 +138,11 @@ pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
     if let Some(moved) = sealed(app, &salt, stored.created_at, now)
         && app.store.reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
     {
-        tell!(SUBJECT_SALT_MOVED, root_kid = moved.root_kid);
+        tell!(SUBJECT_SALT_MOVED, actor = %Actor::Server,
+ on = %Object::SubjectSalt,
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ root_kid = moved.root_kid);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::tell;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -52,11 +53,15 @@ async fn read_keys(app: &App) -> bool {
                 || before.differs != known.differs;
             if is_new {
                 tell!(KEYS_CHANGED,
-                    active = known.active(),
-                    known = ?known.kids().collect::<Vec<_>>(),
-                    lacks = ?known.lacks,
-                    differs = ?known.differs,
-                );
+                actor = %Actor::Server,
+                 on = %Object::RootKeys,
+                 outcome = audit::DONE,
+                 source = audit::LOCAL,
+                                     active = known.active(),
+                                    known = ?known.kids().collect::<Vec<_>>(),
+                                    lacks = ?known.lacks,
+                                    differs = ?known.differs,
+                                );
                 app.keys.store(Arc::new(known));
                 node::tell_once(app).await;
                 signing::want(app);

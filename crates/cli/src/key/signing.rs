@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
 use remint_server::signing::{self, Plan};
 use remint_store::{Outcome, StoredSigningKey};
 use serde::Serialize;
 
+use crate::audit;
 use crate::install::{Installation, Location, block_on, let_servers_see, now};
 use crate::output::{Output, time};
 
@@ -66,17 +69,19 @@ impl From<Alg> for SigningAlg {
 impl Rotate {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let at = Installation::open(&self.location)?;
-        let made = block_on(self.rotate(&at))?;
+        let made = self.rotate(&at)?;
         if self.withdraw {
             let_servers_see();
         }
         self.output.done(&made.join("\n"))
     }
 
-    async fn rotate(&self, at: &Installation) -> anyhow::Result<Vec<String>> {
+    fn rotate(&self, at: &Installation) -> anyhow::Result<Vec<String>> {
         let now = now();
-        signing::make_missing(&at.store, &at.keys, now).await?;
-        let stored = at.store.list_signing_keys().await?;
+        let (stored, plan) = block_on(async {
+            signing::make_missing(&at.store, &at.keys, now).await?;
+            Ok((at.store.list_signing_keys().await?, self.plan(at, now).await?))
+        })?;
         let only = self.alg.map(SigningAlg::from);
         let newest: Vec<_> =
             newest(&stored).filter(|key| only.is_none_or(|o| o == key.alg)).collect();
@@ -88,15 +93,25 @@ impl Rotate {
                 time(waits.signs_from)
             );
         }
-        let plan = self.plan(at, now).await?;
         let mut made = Vec::new();
         for newest in newest {
             let alg = newest.alg;
-            if signing::rotate(&at.store, &at.keys, newest, plan, now).await? == Outcome::Conflict {
-                bail!("somebody else made an {alg} key at the same time: see `remint key list`");
-            }
+            let change = |event, make: &dyn Fn() -> anyhow::Result<()>| {
+                audit::change(&at.config, (event, Object::SigningKeys(alg)), make)
+            };
+            change(&event::SIGNING_KEYS_ROTATED, &|| {
+                let rotated = signing::rotate(&at.store, &at.keys, newest, plan, now);
+                match block_on(async { Ok(rotated.await?) })? {
+                    Outcome::Done => Ok(()),
+                    Outcome::Conflict => bail!(
+                        "somebody else made an {alg} key at the same time: see `remint key list`"
+                    ),
+                }
+            })?;
             if self.withdraw {
-                self.withdraw(at, &stored, alg, now).await?;
+                change(&event::SIGNING_KEYS_WITHDRAWN, &|| {
+                    block_on(withdraw(at, &stored, alg, now))
+                })?;
             }
             made.push(format!(
                 "a new {alg} key is published; it signs from {}",
@@ -115,20 +130,19 @@ impl Rotate {
         let signs_from = now.after(wait);
         Ok(Plan { signs_from, others_until: signs_from.after(signing::kept(longest)) })
     }
+}
 
-    async fn withdraw(
-        &self,
-        at: &Installation,
-        stored: &[StoredSigningKey],
-        alg: SigningAlg,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
-        let a_moment_later = now.after(Duration::from_millis(1));
-        for key in stored.iter().filter(|key| key.alg == alg) {
-            at.store.delete_signing_key(&key.kid, a_moment_later).await?;
-        }
-        Ok(())
+async fn withdraw(
+    at: &Installation,
+    stored: &[StoredSigningKey],
+    alg: SigningAlg,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let a_moment_later = now.after(Duration::from_millis(1));
+    for key in stored.iter().filter(|key| key.alg == alg) {
+        at.store.delete_signing_key(&key.kid, a_moment_later).await?;
     }
+    Ok(())
 }
 
 /// The newest key of each algorithm.

@@ -95,8 +95,8 @@ impl Browsers {
     }
 }
 
-/// Ends the session of a browser and what goes with it.
-pub(super) async fn end(store: &Store, sid: &str, now: Timestamp) -> anyhow::Result<String> {
+/// Finds the session of a browser by the id that `session browsers` shows.
+pub(super) async fn find(store: &Store, sid: &str) -> anyhow::Result<BrowserSession> {
     let id = BrowserSessionId::from_sid(sid).with_context(|| {
         format!("`{sid}` is not the id of a browser: `remint session browsers NAME` shows them")
     })?;
@@ -105,13 +105,20 @@ pub(super) async fn end(store: &Store, sid: &str, now: Timestamp) -> anyhow::Res
             "there is no such browser any more: `remint session browsers NAME` shows those there are"
         )
     };
-    let user = visitor.session.user_id;
+    Ok(visitor.session)
+}
+
+/// Ends the session of a browser and what goes with it, and counts that.
+pub(super) async fn end(
+    store: &Store,
+    session: &BrowserSession,
+    now: Timestamp,
+) -> anyhow::Result<usize> {
+    let (user, id) = (session.user_id, session.id);
     let outcome = store.end_browser_session((user, id), now).await?;
     if outcome == Outcome::Conflict {
         bail!("somebody else changed it at the same time: look and try again");
     }
     let which = super::ended::belongs_to(id);
-    let count = super::ended::revoked(store, user, which, (now, RevokeReason::SignOut)).await?;
-    let live = super::ended::were_live(count);
-    Ok(format!("the browser is signed out, and its sessions without offline_access ended: {live}"))
+    super::ended::revoked(store, user, which, (now, RevokeReason::SignOut)).await
 }

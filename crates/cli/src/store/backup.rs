@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_server::config::StoreUrl;
 use remint_server::whole_file::Draft;
 use remint_store::Store;
 use serde::Serialize;
 
 use super::progress::Shown;
+use crate::audit;
 use crate::install::{Location, database};
 use crate::output::Output;
 
@@ -47,7 +50,9 @@ impl Backup {
         if let Some(url) = &config.store.url {
             bail!("{}", by_its_own_tools(url, &self.file.display().to_string()));
         }
-        let made = self.copy(&database(&config)?)?;
+        let from = database(&config)?;
+        let changed = (&event::STORE_BACKED_UP, Object::Store);
+        let made = audit::change(&config, changed, || self.copy(&from))?;
         if self.output.json {
             return self.output.one(&made);
         }

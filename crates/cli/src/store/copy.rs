@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_server::config::{Config, Sources};
 use remint_server::keys::KeyFile;
 use remint_store::{Copied, Store};
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use super::place::{Place, open_source, open_target};
 use super::progress::Shown;
+use crate::audit;
 use crate::install::{CONFIG_FILE, Location, block_on};
 use crate::output::{Output, note};
 
@@ -75,22 +78,27 @@ impl Copy {
         if from.is_same(&to, &config) {
             bail!("source and target are the same store");
         }
-        let (copied, epoch) = block_on(async {
+        let (source, target) = block_on(async {
             let source = open_source(&from, &config).await.context("the source")?;
             if to == Place::Config {
                 check_keys(&source, &config.key_file()).await?;
             }
-            let target = open_target(&to, &config).await.context("the target")?;
-            let mut shown = Shown::new();
-            let copied = source.copy_to(&target, |now| shown.tell(now)).await?;
-            let epoch = target.epoch().await?;
-            source.close().await;
-            target.close().await;
-            Ok((copied, epoch))
+            Ok((source, open_target(&to, &config).await.context("the target")?))
         })?;
-        let printed: Vec<Printed> = copied.iter().map(Into::into).collect();
-        self.output.many(&printed, &["table", "source", "target", "written", "removed"])?;
-        check(&copied)?;
+        let epoch = audit::change(&config, (&event::STORE_COPIED, Object::Store), || {
+            let (copied, epoch) = block_on(async {
+                let mut shown = Shown::new();
+                let copied = source.copy_to(&target, |now| shown.tell(now)).await?;
+                let epoch = target.epoch().await?;
+                source.close().await;
+                target.close().await;
+                Ok((copied, epoch))
+            })?;
+            let printed: Vec<Printed> = copied.iter().map(Into::into).collect();
+            self.output.many(&printed, &["table", "source", "target", "written", "removed"])?;
+            check(&copied)?;
+            Ok(epoch)
+        })?;
         if !self.output.json {
             note(&format!(
                 "The epoch of the target is {epoch}. What changes at the source from now on is not at the \

@@ -2,9 +2,12 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use remint_protocol::audit::Object;
+use remint_protocol::event;
 use remint_store::Outcome;
 use serde::Serialize;
 
+use crate::audit;
 use crate::install::{Common, block_on, open_store, open_store_to_read};
 use crate::output::digits;
 
@@ -69,20 +72,19 @@ impl Bump {
     fn run(self) -> anyhow::Result<()> {
         let config = self.common.location.config()?;
         let store = block_on(open_store(&config))?;
-        let epoch = block_on(async {
-            loop {
-                if store.raise_epoch().await? == Outcome::Conflict {
-                    return Ok(None);
+        let epoch = audit::change(&config, (&event::STORE_EPOCH_BUMPED, Object::Store), || {
+            block_on(async {
+                loop {
+                    if store.raise_epoch().await? == Outcome::Conflict {
+                        bail!("the epoch is {} already, the last one that there is", u16::MAX);
+                    }
+                    let epoch = store.epoch().await?;
+                    if epoch > self.above {
+                        return Ok(epoch);
+                    }
                 }
-                let epoch = store.epoch().await?;
-                if epoch > self.above {
-                    return Ok(Some(epoch));
-                }
-            }
+            })
         })?;
-        let Some(epoch) = epoch else {
-            bail!("the epoch is {} already, the last one that there is", u16::MAX)
-        };
         if self.common.output.json {
             return self.common.output.one(&Printed { epoch });
         }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod application;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod certificate;

@@ -20,19 +20,19 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::home::Home;
 
-const HERE: BrowserSessionId = BrowserSessionId([0xfb; 16]);
+pub(crate) const HERE: BrowserSessionId = BrowserSessionId([0xfb; 16]);
 const THERE: BrowserSessionId = BrowserSessionId([2; 16]);
 
 /// The store of an installation, in the state that the pages leave it in.
-struct Pages {
+pub(crate) struct Pages {
     runtime: Runtime,
     store: Store,
-    alice: UserId,
+    pub(crate) alice: UserId,
     now: Timestamp,
 }
 
 impl Pages {
-    fn of(home: &Home) -> Self {
+    pub(crate) fn of(home: &Home) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (store, alice) = runtime.block_on(async {
             let store = Store::open(&home.file("remint.db")).unwrap();
@@ -44,7 +44,7 @@ impl Pages {
         Self { runtime, store, alice, now }
     }
 
-    fn sign_in(&self, id: BrowserSessionId, agent: &str) {
+    pub(crate) fn sign_in(&self, id: BrowserSessionId, agent: &str) {
         self.sign_in_before(id, agent, Duration::ZERO);
     }
 
@@ -100,7 +100,7 @@ impl Pages {
         });
     }
 
-    fn consent(&self, client: &str, scope: &str) {
+    pub(crate) fn consent(&self, client: &str, scope: &str) {
         self.runtime.block_on(async {
             let client = self.store.find_client(client).await.unwrap().unwrap();
             let given = Consent {

@@ -17,7 +17,8 @@ fn a_database_without_a_schema_is_refused_by_name() {
     assert!(error.contains("schema version 0") && error.contains("remint migrate"), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
     assert_eq!(database.execute("SELECT to_regclass('meta')"), "", "nothing was changed");
-    nodes.at(0).run(&["migrate"]).ok();
+    let migrated = nodes.at(0).run(&["migrate"]).ok();
+    assert!(migrated.stderr.contains("event=\"schema.migrated\" actor=operator:"), "{migrated:?}");
     nodes.at(0).start();
     nodes.at(0).is_ready_in_the_end();
 }

@@ -57,11 +57,12 @@ impl Ran {
         self
     }
 
-    /// Asserts a failure and gives its message.
+    /// Asserts a failure and gives its message, without what the audit says of it.
     #[track_caller]
     pub(crate) fn failed(self) -> String {
         assert_eq!(self.status.code(), Some(1), "{self:?}");
-        self.stderr
+        let is_audit = |line: &&str| line.contains(" audit: event=");
+        self.stderr.split_inclusive('\n').filter(|line| !is_audit(line)).collect()
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::Step;
 use remint_protocol::consent::Consent as Given;
 use remint_protocol::form::Form;
@@ -81,13 +82,16 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
                 return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
             }
             tell!(
-                CONSENT_GRANTED,
-                sub = %person.session.user_id,
-                client_id = %authorization.client().id,
-                scope = authorization.request.scope.as_str(),
-                source = %browser.source,
-                request_id = %browser.request_id,
-            );
+                            CONSENT_GRANTED,
+            actor = %Actor::User(person.session.user_id),
+             on = %Object::Consent(person.session.user_id, &authorization.client().id),
+             outcome = audit::DONE,
+             source = %browser.source,
+             sub = %person.session.user_id,
+                            client_id = %authorization.client().id,
+                            scope = authorization.request.scope.as_str(),
+                            request_id = %browser.request_id,
+                        );
             authorization.issue(app, &browser, head).await
         }
         Some(SWITCH) => {

@@ -3,6 +3,7 @@
 
 use axum::http::request::Parts;
 use axum::response::Response;
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::ACR_PASSWORD;
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::family::{Beginning, Fresh, Origin};
@@ -117,11 +118,14 @@ impl Authorization {
 
     fn tell(&self, person: &Person, browser: &Browser) {
         tell!(AUTHORIZATION_GRANTED,
-            client_id = %self.client().id,
-            sub = %person.session.user_id,
-            response_type = %self.request.response_type,
-            source = %browser.source,
-            request_id = %browser.request_id,
-        );
+        actor = %Actor::User(person.session.user_id),
+         on = %Object::Client(&self.client().id),
+         outcome = audit::DONE,
+         source = %browser.source,
+         client_id = %self.client().id,
+                    sub = %person.session.user_id,
+                    response_type = %self.request.response_type,
+                    request_id = %browser.request_id,
+                );
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::Step;
 use remint_protocol::client::ClientId;
 use remint_protocol::form::Form;
@@ -190,10 +191,13 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         return again(&mut browser, Notice::SessionEnded, &Failure::Contended);
     }
     tell!(LOGIN_SUCCEEDED,
-        sub = %id,
-        source = %browser.source,
-        request_id = %login.request_id,
-    );
+    actor = %Actor::User(id),
+     on = %Object::User(id),
+     outcome = audit::DONE,
+     source = %browser.source,
+     sub = %id,
+            request_id = %login.request_id,
+        );
     taken.give_back();
     purpose.proven(&browser);
     Ok(browser.dress(purpose.next(app)?))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::tell;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -75,7 +76,11 @@ impl Live {
         }
         self.tls.store(pair.config);
         app.set_certificate_expiry(expiry);
-        tell!(CERTIFICATE_CHANGED, "the certificate was read again");
+        tell!(CERTIFICATE_CHANGED, actor = %Actor::Server,
+ on = %Object::Certificate,
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ "the certificate was read again");
         for finding in found {
             tracing::warn!("{finding}");
         }

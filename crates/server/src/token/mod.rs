@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::client::GrantType;
-use remint_protocol::family::Family;
+use remint_protocol::family::{Family, FamilyId};
 use remint_protocol::form::Form;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
+use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::AccessToken;
 use serde::Serialize;
@@ -47,6 +49,22 @@ impl TokenRequest<'_> {
 
     fn resources(&self) -> Result<Option<Resources>, Reject> {
         Resources::asked(self.form.all("resource"))
+    }
+
+    /// Tells of a session that was ended, because what was presented is in two hands.
+    fn tell_of_end(&self, family: FamilyId, why: Why) {
+        let session = self.app.session_id(family);
+        tell!(
+            SESSION_ENDED,
+            actor = %Actor::Server,
+            on = %Object::Session(&session),
+            outcome = audit::DONE,
+            source = %self.caller.source,
+            cause = why.name(),
+            client_id = %self.caller.client().id,
+            session,
+            request_id = %self.request_id,
+        );
     }
 }
 

@@ -109,6 +109,7 @@ impl Event<'_> {
                     return Ok(None);
                 }
                 self.tell(row, Some(reject.why));
+                self.request.tell_of_end(self.presented.family, reject.why);
                 return Err(reject.into());
             }
         };

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod backchannel;
 #[cfg(test)]
 mod bad_input;

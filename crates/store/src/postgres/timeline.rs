@@ -4,6 +4,7 @@
 //! clients are ahead of their rows; the epoch tells them from forgers. Every connection looks at the
 //! timeline before it reads anything else, so no row of a new primary is seen with an old epoch.
 
+use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::tell;
 use tokio_postgres::{Client, Error};
 
@@ -54,6 +55,10 @@ async fn compare(client: &Client, here: Place) -> Result<(), Error> {
     if steps > 0 {
         tell!(
             STORE_EPOCH_RAISED,
+            actor = %Actor::Server,
+            on = %Object::Store,
+            outcome = audit::DONE,
+            source = audit::LOCAL,
             timeline = here.timeline,
             "the database was promoted or restored: sessions that are ahead of their rows will heal"
         );
