@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, ConfigError, Issuer, OpsListen, Setting as _, Sources};
-use remint_server::serve::{Tls, bind, run, start_background};
+use remint_server::serve::{Background, Tls, bind, run, start_background};
 use remint_server::tls::Live;
 use remint_server::whole_file::give_to_owner_of;
 use remint_server::{App, ops_router, router, tls};
@@ -165,7 +165,7 @@ async fn serve(
     let live = transport(&config)?;
     let ops = ops(&config, seeded.is_some())?;
     let app = App::new(config, store.clone(), keys, Clock::System)?;
-    start_background(&app);
+    let background = start_background(&app);
     // Before anyone is told that the server is ready, and may therefore send it a signal.
     let hangups = signal(SignalKind::hangup())?;
     let [first, impatient] = [Ends::listen()?, Ends::listen()?];
@@ -190,19 +190,20 @@ async fn serve(
         () = async {
             run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
             app.settle().await;
-            close(&app, store.clone(), CLOSING).await;
+            close(&app, (store.clone(), &background), CLOSING).await;
         } => {}
         // Also where the store is being closed already.
         () = impatient.recv(2) => {
             tracing::warn!("running requests were ended");
-            close(&app, store.clone(), Duration::from_secs(1)).await;
+            close(&app, (store.clone(), &background), Duration::from_secs(1)).await;
         }
     }
     Ok(())
 }
 
-async fn close(app: &App, store: Store, patience: Duration) {
+async fn close(app: &App, (store, background): (Store, &Background), patience: Duration) {
     let closed = async {
+        background.end().await;
         app.leave().await;
         store.close().await;
     };

@@ -20,6 +20,7 @@ use remint_protocol::tell;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -133,13 +134,33 @@ pub async fn run(
     }
 }
 
-/// Starts the background work of a server.
-pub fn start_background(app: &Arc<App>) {
-    tokio::spawn(watch::watch(Arc::clone(app)));
-    tokio::spawn(node::tell(Arc::clone(app)));
-    tokio::spawn(signing::keep(Arc::clone(app)));
-    tokio::spawn(sweep::sweep(Arc::clone(app)));
-    tokio::spawn(backchannel::keep(Arc::clone(app)));
+/// Starts the background work of a server, which goes on until it is ended, or the runtime is.
+pub fn start_background(app: &Arc<App>) -> Background {
+    Background(
+        [
+            tokio::spawn(watch::watch(Arc::clone(app))),
+            tokio::spawn(node::tell(Arc::clone(app))),
+            tokio::spawn(signing::keep(Arc::clone(app))),
+            tokio::spawn(sweep::sweep(Arc::clone(app))),
+            tokio::spawn(backchannel::keep(Arc::clone(app))),
+        ]
+        .map(|work| work.abort_handle()),
+    )
+}
+
+/// The background work of a server.
+#[derive(Debug)]
+pub struct Background([AbortHandle; 5]);
+
+impl Background {
+    /// Ends it at its next pause, and waits for that, so that nothing asks a store that is being closed. What is
+    /// half done is done again by whoever comes next, as after a crash.
+    pub async fn end(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
+        while !self.0.iter().all(AbortHandle::is_finished) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 type Permit = tokio::sync::OwnedSemaphorePermit;
