@@ -320,6 +320,11 @@ impl Told {
         let fault = match failure {
             Failure::Store(error) => Some(error.to_string()),
             Failure::Internal(fault) => Some((*fault).to_owned()),
+            Failure::KeyNotHere => Some(
+                "this node's key file lacks a root key that the store has: copy that of another node"
+                    .to_owned(),
+            ),
+            Failure::NoSigningKey => Some("there is no key of the algorithm that signs".to_owned()),
             _ => None,
         };
         Self { error: failure.shape().error, cause: failure.name(), fault }

@@ -57,7 +57,7 @@ mod watch;
 pub mod whole_file;
 
 pub use failure::{Cause, causes};
-pub use telemetry::LOG_LINES_DROPPED;
+pub use telemetry::{ENDPOINTS, LOG_LINES_DROPPED};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

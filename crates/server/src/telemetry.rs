@@ -24,54 +24,49 @@ type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
 type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 
-/// The endpoints, as labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Account,
-    Assets,
-    Authorize,
-    Health,
-    Introspect,
-    Jwks,
-    Logout,
-    Metadata,
-    Other,
-    Revoke,
-    Token,
-    Userinfo,
+macro_rules! endpoints {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// The endpoints, as labels.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Endpoint {
+            $($variant),*
+        }
+
+        /// The values of the label `endpoint`, and of the field of the log.
+        pub const ENDPOINTS: &[&str] = &[$($name),*];
+
+        impl Endpoint {
+            const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),*
+                }
+            }
+        }
+    };
+}
+
+endpoints! {
+    Account = "account",
+    Assets = "assets",
+    Authorize = "authorize",
+    Health = "health",
+    Home = "home",
+    Introspect = "introspect",
+    Jwks = "jwks",
+    Logout = "logout",
+    Metadata = "metadata",
+    Other = "other",
+    Playground = "playground",
+    Revoke = "revoke",
+    Token = "token",
+    Userinfo = "userinfo",
 }
 
 impl Endpoint {
-    const ALL: [Self; 12] = [
-        Self::Account,
-        Self::Assets,
-        Self::Authorize,
-        Self::Health,
-        Self::Introspect,
-        Self::Jwks,
-        Self::Logout,
-        Self::Metadata,
-        Self::Other,
-        Self::Revoke,
-        Self::Token,
-        Self::Userinfo,
-    ];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Assets => "assets",
-            Self::Authorize => "authorize",
-            Self::Health => "health",
-            Self::Introspect => "introspect",
-            Self::Jwks => "jwks",
-            Self::Logout => "logout",
-            Self::Metadata => "metadata",
-            Self::Other => "other",
-            Self::Revoke => "revoke",
-            Self::Token => "token",
-            Self::Userinfo => "userinfo",
-        }
+    fn each<T>(make: impl Fn(Self) -> T) -> Vec<T> {
+        Self::ALL.iter().copied().map(make).collect()
     }
 
     pub(crate) fn of(path: &str) -> Self {
@@ -91,6 +86,8 @@ impl Endpoint {
             p if p == "/account" || p.starts_with("/account/") => Self::Account,
             p if p.starts_with("/assets/") => Self::Assets,
             p if p.starts_with("/health") => Self::Health,
+            "" => Self::Home,
+            p if p == "/playground" || p.starts_with("/playground/") => Self::Playground,
             _ => Self::Other,
         }
     }
@@ -179,8 +176,8 @@ impl Metrics {
         registry.register_collector(Box::new(shown));
         let ok = |e: Endpoint| [("endpoint", e.name()), ("outcome", "ok")];
         Self {
-            ok: Endpoint::ALL.map(|e| requests.get_or_create(&ok(e)).clone()).to_vec(),
-            ok_durations: Endpoint::ALL.map(|e| durations.get_or_create(&ok(e)).clone()).to_vec(),
+            ok: Endpoint::each(|e| requests.get_or_create(&ok(e)).clone()),
+            ok_durations: Endpoint::each(|e| durations.get_or_create(&ok(e)).clone()),
             durations,
             refreshes: Row::ALL
                 .iter()

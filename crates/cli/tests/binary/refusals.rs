@@ -487,6 +487,9 @@ fn every_metric_is_in_the_guide_and_every_one_of_the_guide_is_there() {
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE remint_"));
     let mut shown: BTreeSet<_> =
         types.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    for endpoint in remint_server::ENDPOINTS {
+        assert!(guide.contains(&format!("`{endpoint}`")), "{endpoint} is not in the guide");
+    }
     // Only with a certificate, and once there was a logout to tell of.
     shown.insert("tls_certificate_expiry_timestamp_seconds".into());
     shown.insert("logout_notices".into());

@@ -136,6 +136,10 @@ fn a_node_that_lacks_the_key_that_seals_says_later_and_never_no() {
         lacks.post(path, &[("token", &token)]).later();
     }
     lacks.refresh(&token).later();
+    // For an operator to mend, so not told as a fault of the client.
+    let log = lacks.log();
+    let line = log.lines().find(|line| line.contains("request.failed")).unwrap();
+    assert!(line.contains("ERROR") && line.contains("copy that of another node"), "{line}");
     assert_eq!(lacks.get("/health/live").status, 200);
     // What it can open, it serves, under the key that it has.
     let own = lacks.log_in().ok().text("refresh_token");

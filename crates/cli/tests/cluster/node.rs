@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -101,6 +101,22 @@ impl Node {
     /// An orderly end.
     pub(crate) fn stop(&self) {
         self.end(Signal::TERM);
+    }
+
+    /// Sends a signal without waiting for anything.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let server = self.server();
+        kill_process(Pid::from_child(server.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// How the server ended, once it did after a signal.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        let mut server = self.server();
+        let status = server.child.as_mut().and_then(|child| child.try_wait().unwrap());
+        if status.is_some() {
+            server.child = None;
+        }
+        status
     }
 
     fn end(&self, signal: Signal) {

@@ -1,8 +1,11 @@
 //! The database is gone, hangs, or is behind the times.
 
-use std::thread::scope;
+use std::thread::{scope, sleep};
+use std::time::Duration;
 
 use remint_testbed::{Cluster, Proxy, Stop, is_available, postgres};
+
+use rustix::process::Signal;
 
 use crate::http::Answer;
 use crate::node::Node;
@@ -153,4 +156,32 @@ fn a_node_whose_clock_is_not_the_databases_is_not_sent_requests() {
     }
     database.execute("UPDATE public.ahead SET by = '1 s'");
     nodes.iter().for_each(Node::is_ready_in_the_end);
+}
+
+/// What hangs is not waited for: the network swallows what is sent, also at the end.
+#[test]
+fn a_node_ends_in_an_orderly_way_while_its_database_hangs() {
+    let Some(cluster) = postgres() else { return };
+    let database = cluster.create_database();
+    let proxy = Proxy::start(([127, 0, 0, 1], cluster.port()).into());
+    let nodes = Nodes::running(2, &through(&proxy, &database), &[]);
+    let token = nodes.at(0).log_in().ok().text("refresh_token");
+    proxy.freeze(true);
+    nodes.at(0).refresh(&token).later();
+    nodes.at(0).signal(Signal::TERM);
+    // Told twice, the second waits for nobody.
+    nodes.at(1).signal(Signal::TERM);
+    eventually("it hears the first", || nodes.at(1).log().contains("stopping: running"));
+    nodes.at(1).signal(Signal::TERM);
+    for node in nodes.iter() {
+        // Beyond every time that the end may take by itself.
+        let pause = || sleep(Duration::from_millis(20));
+        let status = (0..3_000).find_map(|_| node.ended().or_else(|| (pause(), None).1));
+        assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", node.log());
+    }
+    assert!(nodes.at(1).log().contains("running requests were ended"), "{}", nodes.at(1).log());
+    proxy.freeze(false);
+    nodes.at(0).start();
+    nodes.at(0).is_ready_in_the_end();
+    nodes.at(0).refresh(&token).ok();
 }
