@@ -43,7 +43,7 @@ fn strip(uri: &Uri, base: &str) -> Option<Uri> {
         return None;
     }
     // The issuer's path may be that of an endpoint, and the proxy in front one that took it away.
-    let is_ours = |path: &str| Endpoint::of(path) != Endpoint::Other;
+    let is_ours = |path: &str| !matches!(Endpoint::of(path), Endpoint::Other | Endpoint::Home);
     if rest != "/" && is_ours(path) && !is_ours(rest) {
         return None;
     }
