@@ -1,7 +1,7 @@
 //! The audit trail of commands: one line on standard error for each change, made or failed, in the format of the
 //! log.
 //!
-//! Every command stands in [`COMMANDS`]; one that changes something does it within [`change`].
+//! Every command stands in [`COMMANDS`]; one that changes something does it within `change`.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
