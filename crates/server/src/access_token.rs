@@ -33,7 +33,7 @@ impl Shown {
         let owner = self.owner.as_deref();
         let state = AccessState {
             owner: owner.map(|owner| &owner.client),
-            owner_policy: owner.map_or(&app.policy, |owner| &owner.policy),
+            owner_policy: owner.map_or(app.policy(), |owner| &owner.policy),
             family: self.family.as_ref(),
             is_denied: self.is_denied,
         };
@@ -46,15 +46,15 @@ impl App {
     /// ours. Every endpoint that takes one asks this, and then [`Shown::judge`].
     pub(crate) async fn load_access_token(&self, text: &str) -> Result<Option<Shown>, Failure> {
         let Some(token) = self.open_access_token(text).await? else { return Ok(None) };
-        let owner = self.clients.find(token.client_id.as_str(), &self.store, &self.policy).await?;
+        let owner = self.client(token.client_id.as_str()).await?;
         let family = match token.subject {
             Subject::Client { .. } => None,
             Subject::User { family, .. } => match &owner {
-                Some(owner) => self.clients.load_family(family, owner, &self.store).await?,
-                None => self.store.load_family(family).await?,
+                Some(owner) => self.clients().load_family(family, owner, self.store()).await?,
+                None => self.store().load_family(family).await?,
             },
         };
-        let is_denied = self.store.is_access_token_revoked(token.jti).await?;
+        let is_denied = self.store().is_access_token_revoked(token.jti).await?;
         Ok(Some(Shown { token, owner, family, is_denied }))
     }
 
@@ -83,7 +83,7 @@ impl App {
             // RFC 9068 §2.2: where there is no user, the client.
             Subject::Client { .. } => SubjectId::parse(client.id.as_str()).ok_or(TOO_LONG)?,
         };
-        let issuer = self.config.server.issuer.as_str();
+        let issuer = self.issuer().as_str();
         let claims = JwtAccessToken::issue(&self.keys(), token, (issuer, sub), family);
         let claims = claims.ok_or(TOO_LONG)?;
         let signing = self.signing().await?;
@@ -106,9 +106,9 @@ impl App {
         }
         let expected = Expected {
             typ: jwt_access_token::TYP,
-            issuer: self.config.server.issuer.as_str(),
+            issuer: self.issuer().as_str(),
             may_be_expired: true,
-            now: self.clock.now(),
+            now: self.clock().now(),
         };
         match self.signing().await?.verify::<JwtAccessToken>(text, &expected) {
             Ok(claims) => opened(claims.open(&self.keys())),

@@ -47,12 +47,12 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     async fn read(app: &'a App, head: &'a Parts) -> Result<Self, Failure> {
-        let now = app.clock.now();
+        let now = app.clock().now();
         Ok(Self { app, head, browser: Browser::read(app, head, now).await?, now })
     }
 
     fn to(&self, path: &str) -> Response {
-        let base = self.app.config.server.issuer.path();
+        let base = self.app.issuer().path();
         self.browser.dress(see_other(&format!("{base}{path}")))
     }
 
@@ -65,7 +65,7 @@ impl<'a> Visit<'a> {
         }
         let language = Language::of_request(self.head);
         let page = SignedOut { frames, next: None };
-        Ok(self.browser.dress(self.app.pages.answer(language, &page)))
+        Ok(self.browser.dress(self.app.pages().answer(language, &page)))
     }
 
     /// Shows the page, or the way to it.
@@ -87,12 +87,12 @@ impl<'a> Visit<'a> {
             least_length: LEAST_LENGTH,
         };
         let language = Language::of_request(self.head);
-        Ok(self.browser.dress(self.app.pages.answer(language, &page)))
+        Ok(self.browser.dress(self.app.pages().answer(language, &page)))
     }
 
     async fn sessions(&self, person: &Person) -> Result<Vec<Session>, Failure> {
-        let (own, idle) = (person.session.user_id, self.app.config.sessions.idle_lifetime);
-        let all = self.app.store.list_live_browser_sessions(own, (self.now, idle), SHOWN).await?;
+        let (own, idle) = (person.session.user_id, self.app.config().sessions.idle_lifetime);
+        let all = self.app.store().list_live_browser_sessions(own, (self.now, idle), SHOWN).await?;
         let is_alive = |visitor: &Visitor| {
             let standing = visitor.user.as_ref().map(|(_, standing)| *standing);
             visitor.session.is_alive(standing, idle, self.now)
@@ -112,7 +112,7 @@ impl<'a> Visit<'a> {
 
     /// What has access: the living families and the consents, put together by client.
     async fn applications(&self, person: &Person) -> Result<Vec<Application>, Failure> {
-        let (store, user) = (&self.app.store, person.session.user_id);
+        let (store, user) = (self.app.store(), person.session.user_id);
         let families = store.list_live_families(user, self.now, SHOWN).await?;
         let consents = store.list_consents(user, "", SHOWN).await?;
         let mut all: Vec<Application> = Vec::new();
@@ -129,7 +129,7 @@ impl<'a> Visit<'a> {
             self.add(&mut all, &loaded);
         }
         for application in &mut all {
-            let client = self.app.clients.find(&application.id, store, &self.app.policy).await?;
+            let client = self.app.clients().find(&application.id, store, self.app.policy()).await?;
             let name = client.map(|registered| registered.client.shown_name().to_owned());
             application.name = name.unwrap_or_else(|| application.id.clone());
         }
@@ -178,7 +178,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Respo
 
 /// `GET` of where a form leads, which stays in the address bar when a form is refused.
 pub(crate) async fn back(State(app): State<Arc<App>>) -> Response {
-    see_other(&format!("{}{PATH}", app.config.server.issuer.path()))
+    see_other(&format!("{}{PATH}", app.issuer().path()))
 }
 
 /// A form of the page, proven to be ours.
@@ -237,7 +237,7 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
         let id = form.find("application").and_then(ClientId::parse);
         if let (Some(id), Some(person)) = (id, &visit.browser.person) {
             let whose = (person.session.user_id, &id);
-            visit.app.store.revoke_consent(whose, RevokeReason::User, visit.now).await?;
+            visit.app.store().revoke_consent(whose, RevokeReason::User, visit.now).await?;
             tell!(
                             ACCESS_ENDED,
             actor = %Actor::User(whose.0),
@@ -299,12 +299,12 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
             Err(failure) => return Err(failure),
         };
         taken.give_back();
-        let hash = visit.app.passwords.hash_in_turn(new.into()).await?;
-        let now = visit.app.clock.now();
-        let store = &visit.app.store;
+        let hash = visit.app.passwords().hash_in_turn(new.into()).await?;
+        let now = visit.app.clock().now();
+        let store = visit.app.store();
         // Not where an operator, or the same form in another window, was faster.
         let changed = store.change_password(&user, &hash, now).await? == Outcome::Done;
-        visit.app.backchannel.want();
+        visit.app.backchannel().want();
         visit.browser.person = None;
         // Everything that is not younger than this moment is over; the session here begins after it.
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);

@@ -27,7 +27,7 @@ impl Received {
         let (head, body) = request.into_parts();
         refuse_query(&head.uri)?;
         refuse_other_types(&head.headers)?;
-        let read = timeout(app.config.http.body_timeout, whole(body));
+        let read = timeout(app.config().http.body_timeout, whole(body));
         let body = read.await.map_err(|_| Failure::BodyTooSlow)??;
         notes::form(head.headers.get(header::AUTHORIZATION), &body);
         Ok(Self { head, body })
@@ -43,7 +43,7 @@ impl Received {
         if let Err(failure) = refuse_other_types(&head.headers) {
             return Err((Box::new(head), failure));
         }
-        let read = timeout(app.config.http.body_timeout, whole(body)).await;
+        let read = timeout(app.config().http.body_timeout, whole(body)).await;
         match read.map_err(|_| Failure::BodyTooSlow).flatten() {
             Ok(body) => {
                 notes::form(head.headers.get(header::AUTHORIZATION), &body);

@@ -65,12 +65,12 @@ impl Browser {
     /// Reads the cookies and finds out who has signed in.
     pub(crate) async fn read(app: &App, head: &Parts, now: Timestamp) -> Result<Self, Failure> {
         let mut cookies = Vec::new();
-        let mut person = sign_of(app, find(head, &app.cookies.session), now).await?;
+        let mut person = sign_of(app, find(head, &app.cookies().session), now).await?;
         if person.is_none() {
             let before = find(head, SESSION_BEFORE);
             person = sign_of(app, before.clone(), now).await?;
             if let (Some(_), Some(value)) = (&person, before) {
-                cookies.push(cookie(app.cookies.session.clone(), value));
+                cookies.push(cookie(app.cookies().session.clone(), value));
             }
         }
         let secret = |name: &str| find(head, name).as_deref().and_then(decode).map(Zeroizing::new);
@@ -80,7 +80,7 @@ impl Browser {
             source: source_of(&head.extensions),
             request_id: RequestId::of(&head.extensions),
             user_agent: cut(agent.unwrap_or_default()),
-            form_secret: secret(&app.cookies.form).or_else(|| secret(FORM_BEFORE)),
+            form_secret: secret(&app.cookies().form).or_else(|| secret(FORM_BEFORE)),
             cookies,
         })
     }
@@ -100,7 +100,7 @@ impl Browser {
 
     /// Whether the browser has a session's cookie at all, be it alive or not.
     pub(crate) fn has_session_cookie(app: &App, head: &Parts) -> bool {
-        find(head, &app.cookies.session).or_else(|| find(head, SESSION_BEFORE)).is_some()
+        find(head, &app.cookies().session).or_else(|| find(head, SESSION_BEFORE)).is_some()
     }
 
     /// What goes into a form, so that [`Self::is_ours`] knows it again.
@@ -110,7 +110,7 @@ impl Browser {
             None => {
                 let secret = Zeroizing::new(entropy::bytes()?);
                 self.cookies
-                    .push(cookie(app.cookies.form.clone(), URL_SAFE_NO_PAD.encode(*secret)));
+                    .push(cookie(app.cookies().form.clone(), URL_SAFE_NO_PAD.encode(*secret)));
                 self.form_secret.insert(secret).clone()
             }
         };
@@ -158,7 +158,7 @@ impl Browser {
             user_id: user.id,
             auth_time: now,
             proven: user.ends,
-            expires_at: now.after(app.config.sessions.absolute_lifetime),
+            expires_at: now.after(app.config().sessions.absolute_lifetime),
             amr: "pwd".into(),
             created_at: same.map_or(now, |person| person.session.created_at),
             seen_at: now,
@@ -169,7 +169,7 @@ impl Browser {
         let proven = Some(login.proven(&user));
         let outcome = match same.map(|person| person.session.secret_hash) {
             Some(seen) => renew(app, seen, &session, proven).await?,
-            None => app.store.insert_browser_session(&session, proven).await?,
+            None => app.store().insert_browser_session(&session, proven).await?,
         };
         if outcome == Outcome::Conflict {
             return Ok(outcome);
@@ -183,7 +183,7 @@ impl Browser {
         for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
             *byte = *from;
         }
-        self.cookies.push(cookie(app.cookies.session.clone(), URL_SAFE_NO_PAD.encode(*value)));
+        self.cookies.push(cookie(app.cookies().session.clone(), URL_SAFE_NO_PAD.encode(*value)));
         self.cookies.push(device::mark(app, login.username, now)?);
         self.person = Some(Person { session, username: user.username, ends: user.ends });
         Ok(outcome)
@@ -208,7 +208,7 @@ impl Browser {
     /// Forgets the session here; ending it in the store is the caller's to do.
     fn forget(&mut self, app: &App) {
         self.person = None;
-        let mut gone = cookie(app.cookies.session.clone(), String::new());
+        let mut gone = cookie(app.cookies().session.clone(), String::new());
         gone.make_removal();
         self.cookies.push(gone);
     }
@@ -240,10 +240,10 @@ async fn renew(
 ) -> Result<Outcome, Failure> {
     const ATTEMPTS: usize = 5;
     for _ in 0..ATTEMPTS {
-        if app.store.renew_browser_session(seen, session, proven).await? == Outcome::Done {
+        if app.store().renew_browser_session(seen, session, proven).await? == Outcome::Done {
             return Ok(Outcome::Done);
         }
-        let found = app.store.load_browser_session(session.id).await?;
+        let found = app.store().load_browser_session(session.id).await?;
         match found.map(|visitor| visitor.session) {
             Some(now) if now.ended_at.is_none() && now.secret_hash != seen => {
                 seen = now.secret_hash;
@@ -273,17 +273,17 @@ async fn load(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<Option<Person>, Failure> {
-    let Some(visitor) = app.store.load_browser_session(id).await? else { return Ok(None) };
+    let Some(visitor) = app.store().load_browser_session(id).await? else { return Ok(None) };
     let ends = visitor.ends;
     let (username, standing) = visitor.user.unzip();
     let session = visitor.session;
     let is_right = session.secret_hash == hash(secret);
-    let is_alive = session.is_alive(standing, app.config.sessions.idle_lifetime, now);
+    let is_alive = session.is_alive(standing, app.config().sessions.idle_lifetime, now);
     if !is_right || !is_alive {
         return Ok(None);
     }
     if session.is_to_be_seen(now) {
-        app.store.see_browser_session(id, now).await?;
+        app.store().see_browser_session(id, now).await?;
     }
     Ok(username.map(|username| Person { session, username, ends }))
 }

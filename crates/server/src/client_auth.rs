@@ -126,7 +126,7 @@ pub(crate) async fn authenticate(
 ) -> Result<Caller, Failure> {
     let credentials = client_auth::read(received.authorization()?, form)?;
     let source = source_of(&received.head.extensions);
-    let registered = app.clients.find(&credentials.client_id, &app.store, &app.policy).await?;
+    let registered = app.client(&credentials.client_id).await?;
     let (judged, guess) = judge(app, &credentials, registered.as_deref(), now);
     let whose = (credentials.client_id.as_str(), source);
     let secret = credentials.proof.secret().unwrap_or_default();

@@ -84,7 +84,9 @@ pub(crate) async fn cors(State(app): State<Arc<App>>, request: Request, next: Ne
         return vary(next.run(request).await);
     };
     let is_known = match origin.to_str() {
-        Ok(text) => app.origins.contains(text, &app.store, || app.clients.seen_revision()).await,
+        Ok(text) => {
+            app.origins().contains(text, app.store(), || app.clients().seen_revision()).await
+        }
         Err(_) => false,
     };
     let is_preflight = request.method() == Method::OPTIONS

@@ -24,7 +24,7 @@ const LEN: usize = 16 + 8 + 32;
 /// The mark of a browser where this account was signed in to before.
 pub(crate) fn read(app: &App, head: &Parts, username: &str, now: Timestamp) -> Option<DeviceId> {
     let bytes: [u8; LEN] =
-        URL_SAFE_NO_PAD.decode(find(head, &app.cookies.device)?).ok()?.try_into().ok()?;
+        URL_SAFE_NO_PAD.decode(find(head, &app.cookies().device)?).ok()?.try_into().ok()?;
     let (number, rest) = bytes.split_first_chunk::<16>()?;
     let (end, proof) = rest.split_first_chunk::<8>()?;
     let until = Timestamp::from_millis(i64::from_be_bytes(*end));
@@ -44,7 +44,7 @@ pub(crate) fn mark(app: &App, username: &str, now: Timestamp) -> Result<Cookie<'
     value.extend_from_slice(&device.0);
     value.extend_from_slice(&until.as_millis().to_be_bytes());
     value.extend_from_slice(&proof.0);
-    let mut cookie = cookie(app.cookies.device.clone(), URL_SAFE_NO_PAD.encode(value));
+    let mut cookie = cookie(app.cookies().device.clone(), URL_SAFE_NO_PAD.encode(value));
     let seconds = i64::try_from(KNOW_DEVICE_FOR.as_secs()).unwrap_or(i64::MAX);
     cookie.set_max_age(cookie::time::Duration::seconds(seconds));
     Ok(cookie)

@@ -66,9 +66,9 @@ pub(crate) async fn refuse_strangers(
 ) -> Response {
     static WAS_SAID: AtomicBool = AtomicBool::new(false);
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-    let may_pass = app.config.http.plain != Plain::BehindProxy
+    let may_pass = app.config().http.plain != Plain::BehindProxy
         || Endpoint::of(request.uri().path()) == Endpoint::Health
-        || peer.is_none_or(|ip| ip.is_loopback() || app.config.http.trusted_proxies.contains(ip));
+        || peer.is_none_or(|ip| ip.is_loopback() || app.config().http.trusted_proxies.contains(ip));
     if may_pass {
         return next.run(request).await;
     }

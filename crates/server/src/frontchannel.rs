@@ -19,11 +19,11 @@ impl App {
     pub(crate) async fn frames(&self, person: Option<&Person>) -> Result<Vec<Link>, Failure> {
         let Some(Person { session, .. }) = person else { return Ok(Vec::new()) };
         let whose = (session.user_id, session.id);
-        let clients = self.store.list_frontchannel_clients(whose, MOST).await?;
-        let issuer = self.config.server.issuer.as_str();
+        let clients = self.store().list_frontchannel_clients(whose, MOST).await?;
+        let issuer = self.issuer().as_str();
         let mut links: Vec<Link> = Vec::with_capacity(clients.len());
         for id in clients {
-            let found = self.clients.find(id.as_str(), &self.store, &self.policy).await?;
+            let found = self.client(id.as_str()).await?;
             let Some(client) = found.as_deref().map(|found| &found.client) else { continue };
             let uri = client.relying_party.frontchannel_logout_uri.as_deref();
             let Some(uri) = uri.filter(|_| client.enabled) else { continue };

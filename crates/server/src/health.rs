@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -92,13 +91,13 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn unready(app: &App) -> Result<Option<Unready>, Error> {
-    if app.is_stopping.load(Ordering::Relaxed) {
+    if app.is_stopping() {
         return Ok(Some(Unready::Stopping));
     }
-    if app.store.is_lost() {
+    if app.store().is_lost() {
         return Ok(Some(Unready::StoreLost));
     }
-    app.store.ping().await?;
+    app.store().ping().await?;
     let keys = app.keys();
     if let Some(fault) = keys.fault {
         return Ok(Some(Unready::KeyFile(fault)));
@@ -109,9 +108,9 @@ async fn unready(app: &App) -> Result<Option<Unready>, Error> {
     if !keys.lacks.is_empty() {
         return Ok(Some(Unready::LacksKeys(keys.lacks.clone())));
     }
-    let asked = app.clock.now();
-    let Some(theirs) = app.store.time().await? else { return Ok(None) };
-    Ok(clock_differs(theirs, asked, app.clock.now()))
+    let asked = app.clock().now();
+    let Some(theirs) = app.store().time().await? else { return Ok(None) };
+    Ok(clock_differs(theirs, asked, app.clock().now()))
 }
 
 /// The database's clock was read at some moment between two of ours.
@@ -122,9 +121,9 @@ fn clock_differs(theirs: Timestamp, asked: Timestamp, answered: Timestamp) -> Op
 }
 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    app.metrics.passwords_busy.set(app.passwords.busy().try_into().unwrap_or(i64::MAX));
+    app.metrics().passwords_busy.set(app.passwords().busy().try_into().unwrap_or(i64::MAX));
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(axum::http::header::CONTENT_TYPE, content_type)], app.metrics.render())
+    ([(axum::http::header::CONTENT_TYPE, content_type)], app.metrics().render())
 }
 
 #[cfg(test)]

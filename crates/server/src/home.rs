@@ -11,8 +11,8 @@ use crate::authorize::see_other;
 use crate::pages;
 
 pub(crate) async fn home(State(app): State<Arc<App>>) -> Response {
-    match &app.config.pages.home {
+    match &app.config().pages.home {
         Some(home) => see_other(home.as_str()),
-        None => see_other(&format!("{}{}", app.config.server.issuer.path(), pages::account::PATH)),
+        None => see_other(&format!("{}{}", app.issuer().path(), pages::account::PATH)),
     }
 }

@@ -122,7 +122,7 @@ impl App {
         if requested.is_empty() && !Claim::ALL.iter().any(|claim| scope.contains(claim.scope())) {
             return Ok(Map::new());
         }
-        let Some(user) = self.store.load_user(user).await? else { return Ok(Map::new()) };
+        let Some(user) = self.store().load_user(user).await? else { return Ok(Map::new()) };
         let corrupt = remint_store::Error::Corrupt { table: "users", column: "profile" };
         let profile = Profile::parse(&user.profile).map_err(|_| corrupt)?;
         Ok(profile.released(scope, requested))
@@ -138,7 +138,7 @@ impl App {
             Some(session) => Some(self.sid(client, session).await?),
             None => None,
         };
-        let issuer = self.config.server.issuer.as_str();
+        let issuer = self.issuer().as_str();
         Ok(Identity {
             auth_time: Some(signed_in.auth_time),
             acr: Some(signed_in.acr.to_owned()).filter(|acr| !acr.is_empty()),
@@ -157,7 +157,7 @@ impl App {
     ) -> Result<Option<IdToken>, Failure> {
         let expected = Expected {
             typ: id_token::TYP,
-            issuer: self.config.server.issuer.as_str(),
+            issuer: self.issuer().as_str(),
             may_be_expired: true,
             now,
         };
@@ -169,7 +169,7 @@ impl App {
     }
 
     const fn id_token_lifetime(&self) -> Duration {
-        self.config.tokens.id_token_lifetime
+        self.config().tokens.id_token_lifetime
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
     let form = received.form()?;
-    let now = app.clock.now();
+    let now = app.clock().now();
     let caller = authenticate(app, &received, &form, now).await?;
     // RFC 7662 §2.1: the caller must be authorized, which one without credentials can not be.
     if caller.client().is_public() {
@@ -60,7 +60,7 @@ async fn refresh_token(
     now: Timestamp,
 ) -> Result<Option<Active>, Failure> {
     let Ok(token) = open_refresh(app, caller, text)? else { return Ok(None) };
-    let loaded = app.clients.load_family(token.family, &caller.registered, &app.store).await?;
+    let loaded = app.clients().load_family(token.family, &caller.registered, app.store()).await?;
     Ok(introspect::refresh_token(caller.client(), &token, loaded.as_ref(), now))
 }
 
@@ -104,7 +104,7 @@ impl<'a> Members<'a> {
             active: true,
             client_id: active.client_id.as_str(),
             sub,
-            iss: app.config.server.issuer.as_str(),
+            iss: app.issuer().as_str(),
             iat: active.issued_at.as_secs(),
             exp: active.expires_at.as_secs(),
             // RFC 7662 §2.2: the type of an access token; a refresh token has none.

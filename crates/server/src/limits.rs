@@ -134,7 +134,7 @@ pub(crate) fn take_refresh<'a>(
             .filter(|_| form.find("grant_type").is_some_and(|grant| grant == "refresh_token"))?;
         Some(token::open_refresh(&app.keys(), text, &client).ok()?.family)
     };
-    family().map_or(Err(wait), |family| app.limits.token.take_own(family.0, now))
+    family().map_or(Err(wait), |family| app.limits().token.take_own(family.0, now))
 }
 
 /// Limits requests to the authorization endpoint.
@@ -143,14 +143,16 @@ pub(crate) async fn authorize(
     request: Request,
     next: Next,
 ) -> Response {
-    let now = app.clock.now();
+    let now = app.clock().now();
     let source = source_of(request.extensions());
-    let Err(wait) = app.limits.authorize.take(source, now) else { return next.run(request).await };
+    let Err(wait) = app.limits().authorize.take(source, now) else {
+        return next.run(request).await;
+    };
     let (head, body) = request.into_parts();
     // Whoever has signed in at this browser goes by their own requests.
     let person = Browser::read(&app, &head, now).await.ok().and_then(|browser| browser.person);
     let own = person.map(|person| person.session.id.0);
-    let taken = own.map_or(Err(wait), |own| app.limits.authorize.take_own(own, now).map(drop));
+    let taken = own.map_or(Err(wait), |own| app.limits().authorize.take_own(own, now).map(drop));
     match taken {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(wait) => {

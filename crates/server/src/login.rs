@@ -49,7 +49,7 @@ impl Login<'_> {
         // Before a place in the queue, so that who must wait anyway does not fill it.
         let counting = self.judge(&buckets).await?;
         let is_known = counting.as_slice() == [buckets.own()];
-        let waiting = app.passwords.place(Who::at(self.source, is_known))?;
+        let waiting = app.passwords().place(Who::at(self.source, is_known))?;
         let taken = self.take(counting).await?;
         let checked = self.check(waiting, password).await;
         match &checked {
@@ -66,7 +66,7 @@ impl Login<'_> {
 
     /// Counts the form of a page among the requests of its source; of who is known, among their own.
     pub(crate) fn take_request(&self) -> Result<Counted<'_>, Duration> {
-        let counts = &self.app.limits.sign_in;
+        let counts = &self.app.limits().sign_in;
         let taken = counts.take(self.source, self.now);
         taken.or_else(|wait| {
             self.device.map_or(Err(wait), |device| counts.take_own(device.0, self.now))
@@ -77,7 +77,7 @@ impl Login<'_> {
         let app = self.app;
         let turn = waiting.turn().await?;
         let user = match Username::parse(self.username) {
-            Some(name) => app.store.find_user(&name).await?,
+            Some(name) => app.store().find_user(&name).await?,
             None => None,
         };
         let (id, stored) = user.as_ref().map(|u| (u.id, u.password_hash.clone())).unzip();
@@ -117,7 +117,7 @@ impl Login<'_> {
     async fn judge<'b>(&self, buckets: &PasswordBuckets<'b>) -> Result<Vec<Bucket<'b>>, Failure> {
         let all: Vec<_> = buckets.all().collect();
         let keys: Vec<_> = all.iter().map(|bucket| bucket.key()).collect();
-        let held = self.app.store.load_all_guesses(&keys).await?;
+        let held = self.app.store().load_all_guesses(&keys).await?;
         let own = held.first().copied().unwrap_or_default();
         let common = all.into_iter().zip(&held).skip(1);
         match password_wait((buckets.own(), &own), common, self.now) {
@@ -129,7 +129,7 @@ impl Login<'_> {
     /// Takes room for the guess in each of these buckets. Where guesses that are still being judged are in
     /// the way, it waits for them: they may turn out right and give back what they took.
     async fn take<'b>(&self, counting: Vec<Bucket<'b>>) -> Result<Taken<'_, 'b>, Failure> {
-        let (logins, store) = (&self.app.logins, &self.app.store);
+        let (logins, store) = (self.app.logins(), self.app.store());
         let keys: Vec<_> = counting.iter().map(|bucket| bucket.key()).collect();
         loop {
             let mut given_back = pin!(logins.given_back.notified());
@@ -226,8 +226,8 @@ fn full(
 impl Taken<'_, '_> {
     /// The guess was wrong: it stays counted.
     async fn keep(self, app: &App, now: Timestamp) -> Result<(), Failure> {
-        if !app.store.is_shared() {
-            app.store.take_guess(&self.buckets, now).await?;
+        if !app.store().is_shared() {
+            app.store().take_guess(&self.buckets, now).await?;
         }
         Ok(())
     }
@@ -236,11 +236,11 @@ impl Taken<'_, '_> {
     /// a failed login.
     async fn give_back(self, app: &App, right: Option<BucketKey>) {
         let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
-        let others = if app.store.is_shared() { others.as_slice() } else { &[] };
+        let others = if app.store().is_shared() { others.as_slice() } else { &[] };
         if right.is_none() && others.is_empty() {
             return;
         }
-        if let Err(error) = app.store.give_back_guess(right, others).await {
+        if let Err(error) = app.store().give_back_guess(right, others).await {
             tracing::warn!(%error, "what is no wrong guess stays counted as one");
         }
     }
@@ -273,7 +273,7 @@ impl From<PasswordError> for Failure {
 
 /// The same password under today's parameters. Not worth a failed login.
 async fn keep_hash(app: &App, user: &User, new: &str) {
-    if let Err(error) = app.store.replace_password_hash(user.id, &user.password_hash, new).await {
+    if let Err(error) = app.store().replace_password_hash(user.id, &user.password_hash, new).await {
         tracing::warn!(%error, "a password's stronger hash was not kept");
     }
 }

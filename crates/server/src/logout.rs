@@ -65,7 +65,7 @@ impl Logout {
             (None, None) => None,
         };
         let client = match named {
-            Some(id) => app.clients.find(&id, &app.store, &app.policy).await?,
+            Some(id) => app.client(&id).await?,
             None => None,
         };
         let next = next(&form, client.as_deref())?;
@@ -109,7 +109,7 @@ pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Respon
     let (head, _) = request.into_parts();
     let raw = head.uri.query().unwrap_or_default();
     let answered = async {
-        match carried(&app, &Form::parse(raw.as_bytes())?, app.clock.now())? {
+        match carried(&app, &Form::parse(raw.as_bytes())?, app.clock().now())? {
             Some(raw) => begin(&app, &head, &raw).await,
             None => begin(&app, &head, raw).await,
         }
@@ -132,7 +132,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         if Browser::has_session_cookie(&app, head) {
             return begin(&app, head, received.text()?).await;
         }
-        let now = app.clock.now();
+        let now = app.clock().now();
         let logout = Logout::read(&app, received.text()?, now).await?;
         Ok(app.to_page(sign_out::PATH, &logout.flow(&app, now)?))
     };
@@ -147,7 +147,7 @@ fn carried(app: &App, form: &Form<'_>, now: Timestamp) -> Result<Option<String>,
 }
 
 async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> {
-    let now = app.clock.now();
+    let now = app.clock().now();
     let logout = Logout::read(app, raw, now).await?;
     let mut browser = Browser::read(app, head, now).await?;
     let Some(person) = &browser.person else {
@@ -166,11 +166,11 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
         target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
         csrf: browser.csrf(app)?,
     };
-    Ok(browser.dress(app.pages.answer(Language::asked_for(&logout.raw, head), &page)))
+    Ok(browser.dress(app.pages().answer(Language::asked_for(&logout.raw, head), &page)))
 }
 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
-    let now = app.clock.now();
+    let now = app.clock().now();
     let browser = Browser::read(app, head, now).await?;
     if browser.person.is_some() && !browser.is_ours(app, form) {
         return Err(Failure::FormExpired);
@@ -204,7 +204,7 @@ fn done(
         Some(next) if frames.is_empty() => see_other(&next.url),
         next => {
             let page = SignedOut { frames, next: next.clone() };
-            app.pages.answer(Language::asked_for(&logout.raw, head), &page)
+            app.pages().answer(Language::asked_for(&logout.raw, head), &page)
         }
     };
     browser.dress(response)

@@ -50,7 +50,7 @@ pub(crate) fn paths(issuer: &Issuer) -> BTreeSet<String> {
 }
 
 pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let (issuer, base) = (app.config.server.issuer.as_str(), app.config.server.issuer.base());
+    let (issuer, base) = (app.issuer().as_str(), app.issuer().base());
     let all: Vec<_> = AuthMethod::ALL.iter().map(|m| m.as_str()).collect();
     let confidential: Vec<_> =
         AuthMethod::ALL.iter().filter(|m| **m != AuthMethod::None).map(|m| m.as_str()).collect();

@@ -23,7 +23,7 @@ pub(crate) fn draw() -> Result<NodeId, NoEntropy> {
 
 /// Says again and again that this node runs, where others may ask.
 pub(crate) async fn tell(app: Arc<App>) {
-    if !app.store.is_shared() {
+    if !app.store().is_shared() {
         return;
     }
     let mut ticks = interval(SEEN_EVERY);
@@ -31,16 +31,16 @@ pub(crate) async fn tell(app: Arc<App>) {
     loop {
         ticks.tick().await;
         tell_once(&app).await;
-        let before = app.clock.now().before(FORGET_AFTER);
+        let before = app.clock().now().before(FORGET_AFTER);
         // Readiness tells about a store that does not answer.
-        let _ = app.store.forget_silent_nodes(before).await;
+        let _ = app.store().forget_silent_nodes(before).await;
     }
 }
 
 /// Says once that this node runs.
 pub(crate) async fn tell_once(app: &App) {
-    if app.store.is_shared() {
-        let _ = app.store.see_node(&describe(app)).await;
+    if app.store().is_shared() {
+        let _ = app.store().see_node(&describe(app)).await;
     }
 }
 
@@ -48,12 +48,12 @@ fn describe(app: &App) -> Node {
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
     Node {
-        id: app.node,
+        id: app.node(),
         // A machine may have several.
-        name: format!("{host} at {}", app.config.http.listen),
+        name: format!("{host} at {}", app.config().http.listen),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kids: app.keys().kids().collect(),
-        started_at: app.started_at,
-        seen_at: app.clock.now(),
+        started_at: app.started_at(),
+        seen_at: app.clock().now(),
     }
 }

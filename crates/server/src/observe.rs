@@ -89,22 +89,22 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let started = stopwatch();
-    let id = app.request_ids.draw();
-    let proxies = &app.config.http.trusted_proxies;
+    let id = app.request_ids().draw();
+    let proxies = &app.config().http.trusted_proxies;
     let source = source::source(request.extensions(), request.headers(), proxies);
     request.extensions_mut().insert(Observed { id, source });
     let endpoint = Endpoint::of(request.uri().path());
-    let is_strict = front::is_strict(&app.config, request.headers());
+    let is_strict = front::is_strict(app.config(), request.headers());
     let (mut response, notes) = notes::noting(next.run(request)).await;
     let told = response.extensions_mut().remove::<Told>();
     let told = told.or_else(|| Told::by_status(response.status()));
     if let Some(told) = &told {
-        app.metrics.reject(told.cause);
+        app.metrics().reject(told.cause);
         told.tell(response.status(), &notes.shown(), (endpoint, source, id));
     }
     let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
     let took = started.elapsed();
-    app.metrics.request(endpoint, outcome, took);
+    app.metrics().request(endpoint, outcome, took);
     tell!(HTTP_REQUEST,
         endpoint = endpoint.name(),
         status = response.status().as_u16(),

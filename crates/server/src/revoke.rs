@@ -27,7 +27,7 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
     let form = received.form()?;
-    let now = app.clock.now();
+    let now = app.clock().now();
     let caller = authenticate(app, &received, &form, now).await?;
     let text = form.find("token").ok_or(Why::TokenMissing)?;
     // The prefix says what it is, so a wrong `token_type_hint` does no harm (RFC 7009 §2.1).
@@ -35,7 +35,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
         match open_refresh(app, &caller, text)? {
             Err(_) => None,
             Ok(token) => {
-                let loaded = app.store.load_family(token.family).await?;
+                let loaded = app.store().load_family(token.family).await?;
                 revoke::refresh_token(caller.client(), &token, loaded.as_ref().map(|l| &l.family))
             }
         }
@@ -43,7 +43,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
         match app.open_access_token(text).await? {
             Some(token) => {
                 let loaded = match token.subject {
-                    Subject::User { family, .. } => app.store.load_family(family).await?,
+                    Subject::User { family, .. } => app.store().load_family(family).await?,
                     Subject::Client { .. } => None,
                 };
                 let family = loaded.as_ref().map(|loaded| &loaded.family);
@@ -76,9 +76,9 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
 
 async fn carry_out(app: &App, revocation: Revocation, now: Timestamp) -> Result<(), Failure> {
     match revocation {
-        Revocation::Family(id) => app.store.revoke_family(id, RevokeReason::Client, now).await?,
+        Revocation::Family(id) => app.store().revoke_family(id, RevokeReason::Client, now).await?,
         Revocation::Access { jti, expires_at, .. } => {
-            app.store.revoke_access_token(jti, expires_at).await?
+            app.store().revoke_access_token(jti, expires_at).await?
         }
     };
     Ok(())

@@ -104,7 +104,7 @@ pub async fn run(
     tls: Option<Tls>,
     stop: impl Future<Output = ()>,
 ) {
-    let http = &app.config.http;
+    let http = &app.config().http;
     let server = Arc::new(Server {
         app: Arc::clone(&app),
         router,
@@ -250,7 +250,7 @@ impl Server {
                         router.oneshot(request).await.map(|response| closing(response, is_chunked))
                     }
                     Err(refused) => {
-                        app.metrics.reject(refused.name());
+                        app.metrics().reject(refused.name());
                         tell!(
                             REQUEST_REFUSED,
                             status = StatusCode::BAD_REQUEST.as_u16(),

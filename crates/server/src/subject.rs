@@ -72,11 +72,11 @@ impl App {
     }
 
     async fn subject_salt(&self) -> Result<Arc<SubjectSalt>, Failure> {
-        if let Some(salt) = self.salt.0.load_full() {
+        if let Some(salt) = self.salt().0.load_full() {
             return Ok(salt);
         }
-        let now = self.clock.now();
-        let stored = match self.store.find_secret(SUBJECT_SALT).await? {
+        let now = self.clock().now();
+        let stored = match self.store().find_secret(SUBJECT_SALT).await? {
             Some(stored) => stored,
             None => make(self, now).await?,
         };
@@ -85,7 +85,7 @@ impl App {
             Unopened::UnknownKey => Failure::KeyNotHere,
             Unopened::Garbage => Failure::Internal("the salt of subjects does not open"),
         })?;
-        self.salt.0.store(Some(Arc::clone(&salt)));
+        self.salt().0.store(Some(Arc::clone(&salt)));
         Ok(salt)
     }
 }
@@ -94,7 +94,7 @@ impl App {
 async fn make(app: &App, now: Timestamp) -> Result<SealedSecret, Failure> {
     let salt = SubjectSalt::new(entropy::bytes()?);
     let made = sealed(app, &salt, now, now).ok_or(Failure::KeyNotHere)?;
-    if app.store.add_secret(&made).await? == Outcome::Done {
+    if app.store().add_secret(&made).await? == Outcome::Done {
         tell!(SUBJECT_SALT_MADE, actor = %Actor::Server,
         on = %Object::SubjectSalt,
         outcome = audit::DONE,
@@ -102,7 +102,7 @@ async fn make(app: &App, now: Timestamp) -> Result<SealedSecret, Failure> {
         );
         return Ok(made);
     }
-    app.store.find_secret(SUBJECT_SALT).await?.ok_or(Failure::Contended)
+    app.store().find_secret(SUBJECT_SALT).await?.ok_or(Failure::Contended)
 }
 
 fn sealed(
@@ -123,7 +123,7 @@ fn sealed(
 
 /// Sees to it that there is a salt, and that it is under the active root key.
 pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
-    let Some(stored) = app.store.find_secret(SUBJECT_SALT).await? else {
+    let Some(stored) = app.store().find_secret(SUBJECT_SALT).await? else {
         return match make(app, now).await {
             Err(Failure::Store(error)) => Err(error),
             // Tried again when it is needed, or in a minute.
@@ -136,7 +136,7 @@ pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
     // One whose root key is not here is another node's to move.
     let Ok(salt) = SubjectSalt::open(&app.keys(), &stored.sealed) else { return Ok(()) };
     if let Some(moved) = sealed(app, &salt, stored.created_at, now)
-        && app.store.reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
+        && app.store().reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
     {
         tell!(SUBJECT_SALT_MOVED, actor = %Actor::Server,
  on = %Object::SubjectSalt,
@@ -149,13 +149,13 @@ pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
 
 /// Works with the salt that the store has from now on: a copy from another store may have brought it.
 pub(crate) async fn reload(app: &App) {
-    match app.store.find_secret(SUBJECT_SALT).await {
+    match app.store().find_secret(SUBJECT_SALT).await {
         Ok(Some(stored)) => {
             if let Ok(salt) = SubjectSalt::open(&app.keys(), &stored.sealed) {
-                app.salt.0.store(Some(Arc::new(salt)));
+                app.salt().0.store(Some(Arc::new(salt)));
             }
         }
-        Ok(None) => app.salt.0.store(None),
+        Ok(None) => app.salt().0.store(None),
         Err(error) => tracing::warn!(%error, "the salt of subjects stays as it was"),
     }
 }

@@ -139,14 +139,14 @@ impl Suspects {
 /// must. Gives how long.
 pub(crate) async fn right(app: &App, whose: Whose<'_>, now: Timestamp) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
-    if !app.suspects.has(&buckets) {
+    if !app.suspects().has(&buckets) {
         return None;
     }
     // Other nodes know of guesses that came there.
-    if app.suspects.mark(&buckets, true) || app.store.is_shared() {
+    if app.suspects().mark(&buckets, true) || app.store().is_shared() {
         load(app, &buckets, true).await;
     }
-    let wait = app.suspects.wait(&buckets, true, now, false);
+    let wait = app.suspects().wait(&buckets, true, now, false);
     if wait.is_none() {
         forgive(app, whose);
     }
@@ -162,18 +162,18 @@ pub(crate) async fn wrong(
 ) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
     // Whether or not the client exists, or the time of the answer would tell.
-    if app.suspects.mark(&buckets, exists) {
+    if app.suspects().mark(&buckets, exists) {
         load(app, &buckets, exists).await;
     }
-    let wait = app.suspects.wait(&buckets, exists, now, true);
+    let wait = app.suspects().wait(&buckets, exists, now, true);
     if wait.is_some() {
         return wait;
     }
-    if app.store.is_shared() {
+    if app.store().is_shared() {
         return take(app, whose, &buckets, exists, now).await;
     }
     if exists {
-        let (store, keys) = (app.store.clone(), keys(&buckets));
+        let (store, keys) = (app.store().clone(), keys(&buckets));
         // In memory it is counted; this is for after a restart, and an id that was made up costs no row.
         tokio::spawn(async move {
             if let Err(error) = store.count_wrong_guess(&keys, now).await {
@@ -194,11 +194,11 @@ async fn take(
 ) -> Option<Duration> {
     let made_up = [Bucket::MadeUp(whose.1)];
     let counting = if exists { buckets } else { &made_up };
-    match app.store.take_guess(counting, now).await {
+    match app.store().take_guess(counting, now).await {
         Ok(Outcome::Done) => None,
         Ok(Outcome::Conflict) => {
             load(app, buckets, exists).await;
-            let wait = app.suspects.wait(buckets, exists, now, false);
+            let wait = app.suspects().wait(buckets, exists, now, false);
             wait.or(Some(Duration::from_secs(1)))
         }
         Err(error) => {
@@ -209,8 +209,8 @@ async fn take(
 }
 
 async fn load(app: &App, buckets: &[Bucket<'_>], exists: bool) {
-    match app.store.load_all_guesses(&keys(buckets)).await {
-        Ok(stored) => app.suspects.learn(buckets, exists, &stored),
+    match app.store().load_all_guesses(&keys(buckets)).await {
+        Ok(stored) => app.suspects().learn(buckets, exists, &stored),
         Err(error) => tracing::warn!(%error, "wrong client secrets are counted at this node alone"),
     }
 }
@@ -219,11 +219,11 @@ async fn load(app: &App, buckets: &[Bucket<'_>], exists: bool) {
 /// would count from there. Those of wider networks are others' and fade by themselves.
 pub(crate) fn forgive(app: &App, whose: Whose<'_>) {
     let own = Bucket::ClientFrom(whose.0, whose.1);
-    if !app.suspects.has(&[own]) {
+    if !app.suspects().has(&[own]) {
         return;
     }
-    let (store, own) = (app.store.clone(), own.key());
-    app.suspects.forget(own);
+    let (store, own) = (app.store().clone(), own.key());
+    app.suspects().forget(own);
     tokio::spawn(async move {
         if let Err(error) = store.forgive_guesses(own).await {
             tracing::warn!(%error, "wrong client secrets were not forgiven");

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) async fn sweep(app: Arc<App>) {
     loop {
         if !is_ours(&app).await {
-            app.metrics.families_live.set(0);
+            app.metrics().families_live.set(0);
             sleep(SWEEP_EVERY).await;
             continue;
         }
@@ -40,25 +40,25 @@ pub(crate) async fn sweep(app: Arc<App>) {
 
 /// Of several nodes one sweeps at a time. One that takes longer may be joined; that does no harm.
 async fn is_ours(app: &App) -> bool {
-    let now = app.clock.now();
-    !app.store.is_shared()
-        || matches!(app.store.claim_sweep(now, now.after(SWEEP_EVERY)).await, Ok(Outcome::Done))
+    let now = app.clock().now();
+    !app.store().is_shared()
+        || matches!(app.store().claim_sweep(now, now.after(SWEEP_EVERY)).await, Ok(Outcome::Done))
 }
 
 async fn walk(app: &App) -> Result<(), Error> {
     let mut live = 0;
-    let remembered = longest_access_token(&app.store, &app.policy).await?;
+    let remembered = longest_access_token(app.store(), app.policy()).await?;
     let mut after = None;
     loop {
-        let now = app.clock.now();
-        let page = app.store.list_families(Filter::All, after, PIECE).await?;
+        let now = app.clock().now();
+        let page = app.store().list_families(Filter::All, after, PIECE).await?;
         let is_live = |l: &&Loaded| l.family.revoked.is_none() && !l.family.is_expired(now);
         live += page.families.iter().filter(is_live).count();
         // An access token may outlive its refresh token; the row must be there to end it.
         let before = now.before(remembered);
         let is_over = |l: &Loaded| l.family.expires_at < before;
         if let Some(last) = page.families.iter().rev().find(|l| is_over(l)) {
-            app.store.delete_expired_families(after, last.family.id, before).await?;
+            app.store().delete_expired_families(after, last.family.id, before).await?;
         }
         match page.next {
             Some(next) => after = Some(next),
@@ -66,7 +66,7 @@ async fn walk(app: &App) -> Result<(), Error> {
         }
         sleep(PAUSE).await;
     }
-    app.metrics.families_live.set(live.try_into().unwrap_or(i64::MAX));
+    app.metrics().families_live.set(live.try_into().unwrap_or(i64::MAX));
     Ok(())
 }
 
@@ -74,10 +74,10 @@ async fn walk(app: &App) -> Result<(), Error> {
 async fn forget_notices(app: &App) -> Result<(), Error> {
     let (ever, mut last) = (Timestamp::from_millis(i64::MAX), None);
     loop {
-        let clients = app.store.list_clients_to_tell(last.as_ref(), ever, PIECE).await?;
+        let clients = app.store().list_clients_to_tell(last.as_ref(), ever, PIECE).await?;
         let Some(next) = clients.last().cloned() else { return Ok(()) };
         for client in &clients {
-            app.store.forget_logout_notices(client, forgotten(app.clock.now())).await?;
+            app.store().forget_logout_notices(client, forgotten(app.clock().now())).await?;
         }
         last = Some(next);
         sleep(PAUSE).await;
@@ -87,15 +87,19 @@ async fn forget_notices(app: &App) -> Result<(), Error> {
 /// Forgets access tokens that were revoked and have expired, browsers whose session is over, and guesses
 /// that mean nothing any more.
 async fn forget(app: &App) -> Result<(), Error> {
-    while app.store.delete_expired_access_tokens(app.clock.now().before(CLOCKS_DIFFER)).await? {
+    while app.store().delete_expired_access_tokens(app.clock().now().before(CLOCKS_DIFFER)).await? {
         sleep(PAUSE).await;
     }
-    while app.store.delete_expired_browser_sessions(app.clock.now().before(CLOCKS_DIFFER)).await? {
+    while app
+        .store()
+        .delete_expired_browser_sessions(app.clock().now().before(CLOCKS_DIFFER))
+        .await?
+    {
         sleep(PAUSE).await;
     }
     let mut after = None;
     loop {
-        after = app.store.delete_forgotten_guesses(after, PIECE, app.clock.now()).await?;
+        after = app.store().delete_forgotten_guesses(after, PIECE, app.clock().now()).await?;
         if after.is_none() {
             return Ok(());
         }

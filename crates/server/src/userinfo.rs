@@ -41,7 +41,7 @@ fn has_body(request: &Request) -> bool {
 
 async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let Some(text) = bearer::token(head, form)? else { return Ok(bearer::challenge()) };
-    let now = app.clock.now();
+    let now = app.clock().now();
     let shown = app.load_access_token(text).await?.ok_or(Why::AccessTokenDead)?;
     let Subject::User { user_id, .. } = shown.token.subject else {
         return Err(Why::AccessTokenWithoutOpenid.into());

@@ -17,8 +17,8 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(crate) async fn watch(app: Arc<App>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let changes = app.store.watch();
-    let file = app.config.key_file();
+    let changes = app.store().watch();
+    let file = app.config().key_file();
     let mut seen = keys::stamp(&file);
     // The file may have changed since the start read it.
     let mut settled = false;
@@ -28,9 +28,9 @@ pub(crate) async fn watch(app: Arc<App>) {
             _ = ticks.tick() => {}
         }
         // Readiness tells about a store that does not answer; here it is only asked again.
-        let Ok(revision) = app.store.revision().await else { continue };
+        let Ok(revision) = app.store().revision().await else { continue };
         let stamp = keys::stamp(&file);
-        if app.clients.see_revision(revision) || stamp != seen || !settled {
+        if app.clients().see_revision(revision) || stamp != seen || !settled {
             seen = stamp;
             settled = read_keys(&app).await;
             signing::reload(&app).await;
@@ -42,8 +42,8 @@ pub(crate) async fn watch(app: Arc<App>) {
 /// Works with the keys of file and store from now on; where they can not be had, with those as before,
 /// and it is tried again.
 async fn read_keys(app: &App) -> bool {
-    let loaded = keys::load(&app.config.key_file(), &app.store, app.clock.now()).await;
-    let before = app.keys.load_full();
+    let loaded = keys::load(&app.config().key_file(), app.store(), app.clock().now()).await;
+    let before = app.keys_now();
     match loaded {
         Ok(known) => {
             let is_new = before.active() != known.active()
@@ -62,7 +62,7 @@ async fn read_keys(app: &App) -> bool {
                                     lacks = ?known.lacks,
                                     differs = ?known.differs,
                                 );
-                app.keys.store(Arc::new(known));
+                app.set_keys(known);
                 node::tell_once(app).await;
                 signing::want(app);
             }
@@ -73,7 +73,7 @@ async fn read_keys(app: &App) -> bool {
             let fault = error.fault();
             if fault.is_some() && fault != before.fault {
                 tracing::error!("the root keys stay as they were: {error}");
-                app.keys.store(Arc::new(before.with(fault)));
+                app.set_keys(before.with(fault));
             }
             false
         }

@@ -28,7 +28,7 @@ pub(super) fn send(
     mut parameters: Parameters,
 ) -> Response {
     parameters.extend(target.state.clone().map(|state| ("state", state)));
-    parameters.push(("iss", app.config.server.issuer.as_str().to_owned()));
+    parameters.push(("iss", app.issuer().as_str().to_owned()));
     match target.mode {
         ResponseMode::Query => {
             let joint = if target.uri.contains('?') { '&' } else { '?' };
@@ -44,7 +44,7 @@ pub(super) fn send(
                 fields: fields.collect(),
                 client: host_or_scheme(&target.uri),
             };
-            app.pages.answer(Language::of_request(head), &page)
+            app.pages().answer(Language::of_request(head), &page)
         }
     }
 }

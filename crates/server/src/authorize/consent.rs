@@ -47,7 +47,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let page = Consent { csrf, ..authorization.question(app, person)? };
     let locales = Form::parse(authorization.raw.as_bytes())?.find("ui_locales").map(str::to_owned);
     let language = Language::choose(locales.as_deref(), &head.headers);
-    Ok(browser.dress(app.pages.answer(language, &page)))
+    Ok(browser.dress(app.pages().answer(language, &page)))
 }
 
 /// `POST /consent`.
@@ -140,7 +140,7 @@ impl Authorization {
     /// Adds what was allowed to what was allowed before, unless that changes at this moment.
     async fn remember(&self, app: &App, person: &Person) -> Result<Outcome, Failure> {
         let (user_id, client) = (person.session.user_id, self.client());
-        let seen = app.store.load_consent(user_id, &client.id).await?;
+        let seen = app.store().load_consent(user_id, &client.id).await?;
         let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
         if let Some(before) = &seen {
             scope = Scope::union(&scope, &before.scope);
@@ -148,6 +148,6 @@ impl Authorization {
         }
         let given =
             Given { user_id, client_id: client.id.clone(), scope, resources, given_at: self.now };
-        Ok(app.store.save_consent(&given, seen.as_ref()).await?)
+        Ok(app.store().save_consent(&given, seen.as_ref()).await?)
     }
 }

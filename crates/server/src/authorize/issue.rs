@@ -110,7 +110,7 @@ impl Authorization {
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.now);
         let text = app.seal_access_token(client, &access, Some(&family)).await?;
         let session = person.session.secret_hash;
-        match app.store.insert_family_at_browser(&family, session).await? {
+        match app.store().insert_family_at_browser(&family, session).await? {
             Outcome::Done => Ok((text, i64::try_from(lifetime).unwrap_or(i64::MAX))),
             Outcome::Conflict => Err(Why::LoginRequired.into()),
         }

@@ -82,7 +82,7 @@ impl Authorization {
         notes::parameters(&raw);
         let form = refused::form(&raw)?;
         let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
-        let registered = app.clients.find(id, &app.store, &app.policy).await?;
+        let registered = app.client(id).await?;
         let target = Target::prove(&form, registered.as_deref().map(|r| &r.client))?;
         let registered = registered.ok_or(Why::AuthorizeClientUnknown)?;
         let mut request = match Request::read(&form, &registered.client) {
@@ -112,7 +112,7 @@ impl Authorization {
     async fn step(&self, app: &App, browser: &Browser) -> Result<Step, Failure> {
         let session = browser.person.as_ref().map(|person| &person.session);
         let consent = match session {
-            Some(session) => app.store.load_consent(session.user_id, &self.client().id).await?,
+            Some(session) => app.store().load_consent(session.user_id, &self.client().id).await?,
             None => None,
         };
         let subject = match session {
@@ -173,14 +173,14 @@ async fn expected(
 impl App {
     /// A redirect to one of our pages, which goes on with a request.
     pub(crate) fn to_page(&self, path: &str, flow: &str) -> Response {
-        see_other(&format!("{}{path}?{FLOW}={flow}", self.config.server.issuer.path()))
+        see_other(&format!("{}{path}?{FLOW}={flow}", self.issuer().path()))
     }
 }
 
 /// `GET /oauth2/authorize`.
 pub(crate) async fn authorize(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let (head, _) = request.into_parts();
-    let now = app.clock.now();
+    let now = app.clock().now();
     let raw = head.uri.query().unwrap_or_default().to_owned();
     let begun =
         Authorization::read(&app, Interaction { request: raw, since: now, proof: None }, now).await;
@@ -197,7 +197,7 @@ pub(crate) async fn authorize_by_form(
         Ok(received) => received,
         Err((head, failure)) => return refused::page(&app, &head, &failure),
     };
-    let now = app.clock.now();
+    let now = app.clock().now();
     let head = &received.head;
     let read = match received.text() {
         Ok(raw) => {
@@ -226,7 +226,7 @@ pub(crate) async fn go_on(State(app): State<Arc<App>>, request: HttpRequest) -> 
 
 /// Opens the request that a page or its form carries.
 async fn resume(app: &App, form: &[u8]) -> Result<Authorization, Refusal> {
-    let now = app.clock.now();
+    let now = app.clock().now();
     let form = Form::parse(form)?;
     let flow = form.find(FLOW).ok_or(Failure::FormExpired)?;
     let interaction = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;

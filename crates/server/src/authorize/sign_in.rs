@@ -83,7 +83,7 @@ impl Purpose {
         Ok(match self {
             Self::Request(authorization) => app.to_page(CONTINUE, &authorization.flow(app)?),
             Self::Account => {
-                let base = app.config.server.issuer.path();
+                let base = app.issuer().path();
                 see_other(&format!("{base}{}", pages::account::PATH))
             }
         })
@@ -102,7 +102,7 @@ pub(crate) async fn show_sign_in(State(app): State<Arc<App>>, request: HttpReque
 async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let parameters = head.uri.query().unwrap_or_default().as_bytes();
     let purpose = Purpose::read(app, parameters).await?;
-    let mut browser = Browser::read(app, head, app.clock.now()).await?;
+    let mut browser = Browser::read(app, head, app.clock().now()).await?;
     let is_done = match &purpose {
         Purpose::Request(authorization) => authorization.step(app, &browser).await? != Step::SignIn,
         Purpose::Account => browser.person.is_some(),
@@ -118,7 +118,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
         username: known.or(hint).unwrap_or_default(),
         ..purpose.page(app)?
     };
-    Ok(browser.dress(app.pages.answer(purpose.language(head), &page)))
+    Ok(browser.dress(app.pages().answer(purpose.language(head), &page)))
 }
 
 /// `POST /login`.
@@ -136,7 +136,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -
 async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     let head = &received.head;
     let mut purpose = Purpose::read(app, received.bytes()).await?;
-    let now = app.clock.now();
+    let now = app.clock().now();
     let mut browser = Browser::read(app, head, now).await?;
     let form = received.form()?;
     let username = form.find(USERNAME).unwrap_or_default();
@@ -147,7 +147,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
             notice: Some(notice),
             ..purpose.page(app)?
         };
-        Ok(failure.shown_by(browser.dress(app.pages.answer(purpose.language(head), &page))))
+        Ok(failure.shown_by(browser.dress(app.pages().answer(purpose.language(head), &page))))
     };
     let login = Login {
         app,

@@ -143,8 +143,8 @@ impl App {
         whose: (UserId, BrowserSessionId),
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.store.end_browser_session(whose, now).await?;
-        self.backchannel.want();
+        self.store().end_browser_session(whose, now).await?;
+        self.backchannel().want();
         Ok(())
     }
 }
@@ -156,7 +156,7 @@ pub(crate) async fn keep(app: Arc<App>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = app.backchannel.wanted.notified() => {}
+            () = app.backchannel().wanted.notified() => {}
             _ = ticks.tick() => {}
         }
         // Readiness tells about a store that does not answer; here it is only asked again.
@@ -169,12 +169,12 @@ pub(crate) async fn keep(app: Arc<App>) {
 /// Begins what is due and has a turn, from the client on that comes after the last one that had any.
 async fn begin(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
     // Whoever gives a slot back has this looked at again.
-    if !app.backchannel.has_slots() {
+    if !app.backchannel().has_slots() {
         return Ok(());
     }
-    let now = app.clock.now();
+    let now = app.clock().now();
     for client in next_clients(app, last.as_ref(), now).await? {
-        if app.backchannel.has_turn(&client) {
+        if app.backchannel().has_turn(&client) {
             begin_at(app, &client, now).await?;
             *last = Some(client);
         }
@@ -188,9 +188,9 @@ async fn next_clients(
     last: Option<&ClientId>,
     now: Timestamp,
 ) -> Result<Vec<ClientId>, Error> {
-    let mut clients = app.store.list_clients_to_tell(last, now, CLIENTS).await?;
+    let mut clients = app.store().list_clients_to_tell(last, now, CLIENTS).await?;
     if let Some(last) = last.filter(|_| clients.len() < CLIENTS as usize) {
-        let first = app.store.list_clients_to_tell(None, now, CLIENTS).await?;
+        let first = app.store().list_clients_to_tell(None, now, CLIENTS).await?;
         clients.extend(first.into_iter().filter(|client| client <= last));
     }
     Ok(clients)
@@ -199,20 +199,20 @@ async fn next_clients(
 /// Begins what is due to a client, as far as there are turns.
 async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(), Error> {
     let mut begun = 0;
-    for notice in app.store.list_due_logout_notices(client, now, PIECE).await? {
+    for notice in app.store().list_due_logout_notices(client, now, PIECE).await? {
         // A client that answers at once would have no end of turns, and the next one none.
         if begun == AT_ONE_CLIENT {
             break;
         }
-        let Some(turn) = app.backchannel.turn(client) else { break };
+        let Some(turn) = app.backchannel().turn(client) else { break };
         let Some(attempted) = notice.attempted(now) else {
             end(app, &notice, Ended::Lost("it took too long")).await?;
             // There may be more than was looked through.
-            app.backchannel.want();
+            app.backchannel().want();
             continue;
         };
         // Another node may have been faster.
-        if app.store.take_logout_notice(notice.due_at, &attempted).await? == Outcome::Conflict {
+        if app.store().take_logout_notice(notice.due_at, &attempted).await? == Outcome::Conflict {
             continue;
         }
         begun += 1;
@@ -222,7 +222,7 @@ async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(
                 tracing::warn!(%error, "a logout was told, but not that it was; it is told again");
             }
             drop(turn);
-            app.backchannel.want();
+            app.backchannel().want();
         });
     }
     Ok(())
@@ -241,13 +241,13 @@ enum Ended {
 }
 
 async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(), Error> {
-    let client = app.clients.find(notice.client_id.as_str(), &app.store, &app.policy).await?;
+    let client = app.client(notice.client_id.as_str()).await?;
     let client = client.as_ref().map(|registered| &registered.client);
     let Some((client, url)) = client.and_then(|client| Some((client, url_of(client)?))) else {
         return end(app, notice, Ended::Moot).await;
     };
     let sent = match token(app, client, notice, now).await {
-        Ok(token) => app.backchannel.poster.post(&url, format!("logout_token={token}")).await,
+        Ok(token) => app.backchannel().poster.post(&url, format!("logout_token={token}")).await,
         Err(failure) => Err(NotSent::Failed(failure.name().to_owned())),
     };
     let cause = match sent {
@@ -259,11 +259,11 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
             Heard::Failed => format!("status {status}"),
         },
     };
-    app.metrics.logout_notice("failed");
+    app.metrics().logout_notice("failed");
     let (client_id, attempt) = (&notice.client_id, notice.attempts);
     tell!(LOGOUT_PUT_OFF, %client_id, attempt, cause);
     // What else it is to be told now would not get there either.
-    app.store.postpone_logout_notices(client_id, now, notice.due_at).await?;
+    app.store().postpone_logout_notices(client_id, now, notice.due_at).await?;
     if notice.is_last_attempt() {
         return end(app, notice, Ended::Lost("no attempt got through")).await;
     }
@@ -285,7 +285,7 @@ async fn token(
 ) -> Result<String, Failure> {
     let sub = app.subject(client, notice.user_id).await?;
     let over = Over::SessionOf(sub, app.sid(client, notice.session).await?);
-    let issuer = app.config.server.issuer.as_str();
+    let issuer = app.issuer().as_str();
     let claims = LogoutToken::new(issuer, client.id.as_str(), over, entropy::jti()?, now);
     // §2.4: by the algorithm of its ID tokens.
     let signing = app.signing().await?;
@@ -294,17 +294,17 @@ async fn token(
 
 async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
     match ended {
-        Ended::Told | Ended::Moot => app.store.delete_logout_notice(notice).await?,
+        Ended::Told | Ended::Moot => app.store().delete_logout_notice(notice).await?,
         // `remint logout list` shows it for a while.
         Ended::Refused(_) | Ended::Forbidden | Ended::Lost(_) => {
-            app.store.give_up_logout_notice(&notice.given_up(app.clock.now())).await?
+            app.store().give_up_logout_notice(&notice.given_up(app.clock().now())).await?
         }
     };
     let (client_id, sub, attempt) = (&notice.client_id, notice.user_id, notice.attempts);
     let (outcome, cause) = match ended {
         Ended::Told => {
             tell!(LOGOUT_TOLD, %client_id, %sub, attempt);
-            app.metrics.logout_notice("told");
+            app.metrics().logout_notice("told");
             return Ok(());
         }
         Ended::Refused(status) => ("refused", format!("status {status}")),
@@ -313,6 +313,6 @@ async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error
         Ended::Lost(cause) => ("lost", cause.to_owned()),
     };
     tell!(LOGOUT_NOT_TOLD, outcome, %client_id, %sub, attempt, cause);
-    app.metrics.logout_notice(outcome);
+    app.metrics().logout_notice(outcome);
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(super) async fn check(
     (client, nonce): (&Client, Option<&str>),
 ) -> Result<(Vec<Check>, Option<String>), Failure> {
     let Some(text) = sent.text("id_token") else { return Ok((Vec::new(), None)) };
-    let now = app.clock.now();
+    let now = app.clock().now();
     let claims = app.id_token_hint(text, now).await?;
     let seen = claims.as_ref();
     let holds = |what, holds: Option<bool>| Check { what, holds: holds == Some(true) };

@@ -49,11 +49,11 @@ pub(crate) fn routes(clients: PlaygroundClients) -> Router<Arc<App>> {
 
 impl App {
     fn playground_uri(&self, path: &str) -> String {
-        format!("{}{path}", self.config.server.issuer.as_str())
+        format!("{}{path}", self.issuer().as_str())
     }
 
     fn to_playground(&self) -> Response {
-        see_other(&format!("{}{PATH}", self.config.server.issuer.path()))
+        see_other(&format!("{}{PATH}", self.issuer().path()))
     }
 }
 
@@ -65,12 +65,12 @@ async fn show(
 ) -> Response {
     let (head, _) = request.into_parts();
     let shown = async {
-        let mut browser = Browser::read(&app, &head, app.clock.now()).await?;
+        let mut browser = Browser::read(&app, &head, app.clock().now()).await?;
         let csrf = browser.csrf(&app)?;
-        let walk = match app.walks.find(&head) {
+        let walk = match app.walks().find(&head) {
             Some(walk) => walk,
             None => {
-                let (walk, cookie) = app.walks.begin()?;
+                let (walk, cookie) = app.walks().begin()?;
                 browser.remember(cookie);
                 walk
             }
@@ -78,7 +78,7 @@ async fn show(
         let walk = walk.lock().await;
         let steps = walk.steps.iter().rev().cloned().collect();
         let page = Playground { csrf, next: next(&app, clients, &walk), steps };
-        Ok(browser.dress(app.pages.answer(Language::English, &page)))
+        Ok(browser.dress(app.pages().answer(Language::English, &page)))
     };
     shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
 }
@@ -107,7 +107,7 @@ fn authorization(app: &App, clients: PlaygroundClients, begun: &Begun) -> String
         ("code_challenge", &begun.challenge()),
         ("code_challenge_method", "S256"),
     ]);
-    format!("{}/oauth2/authorize?{query}", app.config.server.issuer.path())
+    format!("{}/oauth2/authorize?{query}", app.issuer().path())
 }
 
 /// What is sent to sign out (OpenID Connect RP-Initiated Logout 1.0 §2).
@@ -132,7 +132,7 @@ async fn answered(
 ) -> Response {
     let (head, _) = request.into_parts();
     let taken = async {
-        let walk = app.walks.find(&head).ok_or(Failure::FormExpired)?;
+        let walk = app.walks().find(&head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
         let exchange = judge_answer(&app, clients, &mut walk, &head, &form)?;
@@ -159,7 +159,7 @@ fn judge_answer(
         // RFC 9207 §2.4: against a mix-up of servers.
         Check {
             what: "iss is the server that was asked.",
-            holds: form.find("iss") == Some(app.config.server.issuer.as_str()),
+            holds: form.find("iss") == Some(app.issuer().as_str()),
         },
     ];
     let is_ours = checks.iter().all(|check| check.holds);
@@ -202,7 +202,7 @@ async fn signed_out(
 ) -> Response {
     let (head, _) = request.into_parts();
     let taken = async {
-        let walk = app.walks.find(&head).ok_or(Failure::FormExpired)?;
+        let walk = app.walks().find(&head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
         let state = walk.tokens.as_ref().map(|tokens| tokens.leaving.as_str());
@@ -232,9 +232,9 @@ async fn take(
     let head = &received.head;
     let taken = async {
         let form = received.form()?;
-        let browser = Browser::read(&app, head, app.clock.now()).await?;
+        let browser = Browser::read(&app, head, app.clock().now()).await?;
         let step = form.find(STEP).and_then(Step::parse);
-        let (Some(walk), Some(step)) = (app.walks.find(head), step) else {
+        let (Some(walk), Some(step)) = (app.walks().find(head), step) else {
             return Err(Failure::FormExpired);
         };
         if !browser.is_ours(&app, &form) {

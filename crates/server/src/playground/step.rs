@@ -113,13 +113,13 @@ impl Player<'_> {
 
     async fn registered(&self) -> Result<Arc<Registered>, Failure> {
         let app = self.app;
-        let found = app.clients.find(self.clients.app, &app.store, &app.policy).await?;
+        let found = app.client(self.clients.app).await?;
         Ok(found.ok_or(Why::AuthorizeClientUnknown)?)
     }
 
     async fn family(&self) -> Result<Option<Family>, Failure> {
         let Some(id) = self.walk.family else { return Ok(None) };
-        Ok(self.app.store.load_family(id).await?.map(|loaded| loaded.family))
+        Ok(self.app.store().load_family(id).await?.map(|loaded| loaded.family))
     }
 
     fn keep(&mut self, sent: Sent, told: Told, before: Option<Family>, after: Option<Family>) {
@@ -267,10 +267,10 @@ impl Player<'_> {
                 return Ok(Verdict { row, cause: "", ends: false });
             }
         };
-        let loaded = app.store.load_family(token.family).await?;
+        let loaded = app.store().load_family(token.family).await?;
         let asked = Request { token: &token, scope: None, resources: None };
         let kid = app.keys().active();
-        let (loaded, now) = (loaded.as_ref(), app.clock.now());
+        let (loaded, now) = (loaded.as_ref(), app.clock().now());
         let decision = refresh::decide(&asked, loaded, client, &registered.policy, kid, now);
         let cause = match &decision {
             Decision::Refuse(refusal) => refusal.reject.why.name(),

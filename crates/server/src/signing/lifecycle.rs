@@ -204,9 +204,9 @@ pub(crate) async fn keep(app: Arc<App>) {
                 AFTER_FAILURE
             }
         };
-        let _ = timeout(pause, app.signing.wanted.notified()).await;
+        let _ = timeout(pause, app.signing_keys().wanted.notified()).await;
         // Nodes that heard the same news do not all begin in the same moment.
-        sleep(Duration::from_millis(u64::from(app.node.0[0]))).await;
+        sleep(Duration::from_millis(u64::from(app.node().0[0]))).await;
     }
 }
 
@@ -216,27 +216,27 @@ pub(crate) async fn keep(app: Arc<App>) {
 /// # Errors
 /// [`LifecycleError`].
 pub async fn tend(app: &App) -> Result<(), LifecycleError> {
-    let now = app.clock.now();
-    let known = app.keys.load_full();
-    make_missing(&app.store, &known, now).await?;
-    let stored = app.store.list_signing_keys().await?;
+    let now = app.clock().now();
+    let known = app.keys_now();
+    make_missing(app.store(), &known, now).await?;
+    let stored = app.store().list_signing_keys().await?;
     for key in stored.iter().filter(|key| key.root_kid != known.active()) {
-        reseal(&app.store, &known, key, now).await?;
+        reseal(app.store(), &known, key, now).await?;
     }
     let due = SigningAlg::ALL.into_iter().filter_map(|alg| newest(&stored, alg));
-    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, &app.config, now)).collect();
+    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, app.config(), now)).collect();
     let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
     let over: Vec<_> = stored.iter().filter(over).collect();
     if !due.is_empty() || !over.is_empty() {
         // Every client is asked how long its tokens live, so not each minute.
-        let longest = longest_token(&app.store, &app.config).await?;
+        let longest = longest_token(app.store(), app.config()).await?;
         for newest in due {
-            let signs_from = now.after(app.config.signing.lead_time);
+            let signs_from = now.after(app.config().signing.lead_time);
             let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
-            rotate(&app.store, &known, newest, plan, now).await?;
+            rotate(app.store(), &known, newest, plan, now).await?;
         }
         for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
-            if app.store.delete_signing_key(&key.kid, now).await? == Outcome::Done {
+            if app.store().delete_signing_key(&key.kid, now).await? == Outcome::Done {
                 tell!(SIGNING_KEY_REMOVED, actor = %Actor::Server,
  on = %Object::SigningKey(&key.kid),
  outcome = audit::DONE,
@@ -297,14 +297,14 @@ async fn reseal(
 /// Works with the keys of the store from now on; where they can not be had, with those as before.
 pub(crate) async fn reload(app: &App) {
     // What was read first must not be put in last.
-    let _guard = app.signing.reloading.lock().await;
-    match app.store.list_signing_keys().await {
+    let _guard = app.signing_keys().reloading.lock().await;
+    match app.store().list_signing_keys().await {
         Ok(stored) => {
-            let before = app.signing.signing.load_full();
+            let before = app.signing_keys().signing.load_full();
             let now = Signing::open(stored, &app.keys(), &before);
             let is_complete = now.is_complete();
-            app.signing.signing.store(Arc::new(now));
-            app.signing.is_complete.send_replace(is_complete);
+            app.signing_keys().signing.store(Arc::new(now));
+            app.signing_keys().is_complete.send_replace(is_complete);
         }
         Err(error) => tracing::warn!(%error, "the signing keys stay as they were"),
     }
@@ -312,5 +312,5 @@ pub(crate) async fn reload(app: &App) {
 
 /// Says that the root keys changed.
 pub(crate) fn want(app: &App) {
-    app.signing.wanted.notify_one();
+    app.signing_keys().wanted.notify_one();
 }

@@ -290,13 +290,13 @@ impl App {
     /// # Errors
     /// [`NotSigned::NotMade`] when there still are none.
     pub async fn signing(&self) -> Result<Arc<Signing>, NotSigned> {
-        let signing = self.signing.signing.load_full();
+        let signing = self.signing_keys().signing.load_full();
         if signing.is_complete() {
             return Ok(signing);
         }
-        let mut is_complete = self.signing.is_complete.subscribe();
+        let mut is_complete = self.signing_keys().is_complete.subscribe();
         match timeout(WAIT, is_complete.wait_for(|is| *is)).await {
-            Ok(Ok(_)) => Ok(self.signing.signing.load_full()),
+            Ok(Ok(_)) => Ok(self.signing_keys().signing.load_full()),
             _ => Err(NotSigned::NotMade),
         }
     }

@@ -51,7 +51,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     code.check(&redemption, now)?;
     let redeemed = Redeemed { request, code, narrowed };
     let whose = (code.user_id, &client.id);
-    let standing = app.store.load_code_standing(code.session, whose).await?;
+    let standing = app.store().load_code_standing(code.session, whose).await?;
     let Some(session) = opened.bound(&client.id, &standing) else {
         return redeemed.again(false, None).await;
     };
@@ -63,7 +63,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let (family, access) = code.begin(client, session.proven, (request.caller.policy(), seal, now));
     // Before the write: nothing that can fail comes after it.
     let response = redeemed.mint(seal, access, &family).await?;
-    match app.store.insert_family_at_browser(&family, session.secret_hash).await? {
+    match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
             let session = app.session_id(code.family);
             tell!(SESSION_STARTED,
@@ -107,7 +107,7 @@ impl Redeemed<'_> {
         too_much: Option<Reject>,
     ) -> Result<TokenResponse, Failure> {
         let (app, now) = (self.request.app, self.request.now);
-        let loaded = app.store.load_family(self.code.family).await?;
+        let loaded = app.store().load_family(self.code.family).await?;
         if let Some(reject) = too_much.filter(|_| loaded.is_none()) {
             event!(self, CODE_DENIED, Some(reject.why));
             return Err(reject.into());
@@ -131,7 +131,7 @@ impl Redeemed<'_> {
                 Err(reject.into())
             }
             Presented::Reuse(reject) => {
-                app.store.revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
+                app.store().revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
                 event!(self, CODE_REUSED, Some(reject.why));
                 self.request.tell_of_end(self.code.family, reject.why);
                 Err(reject.into())

@@ -108,10 +108,10 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
-    let now = app.clock.now();
+    let now = app.clock().now();
     let source = source_of(request.extensions());
     let request_id = RequestId::of(request.extensions());
-    let taken = app.limits.token.take(source, now);
+    let taken = app.limits().token.take(source, now);
     let received = match (Received::read(app, request).await, &taken) {
         (Ok(received), _) => received,
         (Err(failure), Ok(_)) => return Err(failure),

@@ -59,7 +59,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         let signed_in = SignedIn::of(&family);
         response.id_token = Some(app.id_token(client, &signed_in, &with, now).await?);
     }
-    match app.store.insert_family(&family, Some(login.proven(&user))).await? {
+    match app.store().insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
             let session = app.session_id(family.id);
             tell!(SESSION_STARTED,
@@ -92,7 +92,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
 /// was disabled meanwhile, the next attempt tells.
 async fn ended_meanwhile(app: &App, seen: &User) -> Result<Failure, Failure> {
     let is_standing = |user: &User| user.disabled_at.is_none() && user.ended.number <= seen.ends;
-    let user = app.store.load_user(seen.id).await?;
+    let user = app.store().load_user(seen.id).await?;
     Ok(if user.as_ref().is_some_and(is_standing) {
         Failure::Contended
     } else {

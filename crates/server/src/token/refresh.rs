@@ -28,7 +28,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let asked = Request { token: &presented, scope, resources };
     for _ in 0..ATTEMPTS {
         let registered = &request.caller.registered;
-        let loaded = app.clients.load_family(presented.family, registered, &app.store).await?;
+        let loaded = app.clients().load_family(presented.family, registered, app.store()).await?;
         let (client, policy) = (request.caller.client(), request.caller.policy());
         let decision = refresh::decide(
             &asked,
@@ -50,11 +50,11 @@ fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure>
     let app = request.app;
     token::open_refresh(&app.keys(), text, &request.caller.client().id).map_err(|why| match why {
         Unopened::Garbage => {
-            app.metrics.refresh(Row::Garbage);
+            app.metrics().refresh(Row::Garbage);
             Why::RefreshGarbage.into()
         }
         Unopened::UnknownKey => {
-            app.metrics.refresh(Row::RollOut);
+            app.metrics().refresh(Row::RollOut);
             Failure::KeyNotHere
         }
     })
@@ -80,7 +80,7 @@ impl Event<'_> {
             Decision::Rotate { rotation, access, .. } => {
                 let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
                 let response = self.mint(access, Some(self.successor(seal, rotation.to)?)).await?;
-                if app.store.rotate(&rotation).await? == Outcome::Conflict {
+                if app.store().rotate(&rotation).await? == Outcome::Conflict {
                     return Ok(None);
                 }
                 response
@@ -88,7 +88,7 @@ impl Event<'_> {
             Decision::Keep { confirm, access } => {
                 let response = self.mint(access, Some(text.to_owned())).await?;
                 let (family, generation) = (self.presented.family, self.presented.generation);
-                if confirm && app.store.confirm(family, generation).await? == Outcome::Conflict {
+                if confirm && app.store().confirm(family, generation).await? == Outcome::Conflict {
                     return Ok(None);
                 }
                 response
@@ -118,7 +118,7 @@ impl Event<'_> {
     }
 
     async fn revoke(&self, reason: RevokeReason) -> Result<Outcome, Failure> {
-        let (store, now, id) = (&self.request.app.store, self.request.now, self.presented.family);
+        let (store, now, id) = (self.request.app.store(), self.request.now, self.presented.family);
         let seen = self.loaded.map(|l| l.family.generation);
         Ok(match (reason, seen) {
             // A row that has moved on since it was read may have caught up with the token: another
@@ -168,7 +168,7 @@ impl Event<'_> {
 
     /// One metric and one event for each row of the table.
     fn tell(&self, row: Row, why: Option<Why>) {
-        let metrics = &self.request.app.metrics;
+        let metrics = self.request.app.metrics();
         metrics.refresh(row);
         if let Some(loaded) = self.loaded
             && let Some(distance) = loaded.family.generation.checked_sub(self.presented.generation)

@@ -1,0 +1,283 @@
+//! The state of a running server: its parts, and nothing of what requests do with them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use remint_protocol::policy::Policy;
+use remint_protocol::refresh::Seal;
+use remint_protocol::time::Timestamp;
+use remint_store::{NodeId, Store};
+
+use crate::backchannel::Backchannel;
+use crate::client_auth::{Clients, Registered};
+use crate::clock::Clock;
+use crate::config::{Config, Issuer};
+use crate::cookie_names::CookieNames;
+use crate::cors::Origins;
+use crate::keys::Known;
+use crate::limits::Limits;
+use crate::login::Logins;
+use crate::observe::RequestIds;
+use crate::pages::{self, Pages};
+use crate::passwords::{self, Passwords};
+use crate::subject::Salt;
+use crate::suspects::Suspects;
+use crate::telemetry::Metrics;
+use crate::{entropy, node, playground, signing};
+
+/// The running server's state, shared by all requests.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    policy: Policy,
+    store: Store,
+    keys: ArcSwap<Known>,
+    signing: signing::Current,
+    node: NodeId,
+    started_at: Timestamp,
+    clock: Clock,
+    passwords: Passwords,
+    logins: Logins,
+    limits: Limits,
+    pages: Pages,
+    cookies: CookieNames,
+    clients: Clients,
+    suspects: Suspects,
+    walks: playground::Walks,
+    origins: Origins,
+    salt: Salt,
+    metrics: Metrics,
+    backchannel: Backchannel,
+    request_ids: RequestIds,
+    is_stopping: AtomicBool,
+}
+
+/// Why the server can not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] entropy::NoEntropy),
+    /// The password settings make no sense together.
+    #[error("passwords: the memory, iterations and workers do not go together")]
+    Passwords(#[from] passwords::PasswordError),
+    /// The logo can not be used.
+    #[error(transparent)]
+    Logo(#[from] pages::LogoError),
+}
+
+impl App {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn new(
+        config: Config,
+        store: Store,
+        keys: Known,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StartError> {
+        Ok(Arc::new(Self {
+            policy: config.policy(),
+            passwords: Passwords::new(&config.passwords)?,
+            pages: Pages::new(&config)?,
+            cookies: CookieNames::of(&config.server.issuer),
+            walks: playground::Walks::new(CookieNames::of(&config.server.issuer).playground),
+            metrics: Metrics::new(&store),
+            backchannel: Backchannel::new(&config),
+            request_ids: RequestIds::new(&entropy::bytes()?),
+            clients: Clients::default(),
+            suspects: Suspects::default(),
+            logins: Logins::default(),
+            limits: Limits::new(&config.limits),
+            origins: Origins::default(),
+            salt: Salt::default(),
+            config,
+            store,
+            keys: ArcSwap::from_pointee(keys),
+            signing: signing::Current::default(),
+            node: node::draw()?,
+            started_at: clock.now(),
+            clock,
+            is_stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// The clock, for tests that set it.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the cache of registrations knows of the store's newest change, for tests that make
+    /// one.
+    ///
+    /// # Errors
+    /// [`remint_store::Error`].
+    pub async fn is_up_to_date(&self) -> Result<bool, remint_store::Error> {
+        Ok(self.clients.seen_revision() == self.store.revision().await?)
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The root keys that this node works with now.
+    pub fn keys(&self) -> Guard<Arc<Known>> {
+        self.keys.load()
+    }
+
+    /// The pages that people see.
+    pub const fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// When the certificate in use expires, in seconds since the epoch; 0 where there is none.
+    pub(crate) fn certificate_expiry(&self) -> i64 {
+        self.metrics.certificate_expiry.load(Ordering::Relaxed)
+    }
+
+    /// Notes when the certificate in use expires.
+    pub fn set_certificate_expiry(&self, at: i64) {
+        self.metrics.certificate_expiry.store(at, Ordering::Relaxed);
+    }
+
+    /// Says to whoever asks for readiness that this node stops; it goes on serving.
+    pub fn announce_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets what clients are being told of logouts arrive, within a moment, and begins nothing more of it.
+    pub async fn settle(&self) {
+        self.backchannel.stop().await;
+    }
+
+    /// Says that this node stops, to those who wait for it.
+    pub async fn leave(&self) {
+        if self.store.is_shared() {
+            let _ = self.store.forget_node(self.node).await;
+        }
+    }
+
+    /// How the first token of a session is sealed.
+    pub(crate) async fn seal(&self) -> Result<Seal, remint_store::Error> {
+        Ok(Seal { kid: self.keys().active(), epoch: self.store.epoch().await? })
+    }
+
+    /// The policy of the server, before a client's own settings.
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The store.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The signing keys that this node works with.
+    pub(crate) const fn signing_keys(&self) -> &signing::Current {
+        &self.signing
+    }
+
+    /// The hashing of passwords.
+    pub(crate) const fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// The passwords that are being checked.
+    pub(crate) const fn logins(&self) -> &Logins {
+        &self.logins
+    }
+
+    /// The limits of requests.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The names of cookies.
+    pub(crate) const fn cookies(&self) -> &CookieNames {
+        &self.cookies
+    }
+
+    /// The registrations that were read.
+    pub(crate) const fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The wrong client secrets that were counted.
+    pub(crate) const fn suspects(&self) -> &Suspects {
+        &self.suspects
+    }
+
+    /// The walks through the playground.
+    pub(crate) const fn walks(&self) -> &playground::Walks {
+        &self.walks
+    }
+
+    /// The origins of applications in browsers.
+    pub(crate) const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The salt of pairwise subject identifiers.
+    pub(crate) const fn salt(&self) -> &Salt {
+        &self.salt
+    }
+
+    /// Everything that is counted.
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The delivery of logouts.
+    pub(crate) const fn backchannel(&self) -> &Backchannel {
+        &self.backchannel
+    }
+
+    /// The id of this node.
+    pub(crate) const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The moment at which it started.
+    pub(crate) const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// The ids of requests.
+    pub(crate) const fn request_ids(&self) -> &RequestIds {
+        &self.request_ids
+    }
+
+    /// Whether this node says that it stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// The same, to be kept for longer than a moment.
+    pub(crate) fn keys_now(&self) -> Arc<Known> {
+        self.keys.load_full()
+    }
+
+    /// Works with other root keys from now on.
+    pub(crate) fn set_keys(&self, keys: Known) {
+        self.keys.store(Arc::new(keys));
+    }
+
+    /// The issuer.
+    pub(crate) const fn issuer(&self) -> &Issuer {
+        &self.config.server.issuer
+    }
+
+    /// The registration of a client, from the cache where it is there.
+    ///
+    /// # Errors
+    /// [`remint_store::Error`].
+    pub(crate) async fn client(
+        &self,
+        id: &str,
+    ) -> Result<Option<Arc<Registered>>, remint_store::Error> {
+        self.clients.find(id, &self.store, &self.policy).await
+    }
+}
