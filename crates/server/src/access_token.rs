@@ -12,10 +12,10 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::token::{self, ACCESS_PREFIX, AccessToken, Subject, Unopened};
 
 use crate::App;
-use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::id_token::alg_of;
 use crate::signing::{Expected, NotVerified};
+use crate::state::clients::Registered;
 
 /// An access token of ours that somebody shows, with all that decides about it.
 pub(crate) struct Shown {

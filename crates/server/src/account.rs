@@ -22,13 +22,13 @@ use crate::body::Received;
 use crate::browser::{Browser, Person};
 use crate::failure::Failure;
 use crate::login::Login;
-use crate::observe::RequestId;
 use crate::pages::account::{
     Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
 };
 use crate::pages::sign_out::SignedOut;
 use crate::pages::{Language, sign_in};
 use crate::refused;
+use crate::state::request_ids::RequestId;
 
 /// How many sessions and applications are shown: more than a person has.
 const SHOWN: u32 = 200;

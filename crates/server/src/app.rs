@@ -9,22 +9,23 @@ use remint_protocol::refresh::Seal;
 use remint_protocol::time::Timestamp;
 use remint_store::{NodeId, Store};
 
-use crate::backchannel::Backchannel;
-use crate::client_auth::{Clients, Registered};
 use crate::clock::Clock;
 use crate::config::{Config, Issuer};
 use crate::cookie_names::CookieNames;
-use crate::cors::Origins;
 use crate::keys::Known;
-use crate::limits::Limits;
-use crate::login::Logins;
-use crate::observe::RequestIds;
 use crate::pages::{self, Pages};
 use crate::passwords::{self, Passwords};
-use crate::subject::Salt;
-use crate::suspects::Suspects;
+use crate::signing::{NotSigned, Signing};
+use crate::state::backchannel::Backchannel;
+use crate::state::clients::{Clients, Registered};
+use crate::state::limits::Limits;
+use crate::state::logins::Logins;
+use crate::state::origins::Origins;
+use crate::state::request_ids::RequestIds;
+use crate::state::salt::Salt;
+use crate::state::suspects::Suspects;
 use crate::telemetry::Metrics;
-use crate::{entropy, node, playground, signing};
+use crate::{entropy, playground, signing};
 
 /// The running server's state, shared by all requests.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl App {
             store,
             keys: ArcSwap::from_pointee(keys),
             signing: signing::Current::default(),
-            node: node::draw()?,
+            node: NodeId(entropy::bytes()?),
             started_at: clock.now(),
             clock,
             is_stopping: AtomicBool::new(false),
@@ -173,6 +174,14 @@ impl App {
     /// The store.
     pub(crate) const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What signs and checks JWTs. On a fresh store it waits until there are keys.
+    ///
+    /// # Errors
+    /// [`NotSigned::NotMade`] when there still are none.
+    pub async fn signing(&self) -> Result<Arc<Signing>, NotSigned> {
+        self.signing.complete().await
     }
 
     /// The signing keys that this node works with.

@@ -33,8 +33,9 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::field;
 use crate::login::Login;
-use crate::observe::{RequestId, source_of};
+use crate::observe::source_of;
 use crate::pages;
+use crate::state::request_ids::RequestId;
 
 /// How much of what a browser calls itself is kept, in bytes.
 const USER_AGENT_MAX: usize = 512;

@@ -6,21 +6,15 @@
 //! Strangers get no such header at all, which a ready-made layer would not leave out. Endpoints that
 //! are pages, or lead to one, are not under this layer.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use remint_store::{Error, Store};
-use tokio::sync::Mutex;
 
 use crate::App;
 
-/// The most clients whose origins are kept.
-const MAX_CLIENTS: u32 = 10_000;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// What requests of clients have beside what every script may send.
 const SENT: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
@@ -28,55 +22,6 @@ const SENT: HeaderValue = HeaderValue::from_static("Authorization, Content-Type"
 const READ: HeaderValue = HeaderValue::from_static("Retry-After, WWW-Authenticate, X-Request-Id");
 /// For how many seconds a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
-
-/// The origins that enabled clients registered, as they were at a revision of the store.
-#[derive(Debug, Default)]
-pub(crate) struct Origins {
-    known: ArcSwapOption<Known>,
-    reading: Mutex<()>,
-}
-
-#[derive(Debug)]
-struct Known {
-    all: HashSet<String>,
-    revision: i64,
-}
-
-impl Origins {
-    /// Whether an enabled client registered `origin`, as far as the store tells whose revision was
-    /// last `seen`.
-    async fn contains(&self, origin: &str, store: &Store, seen: impl Fn() -> i64) -> bool {
-        let is_fresh = |known: &Known| known.revision == seen();
-        if let Some(known) = &*self.known.load()
-            && is_fresh(known)
-        {
-            return known.all.contains(origin);
-        }
-        // One reads for all who wait.
-        let _guard = self.reading.lock().await;
-        let mut known = self.known.load_full();
-        if !known.as_deref().is_some_and(is_fresh) {
-            match read(store).await {
-                Ok(read) => {
-                    known = Some(Arc::new(read));
-                    self.known.store(known.clone());
-                }
-                Err(error) => tracing::warn!(%error, "the origins of clients stay as they were"),
-            }
-        }
-        known.is_some_and(|known| known.all.contains(origin))
-    }
-}
-
-async fn read(store: &Store) -> Result<Known, Error> {
-    let (registered, revision) = store.list_web_origins(MAX_CLIENTS).await?;
-    if u32::try_from(registered.len()).is_ok_and(|count| count >= MAX_CLIENTS) {
-        tracing::warn!(
-            "more than {MAX_CLIENTS} clients have web origins: those after them get none"
-        );
-    }
-    Ok(Known { all: registered.into_iter().flatten().collect(), revision })
-}
 
 /// Around the endpoints that scripts may call.
 pub(crate) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

@@ -13,8 +13,8 @@ use remint_protocol::token::Unopened;
 
 use crate::entropy::NoEntropy;
 use crate::notes::Shown;
-use crate::observe::RequestId;
 use crate::pages::error::Parameter;
+use crate::state::request_ids::RequestId;
 use crate::telemetry::Endpoint;
 
 /// Why a request was not served.

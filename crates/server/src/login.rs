@@ -5,28 +5,24 @@
 //! whether there is any, so that guesses made at once or at several nodes all find the ones before them. A
 //! right one gives back what it took.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use remint_protocol::client::ClientId;
-use remint_protocol::guess::{
-    Bucket, BucketKey, DeviceId, Guesses, PasswordBuckets, TRUST_FOR, password_wait,
-};
+use remint_protocol::guess::{Bucket, DeviceId, PasswordBuckets, TRUST_FOR, password_wait};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
 use remint_store::{Outcome, Proven, User};
-use tokio::sync::Notify;
 
 use crate::App;
 use crate::failure::Failure;
-use crate::limits::Counted;
-use crate::observe::RequestId;
 use crate::passwords::{Checked, PasswordError, Waiting, Who};
+use crate::state::limits::Counted;
+use crate::state::logins::{Taken, full};
+use crate::state::request_ids::RequestId;
 
 /// Somebody who says who they are.
 pub(crate) struct Login<'a> {
@@ -55,11 +51,11 @@ impl Login<'_> {
         match &checked {
             Err(Failure::Reject(_)) => {
                 // Before the answer, which tells that it was wrong.
-                taken.keep(app, self.now).await?;
+                taken.keep(app.store(), self.now).await?;
             }
-            Ok(_) => taken.give_back(app, Some(buckets.own().key())).await,
+            Ok(_) => taken.give_back(app.store(), Some(buckets.own().key())).await,
             // Not judged at all.
-            Err(_) => taken.give_back(app, None).await,
+            Err(_) => taken.give_back(app.store(), None).await,
         }
         checked
     }
@@ -170,95 +166,6 @@ impl Login<'_> {
             request_id = %self.request_id,
         );
         Failure::Throttled(wait)
-    }
-}
-
-/// The guesses at passwords that are being judged at this node.
-#[derive(Debug, Default)]
-pub(crate) struct Logins {
-    /// Held while a guess is counted, so that whoever finds no room knows whether that is final.
-    taking: tokio::sync::Mutex<()>,
-    judging: Mutex<HashMap<BucketKey, usize>>,
-    given_back: Notify,
-}
-
-/// What one guess took, while it is judged.
-struct Taken<'a, 'b> {
-    logins: &'a Logins,
-    buckets: Vec<Bucket<'b>>,
-    keys: Vec<BucketKey>,
-}
-
-impl Logins {
-    fn lock(&self) -> MutexGuard<'_, HashMap<BucketKey, usize>> {
-        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hold<'b>(&self, buckets: Vec<Bucket<'b>>, keys: Vec<BucketKey>) -> Taken<'_, 'b> {
-        let mut judging = self.lock();
-        for key in &keys {
-            *judging.entry(*key).or_default() += 1;
-        }
-        Taken { logins: self, buckets, keys }
-    }
-
-    /// How many guesses of a bucket are being judged.
-    fn judging(&self, key: BucketKey) -> usize {
-        self.lock().get(&key).copied().unwrap_or_default()
-    }
-}
-
-/// The buckets that have no room for a guess beside those that are being judged, and how long it must wait.
-fn full(
-    buckets: &[Bucket<'_>],
-    held: &[Guesses],
-    judging: impl Fn(BucketKey) -> usize,
-    now: Timestamp,
-) -> Vec<(BucketKey, Duration)> {
-    let waits = buckets.iter().zip(held).filter_map(|(bucket, held)| {
-        let (key, limit) = (bucket.key(), bucket.limit());
-        let held = (0..judging(key)).fold(*held, |held, _| limit.count(&held, now));
-        Some((key, limit.wait(&held, now)?))
-    });
-    waits.collect()
-}
-
-impl Taken<'_, '_> {
-    /// The guess was wrong: it stays counted.
-    async fn keep(self, app: &App, now: Timestamp) -> Result<(), Failure> {
-        if !app.store().is_shared() {
-            app.store().take_guess(&self.buckets, now).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives back what was taken; a right guess also has the slips in its own bucket forgotten. Not worth
-    /// a failed login.
-    async fn give_back(self, app: &App, right: Option<BucketKey>) {
-        let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
-        let others = if app.store().is_shared() { others.as_slice() } else { &[] };
-        if right.is_none() && others.is_empty() {
-            return;
-        }
-        if let Err(error) = app.store().give_back_guess(right, others).await {
-            tracing::warn!(%error, "what is no wrong guess stays counted as one");
-        }
-    }
-}
-
-impl Drop for Taken<'_, '_> {
-    fn drop(&mut self) {
-        let mut judging = self.logins.lock();
-        for key in &self.keys {
-            if let Some(count) = judging.get_mut(key) {
-                *count -= 1;
-                if *count == 0 {
-                    judging.remove(key);
-                }
-            }
-        }
-        drop(judging);
-        self.logins.given_back.notify_waiters();
     }
 }
 

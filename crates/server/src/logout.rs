@@ -25,10 +25,10 @@ use crate::App;
 use crate::authorize::{RESERVED, see_other};
 use crate::body::Received;
 use crate::browser::Browser;
-use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::pages::{CSRF, FLOW, Language, Link, Source};
+use crate::state::clients::Registered;
 use crate::{notes, refused};
 
 const REDIRECT_URI: &str = "post_logout_redirect_uri";

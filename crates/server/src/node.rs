@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use remint_store::{Node, NodeId};
+use remint_store::Node;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::App;
-use crate::entropy::{self, NoEntropy};
 
 /// How often a node says that it runs.
 pub const SEEN_EVERY: Duration = Duration::from_secs(5);
@@ -15,11 +14,6 @@ pub const SEEN_EVERY: Duration = Duration::from_secs(5);
 pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// A silent node is forgotten in the end.
 const FORGET_AFTER: Duration = Duration::from_hours(1);
-
-/// This node, as it was drawn at its start.
-pub(crate) fn draw() -> Result<NodeId, NoEntropy> {
-    entropy::bytes().map(NodeId)
-}
 
 /// Says again and again that this node runs, where others may ask.
 pub(crate) async fn tell(app: Arc<App>) {

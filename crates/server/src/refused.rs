@@ -12,9 +12,9 @@ use remint_protocol::reject::Why;
 
 use crate::App;
 use crate::failure::Failure;
-use crate::observe::RequestId;
 use crate::pages::Language;
 use crate::pages::error::{ErrorPage, Fault, Parameter, Trouble};
+use crate::state::request_ids::RequestId;
 
 /// The page that says so.
 pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {

@@ -18,7 +18,7 @@ use crate::body::Received;
 use crate::client_auth::authenticate;
 use crate::failure::Failure;
 use crate::introspect::open_refresh;
-use crate::observe::RequestId;
+use crate::state::request_ids::RequestId;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::Client;
@@ -20,10 +19,6 @@ use remint_store::{Error, Outcome, SUBJECT_SALT, SealedSecret};
 use crate::App;
 use crate::entropy;
 use crate::failure::Failure;
-
-/// The salt of pairwise subjects, once it was read.
-#[derive(Debug, Default)]
-pub(crate) struct Salt(ArcSwapOption<SubjectSalt>);
 
 impl App {
     /// The `sub` of a user for a client.
@@ -72,7 +67,7 @@ impl App {
     }
 
     async fn subject_salt(&self) -> Result<Arc<SubjectSalt>, Failure> {
-        if let Some(salt) = self.salt().0.load_full() {
+        if let Some(salt) = self.salt().get() {
             return Ok(salt);
         }
         let now = self.clock().now();
@@ -85,7 +80,7 @@ impl App {
             Unopened::UnknownKey => Failure::KeyNotHere,
             Unopened::Garbage => Failure::Internal("the salt of subjects does not open"),
         })?;
-        self.salt().0.store(Some(Arc::clone(&salt)));
+        self.salt().set(Some(Arc::clone(&salt)));
         Ok(salt)
     }
 }
@@ -152,10 +147,10 @@ pub(crate) async fn reload(app: &App) {
     match app.store().find_secret(SUBJECT_SALT).await {
         Ok(Some(stored)) => {
             if let Ok(salt) = SubjectSalt::open(&app.keys(), &stored.sealed) {
-                app.salt().0.store(Some(Arc::new(salt)));
+                app.salt().set(Some(Arc::new(salt)));
             }
         }
-        Ok(None) => app.salt().0.store(None),
+        Ok(None) => app.salt().set(None),
         Err(error) => tracing::warn!(%error, "the salt of subjects stays as it was"),
     }
 }

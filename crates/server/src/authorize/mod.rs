@@ -25,10 +25,10 @@ use remint_protocol::time::Timestamp;
 use crate::App;
 use crate::body::Received;
 use crate::browser::Browser;
-use crate::client_auth::Registered;
 use crate::failure::Failure;
 use crate::failure::Told;
 use crate::pages::{self, FLOW};
+use crate::state::clients::Registered;
 use crate::{notes, refused};
 
 pub(crate) use answer::{RESERVED, see_other};

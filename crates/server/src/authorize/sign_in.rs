@@ -20,10 +20,10 @@ use crate::body::Received;
 use crate::browser::Browser;
 use crate::failure::Failure;
 use crate::login::Login;
-use crate::observe::RequestId;
 use crate::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
 use crate::pages::{self, Language, Source};
 use crate::refused;
+use crate::state::request_ids::RequestId;
 
 /// The longest user name that is shown again.
 const HINT_MAX: usize = 255;

@@ -7,11 +7,9 @@
 //! fails is tried again after a while, by whichever node is there; what a client refuses is not. Nothing is
 //! lost by a stop or a crash. A client may be told twice, which a logout can stand.
 
-mod post;
+pub(crate) mod post;
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::browser_session::BrowserSessionId;
@@ -22,120 +20,24 @@ use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 use remint_store::{Error, Outcome};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
-use crate::config::Config;
 use crate::failure::Failure;
 use crate::id_token::alg_of;
+use crate::state::backchannel::{AT_ONCE, AT_ONE_CLIENT};
 use crate::{App, entropy};
 
-use post::{NotSent, Poster};
+use post::NotSent;
 
 /// How often the store is asked what is due, beside being told so: other nodes and the command line end
 /// sessions too.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many attempts are made at once, and how many of them at the same client.
-const AT_ONCE: u32 = 16;
-const AT_ONE_CLIENT: usize = 4;
 /// How many clients are looked at for a turn: more than there are slots and clients that can have all the
 /// turns of one, so that no slot stays free while somebody waits.
 const CLIENTS: u32 = 2 * AT_ONCE;
 /// How much of what is due to one client is looked through at once; other nodes take of it as well.
 const PIECE: u32 = 64;
-/// How long a stop waits for what is on its way.
-const STOP: Duration = Duration::from_secs(3);
-
-/// What is on its way from this node.
-pub(crate) struct Backchannel {
-    poster: Poster,
-    wanted: Notify,
-    slots: Arc<Semaphore>,
-    busy: Arc<Busy>,
-}
-
-/// How many attempts are being made at each client.
-#[derive(Default)]
-struct Busy(Mutex<HashMap<ClientId, usize>>);
-
-impl Busy {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn has_most(busy: &HashMap<ClientId, usize>, client: &ClientId) -> bool {
-    busy.get(client).is_some_and(|at_once| *at_once >= AT_ONE_CLIENT)
-}
-
-/// The leave to make an attempt, until it is dropped.
-struct Turn {
-    client: ClientId,
-    busy: Arc<Busy>,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut busy = self.busy.lock();
-        match busy.get_mut(&self.client) {
-            Some(more) if *more > 1 => *more -= 1,
-            _ => drop(busy.remove(&self.client)),
-        }
-    }
-}
-
-impl fmt::Debug for Backchannel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Backchannel")
-    }
-}
-
-impl Backchannel {
-    pub(crate) fn new(config: &Config) -> Self {
-        let ca_file = config.outbound.ca_file.as_ref().map(|file| config.path(file));
-        Self {
-            poster: Poster::new(&config.logout, ca_file),
-            wanted: Notify::new(),
-            slots: Arc::new(Semaphore::new(AT_ONCE as usize)),
-            busy: Arc::default(),
-        }
-    }
-
-    /// Says that something may be due.
-    pub(crate) fn want(&self) {
-        self.wanted.notify_one();
-    }
-
-    /// Whether there is a turn at all.
-    fn has_slots(&self) -> bool {
-        self.slots.available_permits() > 0
-    }
-
-    fn has_turn(&self, client: &ClientId) -> bool {
-        self.has_slots() && !has_most(&self.busy.lock(), client)
-    }
-
-    fn turn(&self, client: &ClientId) -> Option<Turn> {
-        let mut busy = self.busy.lock();
-        if has_most(&busy, client) {
-            return None;
-        }
-        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        *busy.entry(client.clone()).or_default() += 1;
-        Some(Turn { client: client.clone(), busy: Arc::clone(&self.busy), _slot: slot })
-    }
-
-    /// Begins nothing any more, and waits a moment for what is on its way. The rest stays in the store.
-    pub(crate) async fn stop(&self) {
-        if let Ok(Ok(all)) = timeout(STOP, self.slots.acquire_many(AT_ONCE)).await {
-            all.forget();
-        }
-        self.slots.close();
-    }
-}
-
 impl App {
     /// Ends the session of a browser, and has those told who want to be.
     pub(crate) async fn end_browser_session(
@@ -156,7 +58,7 @@ pub(crate) async fn keep(app: Arc<App>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = app.backchannel().wanted.notified() => {}
+            () = app.backchannel().is_wanted() => {}
             _ = ticks.tick() => {}
         }
         // Readiness tells about a store that does not answer; here it is only asked again.
@@ -247,7 +149,7 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
         return end(app, notice, Ended::Moot).await;
     };
     let sent = match token(app, client, notice, now).await {
-        Ok(token) => app.backchannel().poster.post(&url, format!("logout_token={token}")).await,
+        Ok(token) => app.backchannel().post(&url, format!("logout_token={token}")).await,
         Err(failure) => Err(NotSent::Failed(failure.name().to_owned())),
     };
     let cause = match sent {

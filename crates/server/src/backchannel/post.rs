@@ -34,7 +34,7 @@ const ADDRESSES: usize = 4;
 const LOOKUPS: usize = 16;
 
 /// Sends requests.
-pub(super) struct Poster {
+pub(crate) struct Poster {
     may_be_private: bool,
     timeout: Duration,
     ca_file: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub(super) struct Poster {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum NotSent {
+pub(crate) enum NotSent {
     /// None of the host's addresses may be connected to.
     Forbidden,
     /// Anything that may go better later.
@@ -56,7 +56,7 @@ fn failed(error: impl Display) -> NotSent {
 }
 
 impl Poster {
-    pub(super) fn new(settings: &Logout, ca_file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(settings: &Logout, ca_file: Option<PathBuf>) -> Self {
         Self {
             ca_file,
             may_be_private: settings.allow_private_addresses,
@@ -67,7 +67,7 @@ impl Poster {
     }
 
     /// Posts a form and gives the status of the answer.
-    pub(super) async fn post(&self, url: &Url, form: String) -> Result<u16, NotSent> {
+    pub(crate) async fn post(&self, url: &Url, form: String) -> Result<u16, NotSent> {
         let exchanged = Box::pin(timeout(self.timeout, self.exchange(url, form))).await;
         exchanged.unwrap_or_else(|_| Err(failed("no answer in time")))
     }

@@ -14,11 +14,11 @@ use super::id_token;
 use super::message::{Draft, Sent};
 use super::walk::{Begun, Tokens, Walk, word};
 use crate::App;
-use crate::client_auth::Registered;
 use crate::config::PlaygroundClients;
 use crate::failure::Failure;
 use crate::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
 use crate::source::Peer;
+use crate::state::clients::Registered;
 
 const TOKEN: &str = "/oauth2/token";
 

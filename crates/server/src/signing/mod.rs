@@ -32,7 +32,6 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
 
-use crate::App;
 use crate::failure::Failure;
 
 pub use lifecycle::{
@@ -62,6 +61,21 @@ impl Default for Current {
             is_complete: watch::Sender::new(false),
             reloading: Mutex::default(),
             wanted: Notify::new(),
+        }
+    }
+}
+
+impl Current {
+    /// The keys, once there are any of every algorithm: on a fresh store it waits a moment for that.
+    pub(crate) async fn complete(&self) -> Result<Arc<Signing>, NotSigned> {
+        let signing = self.signing.load_full();
+        if signing.is_complete() {
+            return Ok(signing);
+        }
+        let mut is_complete = self.is_complete.subscribe();
+        match timeout(WAIT, is_complete.wait_for(|is| *is)).await {
+            Ok(Ok(_)) => Ok(self.signing.load_full()),
+            _ => Err(NotSigned::NotMade),
         }
     }
 }
@@ -282,22 +296,4 @@ fn document(keys: &[Key]) -> Option<Document> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
     Some(Document { body: body.into(), etag })
-}
-
-impl App {
-    /// What signs and checks JWTs. On a fresh store it waits until there are keys.
-    ///
-    /// # Errors
-    /// [`NotSigned::NotMade`] when there still are none.
-    pub async fn signing(&self) -> Result<Arc<Signing>, NotSigned> {
-        let signing = self.signing_keys().signing.load_full();
-        if signing.is_complete() {
-            return Ok(signing);
-        }
-        let mut is_complete = self.signing_keys().is_complete.subscribe();
-        match timeout(WAIT, is_complete.wait_for(|is| *is)).await {
-            Ok(Ok(_)) => Ok(self.signing_keys().signing.load_full()),
-            _ => Err(NotSigned::NotMade),
-        }
-    }
 }

@@ -26,7 +26,8 @@ use crate::body::Received;
 use crate::client_auth::{Caller, authenticate};
 use crate::failure::{Failure, json};
 use crate::limits;
-use crate::observe::{RequestId, source_of};
+use crate::observe::source_of;
+use crate::state::request_ids::RequestId;
 
 /// One authenticated token request.
 struct TokenRequest<'a> {

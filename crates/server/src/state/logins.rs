@@ -1,0 +1,99 @@
+//! The guesses at passwords that are being judged, as far as this node makes them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use remint_protocol::guess::{Bucket, BucketKey, Guesses};
+use remint_protocol::time::Timestamp;
+use remint_store::{Error, Store};
+use tokio::sync::Notify;
+
+/// The guesses at passwords that are being judged at this node.
+#[derive(Debug, Default)]
+pub(crate) struct Logins {
+    /// Held while a guess is counted, so that whoever finds no room knows whether that is final.
+    pub(crate) taking: tokio::sync::Mutex<()>,
+    judging: Mutex<HashMap<BucketKey, usize>>,
+    pub(crate) given_back: Notify,
+}
+
+/// What one guess took, while it is judged.
+pub(crate) struct Taken<'a, 'b> {
+    logins: &'a Logins,
+    buckets: Vec<Bucket<'b>>,
+    keys: Vec<BucketKey>,
+}
+
+impl Logins {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BucketKey, usize>> {
+        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hold<'b>(&self, buckets: Vec<Bucket<'b>>, keys: Vec<BucketKey>) -> Taken<'_, 'b> {
+        let mut judging = self.lock();
+        for key in &keys {
+            *judging.entry(*key).or_default() += 1;
+        }
+        Taken { logins: self, buckets, keys }
+    }
+
+    /// How many guesses of a bucket are being judged.
+    pub(crate) fn judging(&self, key: BucketKey) -> usize {
+        self.lock().get(&key).copied().unwrap_or_default()
+    }
+}
+
+/// The buckets that have no room for a guess beside those that are being judged, and how long it must wait.
+pub(crate) fn full(
+    buckets: &[Bucket<'_>],
+    held: &[Guesses],
+    judging: impl Fn(BucketKey) -> usize,
+    now: Timestamp,
+) -> Vec<(BucketKey, Duration)> {
+    let waits = buckets.iter().zip(held).filter_map(|(bucket, held)| {
+        let (key, limit) = (bucket.key(), bucket.limit());
+        let held = (0..judging(key)).fold(*held, |held, _| limit.count(&held, now));
+        Some((key, limit.wait(&held, now)?))
+    });
+    waits.collect()
+}
+
+impl Taken<'_, '_> {
+    /// The guess was wrong: it stays counted.
+    pub(crate) async fn keep(self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        if !store.is_shared() {
+            store.take_guess(&self.buckets, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what was taken; a right guess also has the slips in its own bucket forgotten. Not worth
+    /// a failed login.
+    pub(crate) async fn give_back(self, store: &Store, right: Option<BucketKey>) {
+        let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
+        let others = if store.is_shared() { others.as_slice() } else { &[] };
+        if right.is_none() && others.is_empty() {
+            return;
+        }
+        if let Err(error) = store.give_back_guess(right, others).await {
+            tracing::warn!(%error, "what is no wrong guess stays counted as one");
+        }
+    }
+}
+
+impl Drop for Taken<'_, '_> {
+    fn drop(&mut self) {
+        let mut judging = self.logins.lock();
+        for key in &self.keys {
+            if let Some(count) = judging.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    judging.remove(key);
+                }
+            }
+        }
+        drop(judging);
+        self.logins.given_back.notify_waiters();
+    }
+}
