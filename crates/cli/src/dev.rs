@@ -17,11 +17,12 @@ use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::token::{RefreshToken, seal_refresh};
 use remint_protocol::user::{UserId, Username};
-use remint_server::config::{Config, PlaygroundClients};
+use remint_server::config::Config;
 use remint_server::entropy;
 use remint_server::keys::KeyFile;
 use remint_server::pages::playground;
 use remint_server::passwords::Passwords;
+use remint_server::playground::PlaygroundClients;
 use remint_store::{Outcome, Store};
 
 use crate::client::blank;

@@ -14,7 +14,7 @@ use remint_server::config::{Config, ConfigError, Issuer, OpsListen, Setting as _
 use remint_server::serve::{Background, Tls, bind, run, start_background};
 use remint_server::tls::Live;
 use remint_server::whole_file::give_to_owner_of;
-use remint_server::{App, ops_router, router, tls};
+use remint_server::{App, ops_router, playground, router_with, tls};
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -157,13 +157,13 @@ async fn serve(
     let seeded = match dev {
         Some(dev) => {
             warn(&config);
-            config.playground = Some(Dev::playground());
             Some(dev.seed(&store, &keys, &config).await?)
         }
         None => None,
     };
     let live = transport(&config)?;
-    let ops = ops(&config, seeded.is_some())?;
+    let is_dev = seeded.is_some();
+    let ops = ops(&config, is_dev)?;
     let app = App::new(config, store.clone(), keys, Clock::System)?;
     let background = start_background(&app);
     // Before anyone is told that the server is ready, and may therefore send it a signal.
@@ -188,7 +188,7 @@ async fn serve(
     };
     tokio::select! {
         () = async {
-            run(Arc::clone(&app), router(&app), listeners, tls, stopping).await;
+            run(Arc::clone(&app), public(&app, is_dev), listeners, tls, stopping).await;
             app.settle().await;
             close(&app, (store.clone(), &background), CLOSING).await;
         } => {}
@@ -199,6 +199,12 @@ async fn serve(
         }
     }
     Ok(())
+}
+
+/// The public endpoints; of a development server, with the playground.
+fn public(app: &Arc<App>, is_dev: bool) -> axum::Router {
+    let playground = is_dev.then(|| playground::routes(app, Dev::playground()));
+    router_with(app, playground.unwrap_or_default())
 }
 
 async fn close(app: &App, (store, background): (Store, &Background), patience: Duration) {

@@ -25,7 +25,7 @@ use crate::state::request_ids::RequestIds;
 use crate::state::salt::Salt;
 use crate::state::suspects::Suspects;
 use crate::telemetry::Metrics;
-use crate::{entropy, playground, signing};
+use crate::{entropy, signing};
 
 /// The running server's state, shared by all requests.
 #[derive(Debug)]
@@ -45,7 +45,6 @@ pub struct App {
     cookies: CookieNames,
     clients: Clients,
     suspects: Suspects,
-    walks: playground::Walks,
     origins: Origins,
     salt: Salt,
     metrics: Metrics,
@@ -84,7 +83,6 @@ impl App {
             passwords: Passwords::new(&config.passwords)?,
             pages: Pages::new(&config)?,
             cookies: CookieNames::of(&config.server.issuer),
-            walks: playground::Walks::new(CookieNames::of(&config.server.issuer).playground),
             metrics: Metrics::new(&store),
             backchannel: Backchannel::new(&config),
             request_ids: RequestIds::new(&entropy::bytes()?),
@@ -217,11 +215,6 @@ impl App {
     /// The wrong client secrets that were counted.
     pub(crate) const fn suspects(&self) -> &Suspects {
         &self.suspects
-    }
-
-    /// The walks through the playground.
-    pub(crate) const fn walks(&self) -> &playground::Walks {
-        &self.walks
     }
 
     /// The origins of applications in browsers.

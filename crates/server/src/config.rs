@@ -16,13 +16,11 @@ mod brand;
 mod findings;
 mod network;
 mod orchestrator;
-mod playground;
 mod read;
 mod values;
 
 pub use brand::{BrandName, Colour};
 pub use network::{Networks, Plain};
-pub use playground::PlaygroundClients;
 pub use read::{ConfigError, Origin, Sources};
 pub(crate) use values::is_loopback_host;
 pub use values::{
@@ -321,8 +319,6 @@ pub struct Config {
     pub pages: Pages,
     /// `[log]`
     pub log: Log,
-    /// The playground, which no key turns on: `remint serve --dev` does.
-    pub playground: Option<PlaygroundClients>,
     /// The directory that relative paths start from.
     base: PathBuf,
 }
@@ -353,7 +349,6 @@ impl Config {
             brand: Brand::resolve(sources)?,
             pages: Pages::resolve(sources)?,
             log: Log::resolve(sources)?,
-            playground: None,
             base: sources.base().to_owned(),
         };
         config.check(sources)?;

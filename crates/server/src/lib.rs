@@ -39,7 +39,7 @@ mod notes;
 mod observe;
 pub mod pages;
 pub mod passwords;
-mod playground;
+pub mod playground;
 mod refused;
 mod revoke;
 pub mod secret_file;
@@ -77,12 +77,16 @@ use observe::observe;
 
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
-    front::below_issuer(routes(app), &app.issuer())
+    router_with(app, Router::new())
 }
 
-fn routes(app: &Arc<App>) -> Router {
-    let playground = app.config().playground.map_or_else(Router::new, playground::routes);
-    let router = playground
+/// The public endpoints and more.
+pub fn router_with(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
+    front::below_issuer(routes(app, more), app.issuer())
+}
+
+fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
+    let router = more
         // The path of an issuer may have anything in it. What is merged in must not be checked either.
         .without_v07_checks()
         .merge(called_by_scripts(app))
@@ -135,7 +139,7 @@ fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/oauth2endpoints/token", post(token::token))
         .route("/oauth2endpoints/revoke", post(revoke::revoke))
         .route("/oauth2endpoints/userinfo", get(userinfo::userinfo).post(userinfo::userinfo));
-    for path in metadata::paths(&app.issuer()) {
+    for path in metadata::paths(app.issuer()) {
         router = router.route(&path, get(metadata::metadata));
     }
     router.route_layer(from_fn_with_state(Arc::clone(app), cors))

@@ -64,7 +64,7 @@ impl Draft {
 
     /// The request as it travels.
     pub(super) fn message(&self, app: &App) -> Message {
-        let issuer = &app.issuer();
+        let issuer = app.issuer();
         let mut head = format!("{} {}{} HTTP/1.1\n", self.method, issuer.path(), self.path);
         let authority = issuer.as_str().split("//").nth(1).and_then(|rest| rest.split('/').next());
         head.push_str(&format!("host: {}\n", authority.unwrap_or_default()));

@@ -1,10 +1,12 @@
 //! The playground of a development server: this server plays an application that signs people in with
 //! the authorization code flow (RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1) and shows each step.
 //!
-//! It is routed only where `remint serve --dev` has turned it on. It does what is asked of an application:
+//! No key, variable or flag turns it on: `remint serve --dev` adds its routes, because it knows what it has
+//! registered. It does what is asked of an application:
 //! `state`, `iss` (RFC 9207) and `nonce` are checked, tokens stay with the server, a code does not stay
 //! in the address bar, and one refresh is under way at a time. It logs nothing itself.
 
+mod clients;
 mod id_token;
 mod message;
 mod step;
@@ -23,7 +25,6 @@ use crate::App;
 use crate::authorize::see_other;
 use crate::body::Received;
 use crate::browser::Browser;
-use crate::config::PlaygroundClients;
 use crate::failure::Failure;
 use crate::pages::playground::{
     CALLBACK, Check, Exchange, Next, PATH, Playground, SIGNED_OUT, STEP,
@@ -34,17 +35,25 @@ use crate::source::Peer;
 
 use message::{Draft, encode, navigation};
 use step::{Player, Step};
-use walk::{Begun, Walk};
+use walk::{Begun, Walk, Walks};
 
-pub(crate) use walk::Walks;
+pub use clients::PlaygroundClients;
 
-/// The routes, for the applications that the playground plays.
-pub(crate) fn routes(clients: PlaygroundClients) -> Router<Arc<App>> {
+/// The applications, and how far each browser has come.
+#[derive(Clone)]
+struct Play {
+    clients: PlaygroundClients,
+    walks: Arc<Walks>,
+}
+
+/// The routes of the playground, for [`router_with`](crate::router_with).
+pub fn routes(app: &App, clients: PlaygroundClients) -> Router<Arc<App>> {
+    let walks = Arc::new(Walks::new(app.cookies().playground.clone()));
     Router::new()
         .route(PATH, get(show).post(take))
         .route(CALLBACK, get(answered))
         .route(SIGNED_OUT, get(signed_out))
-        .layer(Extension(clients))
+        .layer(Extension(Play { clients, walks }))
 }
 
 impl App {
@@ -60,17 +69,17 @@ impl App {
 /// `GET /playground`.
 async fn show(
     State(app): State<Arc<App>>,
-    Extension(clients): Extension<PlaygroundClients>,
+    Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
     let shown = async {
         let mut browser = Browser::read(&app, &head, app.clock().now()).await?;
         let csrf = browser.csrf(&app)?;
-        let walk = match app.walks().find(&head) {
+        let walk = match walks.find(&head) {
             Some(walk) => walk,
             None => {
-                let (walk, cookie) = app.walks().begin()?;
+                let (walk, cookie) = walks.begin()?;
                 browser.remember(cookie);
                 walk
             }
@@ -127,12 +136,12 @@ fn leave(app: &App, clients: PlaygroundClients, walk: &Walk) -> Vec<(&'static st
 /// stay in the address bar and the browser's history.
 async fn answered(
     State(app): State<Arc<App>>,
-    Extension(clients): Extension<PlaygroundClients>,
+    Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
     let taken = async {
-        let walk = app.walks().find(&head).ok_or(Failure::FormExpired)?;
+        let walk = walks.find(&head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
         let exchange = judge_answer(&app, clients, &mut walk, &head, &form)?;
@@ -197,12 +206,12 @@ fn judge_answer(
 /// `GET /playground/signed-out`: back from signing out.
 async fn signed_out(
     State(app): State<Arc<App>>,
-    Extension(clients): Extension<PlaygroundClients>,
+    Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
     let taken = async {
-        let walk = app.walks().find(&head).ok_or(Failure::FormExpired)?;
+        let walk = walks.find(&head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
         let state = walk.tokens.as_ref().map(|tokens| tokens.leaving.as_str());
@@ -222,7 +231,7 @@ async fn signed_out(
 /// `POST /playground`: the next step.
 async fn take(
     State(app): State<Arc<App>>,
-    Extension(clients): Extension<PlaygroundClients>,
+    Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
@@ -234,7 +243,7 @@ async fn take(
         let form = received.form()?;
         let browser = Browser::read(&app, head, app.clock().now()).await?;
         let step = form.find(STEP).and_then(Step::parse);
-        let (Some(walk), Some(step)) = (app.walks().find(head), step) else {
+        let (Some(walk), Some(step)) = (walks.find(head), step) else {
             return Err(Failure::FormExpired);
         };
         if !browser.is_ours(&app, &form) {

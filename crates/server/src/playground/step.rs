@@ -14,9 +14,9 @@ use super::id_token;
 use super::message::{Draft, Sent};
 use super::walk::{Begun, Tokens, Walk, word};
 use crate::App;
-use crate::config::PlaygroundClients;
 use crate::failure::Failure;
 use crate::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
+use crate::playground::PlaygroundClients;
 use crate::source::Peer;
 use crate::state::clients::Registered;
 

@@ -4,7 +4,7 @@ use remint_protocol::client::{AuthMethod, GrantType};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
-use remint_server::config::PlaygroundClients;
+use remint_server::playground::{self, PlaygroundClients};
 
 use crate::site::{Answer, PASSWORD, SECRET, Site};
 use crate::visitor::{Visitor, hidden, is_consent, is_sign_in};
@@ -16,7 +16,7 @@ const API: &str = "https://api.example/";
 fn site() -> Site {
     let clients =
         PlaygroundClients { app: "app", scope: "openid profile email a", api: ("api", SECRET) };
-    let site = Site::with_config("", |config| config.playground = Some(clients));
+    let site = Site::with_more(|app| playground::routes(app, clients));
     let api = || Resources::parse([API]).unwrap();
     let uri = |path: &str| vec![RedirectUri::register(&format!("{ISSUER}{path}")).unwrap()];
     site.register_spa("app", |client| {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::Router;
 use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
 use remint_protocol::family::Loaded;
 use remint_protocol::scope::Scope;
@@ -19,7 +20,7 @@ use remint_server::config::{Config, Sources};
 use remint_server::keys::{self, KeyFile, Known};
 use remint_server::passwords::Passwords;
 use remint_server::signing::{self, Fresh, Plan};
-use remint_server::{App, entropy, ops_router, router, serve};
+use remint_server::{App, entropy, ops_router, router_with, serve};
 use remint_store::{Filter, Outcome, Store, User};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -140,32 +141,35 @@ impl Site {
 
     /// The same with more settings.
     pub(crate) fn with(settings: &str) -> Self {
-        Self::with_config(settings, |_| {})
+        Self::furnished(settings, |_| Router::new())
     }
 
-    /// The same with what no setting sets; a restart forgets it.
-    pub(crate) fn with_config(settings: &str, edit: impl FnOnce(&mut Config)) -> Self {
-        let site = Self::open_with(tempfile::tempdir().unwrap(), settings, START * 1000, edit);
+    /// The same with more routes; a restart forgets them.
+    pub(crate) fn with_more(more: impl FnOnce(&Arc<App>) -> Router<Arc<App>>) -> Self {
+        Self::furnished("", more)
+    }
+
+    fn furnished(settings: &str, more: impl FnOnce(&Arc<App>) -> Router<Arc<App>>) -> Self {
+        let site = Self::open_with(tempfile::tempdir().unwrap(), settings, START * 1000, more);
         site.register("demo", |_| {});
         site.create_user("alice");
         site
     }
 
     fn open(dir: TempDir, settings: &str, millis: i64) -> Self {
-        Self::open_with(dir, settings, millis, |_| {})
+        Self::open_with(dir, settings, millis, |_| Router::new())
     }
 
     fn open_with(
         dir: TempDir,
         settings: &str,
         millis: i64,
-        edit: impl FnOnce(&mut Config),
+        more: impl FnOnce(&Arc<App>) -> Router<Arc<App>>,
     ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
-        let mut config = config(dir.path(), settings);
-        edit(&mut config);
+        let config = config(dir.path(), settings);
         if !config.key_file().exists() {
             KeyFile::create(&config.key_file()).unwrap();
         }
@@ -176,7 +180,7 @@ impl Site {
             let keys = keys::load(&config.key_file(), &store, clock.now()).await.unwrap();
             seed_signing_keys(&store, &keys, clock.now()).await;
             let app = App::new(config, store.clone(), keys.clone(), clock).unwrap();
-            let public = listen(&app, router(&app), stopped.clone());
+            let public = listen(&app, router_with(&app, more(&app)), stopped.clone());
             let ops = listen(&app, ops_router(&app), stopped);
             serve::start_background(&app);
             (app, keys, public, ops)

@@ -1,5 +1,4 @@
-//! The playground of a development server. No key, variable or flag turns it on: `remint serve --dev`
-//! does, because it knows what it has registered.
+//! The applications that the playground plays.
 
 use std::fmt;
 
