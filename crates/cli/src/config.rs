@@ -42,9 +42,9 @@ fn check(at: &Common) -> anyhow::Result<()> {
     let config = at.location.config()?;
     remint_server::keys::KeyFile::read(&config.key_file())?;
     postgres(&config)?;
-    remint_server::pages::Pages::new(&config)?;
+    remint_server::browser::pages::Pages::new(&config)?;
     let mut warnings = config.warnings();
-    warnings.extend(remint_server::tls::look(&config, now())?);
+    warnings.extend(remint_server::http::tls::look(&config, now())?);
     let (http, ops) = (&config.http.listen, &config.ops.listen);
     http.addresses().with_context(|| format!("http.listen: {http} has no address"))?;
     if let OpsListen::On(ops) = ops {

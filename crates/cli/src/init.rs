@@ -9,9 +9,9 @@ use clap::Args;
 use remint_protocol::audit::Object;
 use remint_protocol::event;
 use remint_server::config::{Config, Issuer, SECTIONS, Setting as _, Sources};
+use remint_server::files::whole_file::Draft;
 use remint_server::keys::KeyFile;
-use remint_server::signing;
-use remint_server::whole_file::Draft;
+use remint_server::keys::signing;
 use remint_store::Store;
 
 use crate::audit;

@@ -8,8 +8,8 @@ use remint_protocol::audit::Object;
 use remint_protocol::event;
 use remint_protocol::keyring::Fingerprint;
 use remint_protocol::time::Timestamp;
+use remint_server::background::node::SILENT_AFTER;
 use remint_server::keys::KeyFile;
-use remint_server::node::SILENT_AFTER;
 use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
 use serde::Serialize;
 

@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use remint_server::App;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, ConfigError, Issuer, OpsListen, Setting as _, Sources};
-use remint_server::serve::{Background, Tls, bind, run, start_background};
-use remint_server::tls::Live;
-use remint_server::whole_file::give_to_owner_of;
-use remint_server::{App, ops_router, playground, router_with, tls};
+use remint_server::files::whole_file::give_to_owner_of;
+use remint_server::http::serve::{Background, Tls, bind, run, start_background};
+use remint_server::http::tls;
+use remint_server::http::tls::Live;
+use remint_server::ops_router;
+use remint_server::playground;
+use remint_server::router_with;
 use remint_store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -141,7 +145,7 @@ async fn serve(
         open_store(&config).await?
     };
     let keys = known_keys(&config, &store).await?;
-    remint_server::tls::check_authorities(&config)?;
+    remint_server::http::tls::check_authorities(&config)?;
     if dev.is_none() {
         warn(&config);
     }

@@ -9,13 +9,15 @@ use remint_protocol::refresh::Seal;
 use remint_protocol::time::Timestamp;
 use remint_store::{NodeId, Store};
 
+use crate::browser::pages::{self, Pages};
 use crate::clock::Clock;
 use crate::config::{Config, Issuer};
-use crate::cookie_names::CookieNames;
+use crate::entropy;
+use crate::http::cookie_names::CookieNames;
 use crate::keys::Known;
-use crate::pages::{self, Pages};
+use crate::keys::signing;
+use crate::keys::signing::{NotSigned, Signing};
 use crate::passwords::{self, Passwords};
-use crate::signing::{NotSigned, Signing};
 use crate::state::backchannel::Backchannel;
 use crate::state::clients::{Clients, Registered};
 use crate::state::limits::Limits;
@@ -25,7 +27,6 @@ use crate::state::request_ids::RequestIds;
 use crate::state::salt::Salt;
 use crate::state::suspects::Suspects;
 use crate::telemetry::Metrics;
-use crate::{entropy, signing};
 
 /// The running server's state, shared by all requests.
 #[derive(Debug)]

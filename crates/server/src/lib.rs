@@ -3,62 +3,24 @@
 //! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
 //! `remint-protocol`, what is remembered is in `remint-store`.
 
-mod access_token;
-mod account;
 mod app;
-mod authorize;
-mod backchannel;
-mod bearer;
-mod body;
-mod browser;
-mod client_auth;
+pub mod background;
+pub mod browser;
 pub mod clock;
 pub mod config;
-mod cookie_names;
-mod cors;
-mod device;
+mod endpoint;
 pub mod entropy;
-mod failure;
-mod field;
-mod front;
-mod frontchannel;
-mod health;
-mod home;
-mod host;
-mod id_token;
-mod introspect;
-mod jwks;
-mod key_file;
+pub mod files;
+pub mod http;
+mod issue;
 pub mod keys;
-mod limits;
-mod login;
-mod logout;
-mod metadata;
-pub mod node;
-mod notes;
-mod observe;
-pub mod pages;
 pub mod passwords;
 pub mod playground;
-mod refused;
-mod revoke;
-pub mod secret_file;
-pub mod serve;
-pub mod signing;
-mod source;
 mod state;
-mod subject;
-mod suspects;
-mod sweep;
 mod telemetry;
-pub mod tls;
-mod token;
-mod userinfo;
-mod watch;
-pub mod whole_file;
 
 pub use app::{App, StartError};
-pub use failure::{Cause, causes};
+pub use http::failure::{Cause, causes};
 pub use telemetry::{ENDPOINTS, LOG_LINES_DROPPED};
 
 use std::sync::Arc;
@@ -71,9 +33,9 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use config::Plain;
-use cors::cors;
-use failure::Failure;
-use observe::observe;
+use http::cors::cors;
+use http::failure::Failure;
+use http::observe::observe;
 
 /// The public endpoints.
 pub fn router(app: &Arc<App>) -> Router {
@@ -82,7 +44,7 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// The public endpoints and more.
 pub fn router_with(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
-    front::below_issuer(routes(app, more), app.issuer())
+    http::front::below_issuer(routes(app, more), app.issuer())
 }
 
 fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
@@ -92,27 +54,48 @@ fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
         .merge(called_by_scripts(app))
         .route("/oauth2/authorize", authorization_endpoint(app))
         .route("/oauth2endpoints/authorize", authorization_endpoint(app))
-        .route(authorize::CONTINUE, get(authorize::go_on))
-        .route(pages::sign_in::PATH, get(authorize::show_sign_in).post(authorize::sign_in))
-        .route(pages::consent::PATH, get(authorize::show_consent).post(authorize::answer_consent))
-        .route(pages::sign_out::PATH, get(logout::ask).post(logout::sign_out))
-        .route(pages::account::PATH, get(account::show))
-        .route(pages::account::END_SESSION, get(account::back).post(account::end_session))
-        .route(pages::account::END_APPLICATION, get(account::back).post(account::end_application))
-        .route(pages::account::CHANGE_PASSWORD, get(account::back).post(account::change_password))
-        .route(pages::account::SIGN_OUT, get(account::back).post(account::sign_out))
-        .route("/", get(home::home))
-        .route("/oauth2/introspect", post(introspect::introspect))
+        .route(browser::authorize::CONTINUE, get(browser::authorize::go_on))
+        .route(
+            browser::pages::sign_in::PATH,
+            get(browser::authorize::show_sign_in).post(browser::authorize::sign_in),
+        )
+        .route(
+            browser::pages::consent::PATH,
+            get(browser::authorize::show_consent).post(browser::authorize::answer_consent),
+        )
+        .route(
+            browser::pages::sign_out::PATH,
+            get(browser::logout::ask).post(browser::logout::sign_out),
+        )
+        .route(browser::pages::account::PATH, get(browser::account::show))
+        .route(
+            browser::pages::account::END_SESSION,
+            get(browser::account::back).post(browser::account::end_session),
+        )
+        .route(
+            browser::pages::account::END_APPLICATION,
+            get(browser::account::back).post(browser::account::end_application),
+        )
+        .route(
+            browser::pages::account::CHANGE_PASSWORD,
+            get(browser::account::back).post(browser::account::change_password),
+        )
+        .route(
+            browser::pages::account::SIGN_OUT,
+            get(browser::account::back).post(browser::account::sign_out),
+        )
+        .route("/", get(browser::home::home))
+        .route("/oauth2/introspect", post(endpoint::introspect::introspect))
         .route("/assets/{file}", get(asset))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .fallback(refused::not_found)
+        .route("/health/live", get(endpoint::health::live))
+        .route("/health/ready", get(endpoint::health::ready))
+        .fallback(browser::refused::not_found)
         .layer(CatchPanicLayer::custom(|_| {
             Failure::Internal("a request panicked").into_response()
         }));
     // Only where there is somebody to refuse: every request pays for a layer.
     let router = if app.config().http.plain == Plain::BehindProxy {
-        router.layer(from_fn_with_state(Arc::clone(app), front::refuse_strangers))
+        router.layer(from_fn_with_state(Arc::clone(app), http::front::refuse_strangers))
     } else {
         router
     };
@@ -120,9 +103,9 @@ fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
 }
 
 fn authorization_endpoint(app: &Arc<App>) -> MethodRouter<Arc<App>> {
-    get(authorize::authorize)
-        .post(authorize::authorize_by_form)
-        .layer(from_fn_with_state(Arc::clone(app), limits::authorize))
+    get(browser::authorize::authorize)
+        .post(browser::authorize::authorize_by_form)
+        .layer(from_fn_with_state(Arc::clone(app), http::limits::authorize))
 }
 
 /// What applications in a browser call by themselves, from the origins that they registered.
@@ -130,17 +113,23 @@ fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
     let mut router = Router::new()
         // The path of an issuer may have anything in it.
         .without_v07_checks()
-        .route("/oauth2/token", post(token::token))
-        .route("/oauth2/token/", post(token::token))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/oauth2/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
-        .route("/oauth2/jwks", get(jwks::jwks))
+        .route("/oauth2/token", post(endpoint::token::token))
+        .route("/oauth2/token/", post(endpoint::token::token))
+        .route("/oauth2/revoke", post(endpoint::revoke::revoke))
+        .route(
+            "/oauth2/userinfo",
+            get(endpoint::userinfo::userinfo).post(endpoint::userinfo::userinfo),
+        )
+        .route("/oauth2/jwks", get(endpoint::jwks::jwks))
         // As WSO2 Identity Server had them before 5.0.
-        .route("/oauth2endpoints/token", post(token::token))
-        .route("/oauth2endpoints/revoke", post(revoke::revoke))
-        .route("/oauth2endpoints/userinfo", get(userinfo::userinfo).post(userinfo::userinfo));
-    for path in metadata::paths(app.issuer()) {
-        router = router.route(&path, get(metadata::metadata));
+        .route("/oauth2endpoints/token", post(endpoint::token::token))
+        .route("/oauth2endpoints/revoke", post(endpoint::revoke::revoke))
+        .route(
+            "/oauth2endpoints/userinfo",
+            get(endpoint::userinfo::userinfo).post(endpoint::userinfo::userinfo),
+        );
+    for path in endpoint::metadata::paths(app.issuer()) {
+        router = router.route(&path, get(endpoint::metadata::metadata));
     }
     router.route_layer(from_fn_with_state(Arc::clone(app), cors))
 }
@@ -153,8 +142,8 @@ async fn asset(State(app): State<Arc<App>>, Path(file): Path<String>) -> Respons
 /// The operators' endpoints.
 pub fn ops_router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/metrics", get(health::metrics))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(endpoint::health::metrics))
+        .route("/health/live", get(endpoint::health::live))
+        .route("/health/ready", get(endpoint::health::ready))
         .with_state(Arc::clone(app))
 }

@@ -8,7 +8,7 @@ use remint_protocol::audit::Object;
 use remint_protocol::event;
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
-use remint_server::signing::{self, Plan};
+use remint_server::keys::signing::{self, Plan};
 use remint_store::{Outcome, StoredSigningKey};
 use serde::Serialize;
 

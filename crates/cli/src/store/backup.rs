@@ -7,7 +7,7 @@ use clap::Args;
 use remint_protocol::audit::Object;
 use remint_protocol::event;
 use remint_server::config::StoreUrl;
-use remint_server::whole_file::Draft;
+use remint_server::files::whole_file::Draft;
 use remint_store::Store;
 use serde::Serialize;
 

@@ -55,8 +55,8 @@ fn sighup_reads_the_certificate_again_and_a_broken_one_changes_nothing() {
     home.set("http.certificate", "\"tls.crt\"");
     home.set("http.private_key", "\"tls.key\"");
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let made =
-        [&old, &new].map(|dir| remint_server::tls::self_signed(dir.path(), "localhost").unwrap());
+    let made = [&old, &new]
+        .map(|dir| remint_server::http::tls::self_signed(dir.path(), "localhost").unwrap());
     let [(old_certificate, old_key), (new_certificate, new_key)] = made;
     let install = |certificate: &Path, key: &Path| {
         std::fs::copy(certificate, home.file("tls.crt")).unwrap();

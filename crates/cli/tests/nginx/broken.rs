@@ -17,8 +17,8 @@ pub(crate) struct Broken {
 
 impl Broken {
     pub(crate) fn start(certificate: &Path) -> Self {
-        let tls =
-            remint_server::tls::load(certificate, &certificate.with_extension("key")).unwrap();
+        let tls = remint_server::http::tls::load(certificate, &certificate.with_extension("key"))
+            .unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));

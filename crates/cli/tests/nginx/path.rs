@@ -51,7 +51,7 @@ fn every_url_is_served_below_a_path_whether_nginx_keeps_it_or_not() {
     let text = fs::read_to_string(&toml).unwrap().replace("# plain = false", "plain = true");
     fs::write(toml, text).unwrap();
     let node = Node::start(&data);
-    let (certificate, _) = remint_server::tls::self_signed(dir.path(), HOST).unwrap();
+    let (certificate, _) = remint_server::http::tls::self_signed(dir.path(), HOST).unwrap();
     for (name, pass) in [("keeps", KEEPS), ("takes-away", TAKES_AWAY)] {
         let nginx = start(&dir.path().join(name), &node, &certificate, pass);
         let client = Client::new(HOME, nginx.address, &certificate);

@@ -96,7 +96,7 @@ fn whoever_poses_as_a_node_is_told_nothing() {
     let Some(installation) = Installation::new() else { return };
     let node = installation.start(1);
     let dir = tempfile::tempdir().unwrap();
-    let (certificate, _) = remint_server::tls::self_signed(dir.path(), HOST).unwrap();
+    let (certificate, _) = remint_server::http::tls::self_signed(dir.path(), HOST).unwrap();
     let impostor = Broken::start(&certificate);
     let nginx = installation.start_nginx([impostor.address, node.address]);
     let client = installation.client(HOME, nginx.address);

@@ -8,9 +8,9 @@ use remint_protocol::id_token::half_hash;
 use super::message::{Sent, readable};
 use super::walk::Tokens;
 use crate::App;
-use crate::failure::Failure;
-use crate::id_token::alg_of;
-use crate::pages::playground::Check;
+use crate::browser::pages::playground::Check;
+use crate::http::failure::Failure;
+use crate::issue::id_token::alg_of;
 
 /// The checks of the ID token in an answer, and what it says; `known` is what was held before. A first
 /// ID token has the request's `nonce`.

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::App;
-use crate::failure::Failure;
-use crate::pages::playground::Message;
-use crate::source::Peer;
+use crate::browser::pages::playground::Message;
+use crate::http::failure::Failure;
+use crate::http::source::Peer;
 
 /// What RFC 3986 §2.3 leaves as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

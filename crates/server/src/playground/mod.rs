@@ -22,16 +22,16 @@ use axum::{Extension, Router};
 use remint_protocol::form::Form;
 
 use crate::App;
-use crate::authorize::see_other;
-use crate::body::Received;
-use crate::browser::Browser;
-use crate::failure::Failure;
-use crate::pages::playground::{
+use crate::browser::authorize::see_other;
+use crate::browser::pages::playground::{
     CALLBACK, Check, Exchange, Next, PATH, Playground, SIGNED_OUT, STEP,
 };
-use crate::pages::{Language, sign_out};
-use crate::refused;
-use crate::source::Peer;
+use crate::browser::pages::{Language, sign_out};
+use crate::browser::refused;
+use crate::browser::session::Browser;
+use crate::http::body::Received;
+use crate::http::failure::Failure;
+use crate::http::source::Peer;
 
 use message::{Draft, encode, navigation};
 use step::{Player, Step};

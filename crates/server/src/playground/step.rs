@@ -14,10 +14,10 @@ use super::id_token;
 use super::message::{Draft, Sent};
 use super::walk::{Begun, Tokens, Walk, word};
 use crate::App;
-use crate::failure::Failure;
-use crate::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
+use crate::browser::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
+use crate::http::failure::Failure;
+use crate::http::source::Peer;
 use crate::playground::PlaygroundClients;
-use crate::source::Peer;
 use crate::state::clients::Registered;
 
 const TOKEN: &str = "/oauth2/token";

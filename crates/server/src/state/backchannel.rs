@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::backchannel::post::{NotSent, Poster};
+use crate::background::backchannel::post::{NotSent, Poster};
 use crate::config::Config;
 
 /// How many attempts are made at once, and how many of them at the same client.

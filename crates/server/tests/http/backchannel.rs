@@ -13,8 +13,8 @@ use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::Client;
 use remint_protocol::family::{Family, FamilyId, Origin};
 use remint_protocol::logout_notice::{GIVE_UP_AFTER, PAUSES};
+use remint_server::browser::pages::account;
 use remint_server::entropy;
-use remint_server::pages::account;
 use serde_json::{Value, json};
 
 use crate::site::{As, PASSWORD, Site, eventually};

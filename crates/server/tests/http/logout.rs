@@ -1,7 +1,7 @@
 //! Signing out as an application asks for it (OpenID Connect RP-Initiated Logout 1.0).
 
 use remint_protocol::redirect_uri::RedirectUri;
-use remint_server::signing::tend;
+use remint_server::keys::signing::tend;
 
 use crate::site::{Answer, Site};
 use crate::visitor::{Fields, Visitor, encode, head, hidden, is_sign_in};

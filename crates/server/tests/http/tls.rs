@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use remint_server::{router, serve, tls};
+use remint_server::http::serve;
+use remint_server::http::tls;
+use remint_server::router;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

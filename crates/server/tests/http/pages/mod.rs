@@ -7,12 +7,12 @@ use std::path::Path;
 use axum::body::to_bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use remint_server::browser::pages::consent::Consent;
+use remint_server::browser::pages::form_post::FormPost;
+use remint_server::browser::pages::sign_in::SignIn;
+use remint_server::browser::pages::sign_out::{Next, SignedOut};
+use remint_server::browser::pages::{Language, Link, Page, Pages};
 use remint_server::config::{Config, Sources};
-use remint_server::pages::consent::Consent;
-use remint_server::pages::form_post::FormPost;
-use remint_server::pages::sign_in::SignIn;
-use remint_server::pages::sign_out::{Next, SignedOut};
-use remint_server::pages::{Language, Link, Page, Pages};
 
 use crate::site::Site;
 

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use remint_protocol::time::Timestamp;
-use remint_server::pages::account::{Account, Application, Done, PasswordProblem, Session};
-use remint_server::pages::consent::{Asker, Consent};
-use remint_server::pages::error::{ErrorPage, Fault, Parameter, Trouble};
-use remint_server::pages::form_post::FormPost;
-use remint_server::pages::sign_in::{Notice, SignIn};
-use remint_server::pages::sign_out::{Next, SignOut, SignedOut};
-use remint_server::pages::{Link, Page, Source};
+use remint_server::browser::pages::account::{
+    Account, Application, Done, PasswordProblem, Session,
+};
+use remint_server::browser::pages::consent::{Asker, Consent};
+use remint_server::browser::pages::error::{ErrorPage, Fault, Parameter, Trouble};
+use remint_server::browser::pages::form_post::FormPost;
+use remint_server::browser::pages::sign_in::{Notice, SignIn};
+use remint_server::browser::pages::sign_out::{Next, SignOut, SignedOut};
+use remint_server::browser::pages::{Link, Page, Source};
 
 /// A page and what to call it.
 pub(crate) type Sample = (String, Box<dyn Page>);

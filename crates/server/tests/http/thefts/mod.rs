@@ -30,7 +30,7 @@ use remint_protocol::signing_key::{SigningAlg, open_private};
 use remint_protocol::token::{self, AccessToken, Jti, RefreshToken, Subject};
 use remint_protocol::user::UserId;
 use remint_protocol::{id_token, logout_token};
-use remint_server::signing::{self, Fresh, Plan};
+use remint_server::keys::signing::{self, Fresh, Plan};
 use remint_store::{Outcome, SUBJECT_SALT, StoredSigningKey};
 use serde_json::{Value, json};
 

@@ -1,0 +1,153 @@
+//! The consent page: what the person is asked, and what follows from the answer.
+
+use std::sync::Arc;
+
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::authorize::Step;
+use remint_protocol::consent::Consent as Given;
+use remint_protocol::form::Form;
+use remint_protocol::policy::MaxLifetime;
+use remint_protocol::redirect_uri::host_or_scheme;
+use remint_protocol::reject::Why;
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::tell;
+use remint_store::Outcome;
+
+use super::{Authorization, CONTINUE, Refusal, resume};
+use crate::App;
+use crate::browser::pages::consent::{ALLOW, Asker, Consent, DENY, SWITCH};
+use crate::browser::pages::{DECISION, Language, Link, Source, sign_in};
+use crate::browser::refused;
+use crate::browser::session::{Browser, Person};
+use crate::http::body::Received;
+use crate::http::failure::Failure;
+
+/// `GET /consent`.
+pub(crate) async fn show_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let (head, _) = request.into_parts();
+    match show(&app, &head).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&head, refusal),
+    }
+}
+
+async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
+    let parameters = head.uri.query().unwrap_or_default().as_bytes();
+    let authorization = resume(app, parameters).await?;
+    let mut browser = Browser::read(app, head, authorization.now).await?;
+    if authorization.step(app, &browser).await? != Step::Consent {
+        return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
+    }
+    let csrf = browser.csrf(app)?;
+    let person = browser.person.as_ref().ok_or(Why::LoginRequired)?;
+    let page = Consent { csrf, ..authorization.question(app, person)? };
+    let locales = Form::parse(authorization.raw.as_bytes())?.find("ui_locales").map(str::to_owned);
+    let language = Language::choose(locales.as_deref(), &head.headers);
+    Ok(browser.dress(app.pages().answer(language, &page)))
+}
+
+/// `POST /consent`.
+pub(crate) async fn answer_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    match answer(&app, &received).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&received.head, refusal),
+    }
+}
+
+async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
+    let head = &received.head;
+    let authorization = resume(app, received.bytes()).await?;
+    let mut browser = Browser::read(app, head, authorization.now).await?;
+    let form = received.form()?;
+    // Whoever signed out meanwhile, or somebody else who signed in, is asked anew.
+    if !browser.is_ours(app, &form) {
+        return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
+    }
+    let (Step::Consent, Some(person)) =
+        (authorization.step(app, &browser).await?, browser.person.as_ref())
+    else {
+        return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
+    };
+    match form.find(DECISION) {
+        Some(ALLOW) => {
+            if authorization.remember(app, person).await? == Outcome::Conflict {
+                return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
+            }
+            tell!(
+                            CONSENT_GRANTED,
+            actor = %Actor::User(person.session.user_id),
+             on = %Object::Consent(person.session.user_id, &authorization.client().id),
+             outcome = audit::DONE,
+             source = %browser.source,
+             sub = %person.session.user_id,
+                            client_id = %authorization.client().id,
+                            scope = authorization.request.scope.as_str(),
+                            request_id = %browser.request_id,
+                        );
+            authorization.issue(app, &browser, head).await
+        }
+        Some(SWITCH) => {
+            browser.sign_out(app, authorization.now).await?;
+            Ok(browser.dress(app.to_page(sign_in::PATH, &authorization.flow(app)?)))
+        }
+        Some(DENY) => Err(authorization.refuse(Why::ConsentDenied.into())),
+        Some(_) | None => Err(Failure::FormExpired.into()),
+    }
+}
+
+impl Authorization {
+    fn question(&self, app: &App, person: &Person) -> Result<Consent, Failure> {
+        let client = self.client();
+        let link = |url: &Option<String>| url.as_deref().and_then(Link::of);
+        let links = &client.relying_party.links;
+        let policy = &self.registered.policy;
+        let lasts = if client.gets_refresh_token(&self.request.scope) {
+            match policy.refresh_token_max_lifetime {
+                MaxLifetime::Endless => None,
+                MaxLifetime::Of(lifetime) => Some(lifetime),
+            }
+        } else {
+            Some(policy.access_token_lifetime)
+        };
+        Ok(Consent {
+            flow: self.flow(app)?,
+            client: Asker {
+                name: client.shown_name().to_owned(),
+                id: client.id.as_str().to_owned(),
+                redirect_host: host_or_scheme(&self.target.uri),
+                website: link(&links.home),
+                privacy: link(&links.policy),
+                terms: link(&links.terms),
+                is_unproven: self.target.is_unproven,
+            },
+            username: person.username.as_str().to_owned(),
+            scopes: self.request.asks_for().iter().map(ToOwned::to_owned).collect(),
+            resources: self.request.resources.iter().map(ToOwned::to_owned).collect(),
+            lasts,
+            target: Source::of(&self.target.uri),
+            csrf: String::new(),
+        })
+    }
+
+    /// Adds what was allowed to what was allowed before, unless that changes at this moment.
+    async fn remember(&self, app: &App, person: &Person) -> Result<Outcome, Failure> {
+        let (user_id, client) = (person.session.user_id, self.client());
+        let seen = app.store().load_consent(user_id, &client.id).await?;
+        let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
+        if let Some(before) = &seen {
+            scope = Scope::union(&scope, &before.scope);
+            resources = Resources::union(&resources, &before.resources);
+        }
+        let given =
+            Given { user_id, client_id: client.id.clone(), scope, resources, given_at: self.now };
+        Ok(app.store().save_consent(&given, seen.as_ref()).await?)
+    }
+}

@@ -1,0 +1,274 @@
+//! The authorization endpoint (RFC 6749 §3.1): read the request, decide what comes next, do it.
+//!
+//! Nothing is kept of a request while a person signs in and consents: it travels with the pages, sealed,
+//! and each step judges it anew. What can go wrong has two types. [`Refusal::Page`] is for the person at
+//! the browser, before it is known where an answer may go; [`Refusal::Client`] goes back to the client.
+
+mod answer;
+mod consent;
+mod issue;
+mod sign_in;
+
+use std::sync::Arc;
+
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{StatusCode, header, request::Parts};
+use axum::response::{IntoResponse as _, Response};
+use remint_protocol::authorize::{Known, Request, Step, Target, Unproven, decide};
+use remint_protocol::client::Client;
+use remint_protocol::form::Form;
+use remint_protocol::id_token::SubjectId;
+use remint_protocol::interaction::{Interaction, Proof};
+use remint_protocol::reject::{Reject, Why};
+use remint_protocol::time::Timestamp;
+
+use crate::App;
+use crate::browser::pages::{self, FLOW};
+use crate::browser::refused;
+use crate::browser::session::Browser;
+use crate::http::body::Received;
+use crate::http::failure::Failure;
+use crate::http::failure::Told;
+use crate::http::notes;
+use crate::state::clients::Registered;
+
+pub(crate) use answer::{RESERVED, see_other};
+pub(crate) use consent::{answer_consent, show_consent};
+pub(crate) use sign_in::{show_sign_in, sign_in};
+
+/// Where a request goes on after a page.
+pub(crate) const CONTINUE: &str = "/oauth2/authorize/continue";
+
+/// Why a request is not answered with what it asked for.
+pub(crate) enum Refusal {
+    /// For the person at the browser: it is not known where an answer may go, or it is our fault.
+    Page(Failure),
+    /// For the client.
+    Client(Box<Target>, Reject),
+}
+
+impl From<Unproven> for Refusal {
+    fn from(unproven: Unproven) -> Self {
+        Self::Page(unproven.0.into())
+    }
+}
+
+impl<T: Into<Failure>> From<T> for Refusal {
+    fn from(failure: T) -> Self {
+        Self::Page(failure.into())
+    }
+}
+
+/// A request that may be answered, with all that is known of it.
+pub(crate) struct Authorization {
+    /// The parameters, as they came.
+    raw: String,
+    /// When they first came.
+    since: Timestamp,
+    /// The sign-in that was made for them.
+    proof: Option<Proof>,
+    registered: Arc<Registered>,
+    target: Target,
+    request: Request,
+    now: Timestamp,
+}
+
+impl Authorization {
+    /// Reads and judges a request.
+    async fn read(
+        app: &App,
+        Interaction { request: raw, since, proof }: Interaction,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        notes::parameters(&raw);
+        let form = refused::form(&raw)?;
+        let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
+        let registered = app.client(id).await?;
+        let target = Target::prove(&form, registered.as_deref().map(|r| &r.client))?;
+        let registered = registered.ok_or(Why::AuthorizeClientUnknown)?;
+        let mut request = match Request::read(&form, &registered.client) {
+            Ok(request) => request,
+            Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
+        };
+        if let Some(hint) = form.find("id_token_hint") {
+            let hinted = match expected(app, hint, &registered.client, now).await? {
+                Ok(subject) => subject,
+                Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
+            };
+            // Whoever is asked for by `claims` and by the hint must be one person.
+            if request.expected.as_ref().is_some_and(|asked| *asked != hinted) {
+                return Err(Refusal::Client(Box::new(target), Why::LoginRequired.into()));
+            }
+            request.expected = Some(hinted);
+        }
+        drop(form);
+        Ok(Self { raw, since, proof, registered, target, request, now })
+    }
+
+    fn client(&self) -> &Client {
+        &self.registered.client
+    }
+
+    /// What comes next for this browser.
+    async fn step(&self, app: &App, browser: &Browser) -> Result<Step, Failure> {
+        let session = browser.person.as_ref().map(|person| &person.session);
+        let consent = match session {
+            Some(session) => app.store().load_consent(session.user_id, &self.client().id).await?,
+            None => None,
+        };
+        let subject = match session {
+            Some(session) => Some(app.subject(self.client(), session.user_id).await?),
+            None => None,
+        };
+        let known = Known {
+            session,
+            subject: subject.as_ref(),
+            consent: consent.as_ref(),
+            is_proven: session
+                .zip(self.proof)
+                .is_some_and(|(session, proof)| proof == Proof::of(session, &self.raw, self.since)),
+        };
+        Ok(decide((&self.request, &self.target), self.client(), known, self.now))
+    }
+
+    /// The request, sealed for a page.
+    fn flow(&self, app: &App) -> Result<String, Failure> {
+        let interaction =
+            Interaction { request: self.raw.clone(), since: self.since, proof: self.proof };
+        interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
+    }
+
+    /// The next page or the answer.
+    async fn proceed(
+        &self,
+        app: &App,
+        browser: &Browser,
+        head: &Parts,
+    ) -> Result<Response, Refusal> {
+        let page = match self.step(app, browser).await? {
+            Step::SignIn => pages::sign_in::PATH,
+            Step::Consent => pages::consent::PATH,
+            Step::Refuse(reject) => return Err(self.refuse(reject)),
+            Step::Answer => return self.issue(app, browser, head).await,
+        };
+        Ok(app.to_page(page, &self.flow(app)?))
+    }
+
+    fn refuse(&self, reject: Reject) -> Refusal {
+        Refusal::Client(Box::new(self.target.clone()), reject)
+    }
+}
+
+/// Whom the client expects: the subject of an ID token that was issued to it.
+async fn expected(
+    app: &App,
+    hint: &str,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Result<SubjectId, Reject>, Failure> {
+    let claims = app.id_token_hint(hint, now).await?;
+    let own = claims.filter(|claims| claims.aud.contains(client.id.as_str()));
+    Ok(own.map(|claims| claims.sub).ok_or_else(|| Why::IdTokenHintInvalid.into()))
+}
+
+impl App {
+    /// A redirect to one of our pages, which goes on with a request.
+    pub(crate) fn to_page(&self, path: &str, flow: &str) -> Response {
+        see_other(&format!("{}{path}?{FLOW}={flow}", self.issuer().path()))
+    }
+}
+
+/// `GET /oauth2/authorize`.
+pub(crate) async fn authorize(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let (head, _) = request.into_parts();
+    let now = app.clock().now();
+    let raw = head.uri.query().unwrap_or_default().to_owned();
+    let begun =
+        Authorization::read(&app, Interaction { request: raw, since: now, proof: None }, now).await;
+    finish(&app, &head, begun).await
+}
+
+/// `POST /oauth2/authorize` (OpenID Connect Core §3.1.2.1). Browsers send no session with the form of
+/// another site, so that the request goes on with a redirect, which carries it.
+pub(crate) async fn authorize_by_form(
+    State(app): State<Arc<App>>,
+    request: HttpRequest,
+) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    let now = app.clock().now();
+    let head = &received.head;
+    let read = match received.text() {
+        Ok(raw) => {
+            let interaction = Interaction { request: raw.to_owned(), since: now, proof: None };
+            Authorization::read(&app, interaction, now).await
+        }
+        Err(failure) => Err(Refusal::Page(failure)),
+    };
+    match read {
+        Ok(authorization) if !Browser::has_session_cookie(&app, head) => {
+            match authorization.flow(&app) {
+                Ok(flow) => app.to_page(CONTINUE, &flow),
+                Err(failure) => refused::page(&app, head, &failure),
+            }
+        }
+        read => finish(&app, head, read).await,
+    }
+}
+
+/// `GET /oauth2/authorize/continue`: after a page.
+pub(crate) async fn go_on(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let (head, _) = request.into_parts();
+    let read = resume(&app, head.uri.query().unwrap_or_default().as_bytes()).await;
+    finish(&app, &head, read).await
+}
+
+/// Opens the request that a page or its form carries.
+async fn resume(app: &App, form: &[u8]) -> Result<Authorization, Refusal> {
+    let now = app.clock().now();
+    let form = Form::parse(form)?;
+    let flow = form.find(FLOW).ok_or(Failure::FormExpired)?;
+    let interaction = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
+    Authorization::read(app, interaction, now).await
+}
+
+async fn finish(app: &App, head: &Parts, read: Result<Authorization, Refusal>) -> Response {
+    let answered = async {
+        let authorization = read?;
+        let browser = Browser::read(app, head, authorization.now).await?;
+        let response = authorization.proceed(app, &browser, head).await?;
+        Ok(browser.dress(response))
+    };
+    match answered.await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(head, refusal),
+    }
+}
+
+impl App {
+    /// Says no, to whom it may be said.
+    fn refuse_authorization(&self, head: &Parts, refusal: Refusal) -> Response {
+        match refusal {
+            Refusal::Page(failure) => refused::page(self, head, &failure),
+            Refusal::Client(target, reject) => {
+                let mut response = answer::refuse(self, head, &target, reject);
+                response.extensions_mut().insert(Told::of(&reject.into()));
+                response
+            }
+        }
+    }
+}
+
+/// Nothing here is to be kept.
+fn no_store(mut response: Response) -> Response {
+    let value = header::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
+}
+
+/// A redirect that makes a GET of it (RFC 9700 §4.12).
+fn redirect(location: header::HeaderValue) -> Response {
+    no_store((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+}

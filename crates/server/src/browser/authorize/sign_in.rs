@@ -1,0 +1,204 @@
+//! The sign-in page: shown for a request that waits, or for the account page.
+
+use std::sync::Arc;
+
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::authorize::Step;
+use remint_protocol::client::ClientId;
+use remint_protocol::form::Form;
+use remint_protocol::interaction::Proof;
+use remint_protocol::reject::Code;
+use remint_protocol::tell;
+use remint_store::Outcome;
+
+use super::{Authorization, CONTINUE, Refusal, resume, see_other};
+use crate::App;
+use crate::browser::login::Login;
+use crate::browser::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
+use crate::browser::pages::{self, Language, Source};
+use crate::browser::refused;
+use crate::browser::session::Browser;
+use crate::http::body::Received;
+use crate::http::failure::Failure;
+use crate::state::request_ids::RequestId;
+
+/// The longest user name that is shown again.
+const HINT_MAX: usize = 255;
+
+/// Why somebody signs in.
+enum Purpose {
+    /// For a request that waits.
+    Request(Box<Authorization>),
+    /// For the account page.
+    Account,
+}
+
+impl Purpose {
+    async fn read(app: &App, parameters: &[u8]) -> Result<Self, Refusal> {
+        let has_flow = Form::parse(parameters)?.find(pages::FLOW).is_some();
+        if !has_flow {
+            return Ok(Self::Account);
+        }
+        Ok(Self::Request(Box::new(resume(app, parameters).await?)))
+    }
+
+    fn client(&self) -> Option<&ClientId> {
+        let Self::Request(authorization) = self else { return None };
+        Some(&authorization.client().id)
+    }
+
+    fn page(&self, app: &App) -> Result<SignIn, Failure> {
+        let Self::Request(authorization) = self else { return Ok(SignIn::default()) };
+        Ok(SignIn {
+            flow: authorization.flow(app)?,
+            client: Some(authorization.client().shown_name().to_owned()),
+            target: Source::of(&authorization.target.uri),
+            ..SignIn::default()
+        })
+    }
+
+    /// What the request says of languages and names; it stays where it is.
+    fn hint(&self, name: &str) -> Option<String> {
+        let Self::Request(authorization) = self else { return None };
+        let form = Form::parse(authorization.raw.as_bytes()).ok()?;
+        form.find(name).map(ToOwned::to_owned)
+    }
+
+    fn language(&self, head: &Parts) -> Language {
+        Language::choose(self.hint("ui_locales").as_deref(), &head.headers)
+    }
+
+    /// Remembers that somebody has signed in for this.
+    fn proven(&mut self, browser: &Browser) {
+        if let (Self::Request(authorization), Some(person)) = (self, &browser.person) {
+            let (request, since) = (&authorization.raw, authorization.since);
+            authorization.proof = Some(Proof::of(&person.session, request, since));
+        }
+    }
+
+    fn next(&self, app: &App) -> Result<Response, Failure> {
+        Ok(match self {
+            Self::Request(authorization) => app.to_page(CONTINUE, &authorization.flow(app)?),
+            Self::Account => {
+                let base = app.issuer().path();
+                see_other(&format!("{base}{}", pages::account::PATH))
+            }
+        })
+    }
+}
+
+/// `GET /login`.
+pub(crate) async fn show_sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let (head, _) = request.into_parts();
+    match show(&app, &head).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&head, refusal),
+    }
+}
+
+async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
+    let parameters = head.uri.query().unwrap_or_default().as_bytes();
+    let purpose = Purpose::read(app, parameters).await?;
+    let mut browser = Browser::read(app, head, app.clock().now()).await?;
+    let is_done = match &purpose {
+        Purpose::Request(authorization) => authorization.step(app, &browser).await? != Step::SignIn,
+        Purpose::Account => browser.person.is_some(),
+    };
+    if is_done {
+        return Ok(purpose.next(app)?);
+    }
+    let known = browser.person.as_ref().map(|person| person.username.as_str().to_owned());
+    let hint = purpose.hint("login_hint").filter(|hint| hint.len() <= HINT_MAX);
+    let page = SignIn {
+        csrf: browser.csrf(app)?,
+        notice: known.as_ref().map(|_| Notice::Again),
+        username: known.or(hint).unwrap_or_default(),
+        ..purpose.page(app)?
+    };
+    Ok(browser.dress(app.pages().answer(purpose.language(head), &page)))
+}
+
+/// `POST /login`.
+pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    match prove(&app, &received).await {
+        Ok(response) => response,
+        Err(refusal) => app.refuse_authorization(&received.head, refusal),
+    }
+}
+
+async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
+    let head = &received.head;
+    let mut purpose = Purpose::read(app, received.bytes()).await?;
+    let now = app.clock().now();
+    let mut browser = Browser::read(app, head, now).await?;
+    let form = received.form()?;
+    let username = form.find(USERNAME).unwrap_or_default();
+    let again = |browser: &mut Browser, notice, failure: &Failure| -> Result<Response, Refusal> {
+        let page = SignIn {
+            csrf: browser.csrf(app)?,
+            username: username.get(..HINT_MAX.min(username.len())).unwrap_or_default().to_owned(),
+            notice: Some(notice),
+            ..purpose.page(app)?
+        };
+        Ok(failure.shown_by(browser.dress(app.pages().answer(purpose.language(head), &page))))
+    };
+    let login = Login {
+        app,
+        username,
+        source: browser.source,
+        client: purpose.client(),
+        device: browser.device(app, head, (username, now)),
+        now,
+        request_id: RequestId::of(&head.extensions),
+    };
+    let taken = match login.take_request() {
+        Ok(taken) => taken,
+        Err(wait) => {
+            return again(&mut browser, Notice::Wait(wait), &Failure::TooManyRequests(wait));
+        }
+    };
+    if !browser.is_ours(app, &form) {
+        return again(&mut browser, Notice::Expired, &Failure::FormExpired);
+    }
+    let user = match login.prove(form.find(PASSWORD).unwrap_or_default()).await {
+        Ok(user) => user,
+        Err(Failure::Reject(reject)) if reject.code == Code::InvalidGrant => {
+            return again(&mut browser, Notice::WrongCredentials, &reject.into());
+        }
+        Err(failure @ Failure::Throttled(wait)) => {
+            return again(&mut browser, Notice::Wait(wait), &failure);
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    let id = user.id;
+    if browser.sign_in(app, user, &login).await? == Outcome::Conflict {
+        // The account ended while its password was checked, or two forms were sent at once.
+        tell!(
+            LOGIN_FAILED,
+            cause = "ended_meanwhile",
+            client_id = login.client.map(display),
+            sub = %id,
+            source = %browser.source,
+            request_id = %login.request_id,
+        );
+        return again(&mut browser, Notice::SessionEnded, &Failure::Contended);
+    }
+    tell!(LOGIN_SUCCEEDED,
+    actor = %Actor::User(id),
+     on = %Object::User(id),
+     outcome = audit::DONE,
+     source = %browser.source,
+     sub = %id,
+            request_id = %login.request_id,
+        );
+    taken.give_back();
+    purpose.proven(&browser);
+    Ok(browser.dress(purpose.next(app)?))
+}

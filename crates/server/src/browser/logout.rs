@@ -1,0 +1,212 @@
+//! Signing out, asked for by an application (OpenID Connect RP-Initiated Logout 1.0).
+//!
+//! An ID token of ours as the hint tells which client asks and for whom. Without it, or where it names
+//! another session than the browser's, the person is asked: anybody can send a browser here. A hint that
+//! can not be verified counts as none: it may be older than the keys that are left. Where the
+//! browser goes afterwards is compared with what the client has registered as a redirection URI is: byte by
+//! byte, but for the port of a loopback literal.
+//!
+//! Browsers send no session with the form of another site. Such a request is not answered there, where it
+//! would look as if nobody had signed in, but goes on with a redirect that carries it, sealed.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use percent_encoding::utf8_percent_encode;
+use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::form::Form;
+use remint_protocol::interaction::Interaction;
+use remint_protocol::reject::Why;
+use remint_protocol::time::Timestamp;
+
+use crate::App;
+use crate::browser::authorize::{RESERVED, see_other};
+use crate::browser::pages::sign_out::{self, Next, SignOut, SignedOut};
+use crate::browser::pages::{CSRF, FLOW, Language, Link, Source};
+use crate::browser::refused;
+use crate::browser::session::Browser;
+use crate::http::body::Received;
+use crate::http::failure::Failure;
+use crate::http::notes;
+use crate::state::clients::Registered;
+
+const REDIRECT_URI: &str = "post_logout_redirect_uri";
+
+/// What is asked for.
+struct Logout {
+    raw: String,
+    client: Option<Arc<Registered>>,
+    /// The `sid` that the hint has.
+    sid: Option<String>,
+    next: Option<Next>,
+}
+
+impl Logout {
+    async fn read(app: &App, raw: &str, now: Timestamp) -> Result<Self, Failure> {
+        notes::parameters(raw);
+        let form = Form::parse(raw.as_bytes())?;
+        let text = form.find("id_token_hint");
+        let hint = match text {
+            Some(text) => app.id_token_hint(text, now).await?,
+            None => None,
+        };
+        let named = match (form.find("client_id"), &hint) {
+            // §2: the client must be one that the hint was issued to.
+            (Some(id), Some(hint)) if !hint.aud.contains(id) => {
+                return Err(Why::IdTokenHintInvalid.into());
+            }
+            (Some(id), _) => Some(id.to_owned()),
+            (None, Some(hint)) => hint.azp.clone().or_else(|| hint.aud.one().map(str::to_owned)),
+            // What proves no client leads nowhere, and the hint is why.
+            (None, None) if text.is_some() && form.find(REDIRECT_URI).is_some() => {
+                return Err(Why::IdTokenHintInvalid.into());
+            }
+            (None, None) => None,
+        };
+        let client = match named {
+            Some(id) => app.client(&id).await?,
+            None => None,
+        };
+        let next = next(&form, client.as_deref())?;
+        let sid = hint.and_then(|hint| hint.sid);
+        Ok(Self { raw: raw.to_owned(), client, sid, next })
+    }
+
+    /// Whether the hint speaks of the session.
+    async fn is_of(&self, app: &App, session: BrowserSessionId) -> Result<bool, Failure> {
+        let Some(sid) = &self.sid else { return Ok(false) };
+        app.is_sid_of(self.client.as_deref().map(|found| &found.client), session, sid).await
+    }
+
+    /// The request, sealed for a page or for the way there.
+    fn flow(&self, app: &App, now: Timestamp) -> Result<String, Failure> {
+        let interaction = Interaction { request: self.raw.clone(), since: now, proof: None };
+        interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
+    }
+}
+
+/// Where the browser goes afterwards. §2: not without a client that has it registered.
+fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Failure> {
+    let Some(uri) = form.find(REDIRECT_URI) else { return Ok(None) };
+    let unknown = Why::PostLogoutRedirectUriUnknown;
+    let client = &client.ok_or(unknown)?.client;
+    if !client.enabled {
+        return Err(unknown.into());
+    }
+    let uris = &client.relying_party.post_logout_redirect_uris;
+    uris.iter().find(|registered| registered.matches(uri)).ok_or(unknown)?;
+    let mut url = uri.to_owned();
+    if let Some(state) = form.find("state") {
+        let joint = if uri.contains('?') { '&' } else { '?' };
+        url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
+    }
+    Ok(Some(Next { url, client: client.shown_name().to_owned() }))
+}
+
+/// `GET /oidc/logout`: the request itself, or one that came by a form and is carried on.
+pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let raw = head.uri.query().unwrap_or_default();
+    let answered = async {
+        match carried(&app, &Form::parse(raw.as_bytes())?, app.clock().now())? {
+            Some(raw) => begin(&app, &head, &raw).await,
+            None => begin(&app, &head, raw).await,
+        }
+    };
+    answered.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+}
+
+/// `POST /oidc/logout`: the request itself, or the answer to the question.
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
+    let received = match Received::read_form(&app, request).await {
+        Ok(received) => received,
+        Err((head, failure)) => return refused::page(&app, &head, &failure),
+    };
+    let head = &received.head;
+    let answered = async {
+        let form = received.form()?;
+        if form.find(CSRF).is_some() {
+            return confirmed(&app, head, &form).await;
+        }
+        if Browser::has_session_cookie(&app, head) {
+            return begin(&app, head, received.text()?).await;
+        }
+        let now = app.clock().now();
+        let logout = Logout::read(&app, received.text()?, now).await?;
+        Ok(app.to_page(sign_out::PATH, &logout.flow(&app, now)?))
+    };
+    answered.await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
+}
+
+/// The request that a form or a URL carries, if it carries one.
+fn carried(app: &App, form: &Form<'_>, now: Timestamp) -> Result<Option<String>, Failure> {
+    let Some(flow) = form.find(FLOW) else { return Ok(None) };
+    let opened = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
+    Ok(Some(opened.request))
+}
+
+async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> {
+    let now = app.clock().now();
+    let logout = Logout::read(app, raw, now).await?;
+    let mut browser = Browser::read(app, head, now).await?;
+    let Some(person) = &browser.person else {
+        return Ok(done(app, head, &browser, &logout, Vec::new()));
+    };
+    if logout.is_of(app, person.session.id).await? {
+        return end(app, head, browser, &logout, now).await;
+    }
+    let page = SignOut {
+        flow: logout.flow(app, now)?,
+        username: person.username.as_str().to_owned(),
+        client: logout
+            .client
+            .as_deref()
+            .map(|registered| registered.client.shown_name().to_owned()),
+        target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
+        csrf: browser.csrf(app)?,
+    };
+    Ok(browser.dress(app.pages().answer(Language::asked_for(&logout.raw, head), &page)))
+}
+
+async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
+    let now = app.clock().now();
+    let browser = Browser::read(app, head, now).await?;
+    if browser.person.is_some() && !browser.is_ours(app, form) {
+        return Err(Failure::FormExpired);
+    }
+    let raw = carried(app, form, now)?.unwrap_or_default();
+    let logout = Logout::read(app, &raw, now).await?;
+    end(app, head, browser, &logout, now).await
+}
+
+async fn end(
+    app: &App,
+    head: &Parts,
+    mut browser: Browser,
+    logout: &Logout,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let frames = app.frames(browser.person.as_ref()).await?;
+    browser.sign_out(app, now).await?;
+    Ok(done(app, head, &browser, logout, frames))
+}
+
+/// The way back; where the browser has something to load first, the page that does so and leads there.
+fn done(
+    app: &App,
+    head: &Parts,
+    browser: &Browser,
+    logout: &Logout,
+    frames: Vec<Link>,
+) -> Response {
+    let response = match &logout.next {
+        Some(next) if frames.is_empty() => see_other(&next.url),
+        next => {
+            let page = SignedOut { frames, next: next.clone() };
+            app.pages().answer(Language::asked_for(&logout.raw, head), &page)
+        }
+    };
+    browser.dress(response)
+}

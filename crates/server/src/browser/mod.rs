@@ -1,0 +1,12 @@
+//! What people see and do in a browser: signing in, consent, signing out, their account.
+
+pub(crate) mod account;
+pub(crate) mod authorize;
+pub(crate) mod device;
+pub(crate) mod frontchannel;
+pub(crate) mod home;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub mod pages;
+pub(crate) mod refused;
+pub(crate) mod session;

@@ -1,0 +1,394 @@
+//! The browser at the other end: its cookies, who has signed in there, and the proof that a form which
+//! comes back is one that this browser was given.
+//!
+//! All cookies are `__Host-`, `Secure`, `HttpOnly` and `SameSite=Lax`: no other host can set them, no
+//! script can read them, and they come along when another site leads here by a link, but not with its
+//! forms. One carries the session, one the secret that forms are proven with, which exists before
+//! anybody has signed in, and one the mark of an earlier sign-in (`device.rs`).
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderValue, header, request::Parts};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cookie::{Cookie, SameSite};
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::ends::Ends;
+use remint_protocol::form::Form;
+use remint_protocol::guess::DeviceId;
+use remint_protocol::secret::SecretHash;
+use remint_protocol::tell;
+use remint_protocol::time::Timestamp;
+use remint_protocol::user::Username;
+use remint_store::{Outcome, Proven, User};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::App;
+use crate::browser::device;
+use crate::browser::login::Login;
+use crate::browser::pages;
+use crate::entropy;
+use crate::http::cookie_names::{FORM_BEFORE, SESSION_BEFORE};
+use crate::http::failure::Failure;
+use crate::http::field;
+use crate::http::observe::source_of;
+use crate::state::request_ids::RequestId;
+
+/// How much of what a browser calls itself is kept, in bytes.
+const USER_AGENT_MAX: usize = 512;
+
+type Secret = Zeroizing<[u8; 32]>;
+
+/// Who is at a browser.
+pub(crate) struct Person {
+    pub(crate) session: BrowserSession,
+    pub(crate) username: Username,
+    /// How many ends the store had counted when this was read: what they authorize now is of that moment.
+    pub(crate) ends: Ends,
+}
+
+/// A browser, as its request shows it.
+pub(crate) struct Browser {
+    /// Who has signed in; `None` where nobody has, or where it is over.
+    pub(crate) person: Option<Person>,
+    pub(crate) source: IpAddr,
+    /// Of the request at hand.
+    pub(crate) request_id: RequestId,
+    user_agent: String,
+    form_secret: Option<Secret>,
+    cookies: Vec<Cookie<'static>>,
+}
+
+impl Browser {
+    /// Reads the cookies and finds out who has signed in.
+    pub(crate) async fn read(app: &App, head: &Parts, now: Timestamp) -> Result<Self, Failure> {
+        let mut cookies = Vec::new();
+        let mut person = sign_of(app, find(head, &app.cookies().session), now).await?;
+        if person.is_none() {
+            let before = find(head, SESSION_BEFORE);
+            person = sign_of(app, before.clone(), now).await?;
+            if let (Some(_), Some(value)) = (&person, before) {
+                cookies.push(cookie(app.cookies().session.clone(), value));
+            }
+        }
+        let secret = |name: &str| find(head, name).as_deref().and_then(decode).map(Zeroizing::new);
+        let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            person,
+            source: source_of(&head.extensions),
+            request_id: RequestId::of(&head.extensions),
+            user_agent: cut(agent.unwrap_or_default()),
+            form_secret: secret(&app.cookies().form).or_else(|| secret(FORM_BEFORE)),
+            cookies,
+        })
+    }
+
+    /// What says that this account was signed in to at this browser before: the mark that it got then, or
+    /// the session that goes on.
+    pub(crate) fn device(
+        &self,
+        app: &App,
+        head: &Parts,
+        (username, now): (&str, Timestamp),
+    ) -> Option<DeviceId> {
+        let marked = device::read(app, head, username, now);
+        let own = self.person.as_ref().filter(|person| person.username.as_str() == username);
+        marked.or_else(|| own.map(|person| DeviceId(person.session.id.0)))
+    }
+
+    /// Whether the browser has a session's cookie at all, be it alive or not.
+    pub(crate) fn has_session_cookie(app: &App, head: &Parts) -> bool {
+        find(head, &app.cookies().session).or_else(|| find(head, SESSION_BEFORE)).is_some()
+    }
+
+    /// What goes into a form, so that [`Self::is_ours`] knows it again.
+    pub(crate) fn csrf(&mut self, app: &App) -> Result<String, Failure> {
+        let secret = match &self.form_secret {
+            Some(secret) => secret.clone(),
+            None => {
+                let secret = Zeroizing::new(entropy::bytes()?);
+                self.cookies
+                    .push(cookie(app.cookies().form.clone(), URL_SAFE_NO_PAD.encode(*secret)));
+                self.form_secret.insert(secret).clone()
+            }
+        };
+        let proof = app.keys().csrf(&self.bound(&secret));
+        let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
+        Ok(URL_SAFE_NO_PAD.encode(proof.0))
+    }
+
+    /// Whether the form was given to this very browser.
+    pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
+        let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
+        let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
+        app.keys().is_csrf(&self.bound(secret), &proof)
+    }
+
+    /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
+    /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
+    fn bound(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(secret.to_vec());
+        if let Some(person) = &self.person {
+            bytes.extend_from_slice(&person.session.user_id.0);
+        }
+        bytes
+    }
+
+    /// Begins a session for somebody who has just proven who they are. The secret is drawn anew each time,
+    /// so that a cookie which somebody else put there is worth nothing afterwards.
+    pub(crate) async fn sign_in(
+        &mut self,
+        app: &App,
+        user: User,
+        login: &Login<'_>,
+    ) -> Result<Outcome, Failure> {
+        let now = login.now;
+        let secret: Secret = Zeroizing::new(entropy::bytes()?);
+        let before = self.person.take();
+        let same = before.as_ref().filter(|person| person.session.user_id == user.id);
+        let id = match same {
+            Some(person) => person.session.id,
+            None => entropy::browser_session()?,
+        };
+        let session = BrowserSession {
+            id,
+            secret_hash: hash(&secret),
+            user_id: user.id,
+            auth_time: now,
+            proven: user.ends,
+            expires_at: now.after(app.config().sessions.absolute_lifetime),
+            amr: "pwd".into(),
+            created_at: same.map_or(now, |person| person.session.created_at),
+            seen_at: now,
+            user_agent: self.user_agent.clone(),
+            source: self.source.to_string(),
+            ended_at: None,
+        };
+        let proven = Some(login.proven(&user));
+        let outcome = match same.map(|person| person.session.secret_hash) {
+            Some(seen) => renew(app, seen, &session, proven).await?,
+            None => app.store().insert_browser_session(&session, proven).await?,
+        };
+        if outcome == Outcome::Conflict {
+            return Ok(outcome);
+        }
+        // Somebody else signs in: what the person before had at this browser is over.
+        if let Some(other) = before.filter(|person| person.session.user_id != user.id) {
+            let whose = (other.session.user_id, other.session.id);
+            app.end_browser_session(whose, now).await?;
+        }
+        let mut value = Zeroizing::new([0; 48]);
+        for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
+            *byte = *from;
+        }
+        self.cookies.push(cookie(app.cookies().session.clone(), URL_SAFE_NO_PAD.encode(*value)));
+        self.cookies.push(device::mark(app, login.username, now)?);
+        self.person = Some(Person { session, username: user.username, ends: user.ends });
+        Ok(outcome)
+    }
+
+    /// Ends the session, here and in the store.
+    pub(crate) async fn sign_out(&mut self, app: &App, now: Timestamp) -> Result<(), Failure> {
+        if let Some(person) = &self.person {
+            let (user, session) = (person.session.user_id, person.session.id);
+            app.end_browser_session((user, session), now).await?;
+            let request_id = self.request_id;
+            tell!(SESSION_SIGNED_OUT, actor = %Actor::User(user),
+ on = %Object::User(user),
+ outcome = audit::DONE,
+ source = %self.source,
+ sub = %user, %request_id);
+        }
+        self.forget(app);
+        Ok(())
+    }
+
+    /// Forgets the session here; ending it in the store is the caller's to do.
+    fn forget(&mut self, app: &App) {
+        self.person = None;
+        let mut gone = cookie(app.cookies().session.clone(), String::new());
+        gone.make_removal();
+        self.cookies.push(gone);
+    }
+
+    /// Has a cookie set beside its own.
+    pub(crate) fn remember(&mut self, cookie: Cookie<'static>) {
+        self.cookies.push(cookie);
+    }
+
+    /// Adds the cookies that are new.
+    pub(crate) fn dress(&self, mut response: Response) -> Response {
+        for cookie in &self.cookies {
+            if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
+        }
+        response
+    }
+}
+
+/// Has the session go on with a new secret. Who pressed the button twice has proven the password twice: the
+/// second time goes on from what the first one wrote, or the answer that the browser waits for would be
+/// the one that lost.
+async fn renew(
+    app: &App,
+    mut seen: SecretHash,
+    session: &BrowserSession,
+    proven: Option<Proven>,
+) -> Result<Outcome, Failure> {
+    const ATTEMPTS: usize = 5;
+    for _ in 0..ATTEMPTS {
+        if app.store().renew_browser_session(seen, session, proven).await? == Outcome::Done {
+            return Ok(Outcome::Done);
+        }
+        let found = app.store().load_browser_session(session.id).await?;
+        match found.map(|visitor| visitor.session) {
+            Some(now) if now.ended_at.is_none() && now.secret_hash != seen => {
+                seen = now.secret_hash;
+            }
+            // The session is over, or the user can not sign in any more.
+            _ => break,
+        }
+    }
+    Ok(Outcome::Conflict)
+}
+
+/// Who has signed in, by the value of a session's cookie.
+async fn sign_of(
+    app: &App,
+    value: Option<String>,
+    now: Timestamp,
+) -> Result<Option<Person>, Failure> {
+    match value.as_deref().and_then(open) {
+        Some((id, secret)) => load(app, id, &secret, now).await,
+        None => Ok(None),
+    }
+}
+
+async fn load(
+    app: &App,
+    id: BrowserSessionId,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<Person>, Failure> {
+    let Some(visitor) = app.store().load_browser_session(id).await? else { return Ok(None) };
+    let ends = visitor.ends;
+    let (username, standing) = visitor.user.unzip();
+    let session = visitor.session;
+    let is_right = session.secret_hash == hash(secret);
+    let is_alive = session.is_alive(standing, app.config().sessions.idle_lifetime, now);
+    if !is_right || !is_alive {
+        return Ok(None);
+    }
+    if session.is_to_be_seen(now) {
+        app.store().see_browser_session(id, now).await?;
+    }
+    Ok(username.map(|username| Person { session, username, ends }))
+}
+
+pub(crate) fn cookie(name: String, value: String) -> Cookie<'static> {
+    let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
+    cookie.same_site(SameSite::Lax).build()
+}
+
+/// The cookie of the name; none where there are two, of which a browser with `__Host-` names sends but one.
+/// Names are compared byte by byte: a browser keeps the prefix from other hosts only where it sees it, so
+/// U+2000 before a name must not be taken for nothing (RFC 6265bis §5.7 knows SP and HTAB alone).
+pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
+    let lines = head.headers.get_all(header::COOKIE).iter();
+    // A neighbour's cookie may hold any bytes; it must not take ours with it.
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        let at = pair.iter().position(|b| *b == b'=')?;
+        let (written, value) = pair.split_at_checked(at)?;
+        let is_it = field::strip(written) == name.as_bytes();
+        is_it.then(|| field::strip(value.get(1..).unwrap_or_default()))
+    });
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    std::str::from_utf8(value).ok().map(ToOwned::to_owned)
+}
+
+fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn open(text: &str) -> Option<(BrowserSessionId, Secret)> {
+    let bytes: Zeroizing<[u8; 48]> = Zeroizing::new(decode(text)?);
+    let (id, secret) = bytes.split_first_chunk()?;
+    Some((BrowserSessionId(*id), Zeroizing::new(secret.try_into().ok()?)))
+}
+
+fn hash(secret: &Secret) -> SecretHash {
+    SecretHash(Sha256::digest(secret.as_slice()).into())
+}
+
+fn cut(text: &str) -> String {
+    let end = (0..=USER_AGENT_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn found(lines: &[&[u8]]) -> Option<String> {
+        let mut request = Request::builder();
+        for line in lines {
+            request = request.header(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        find(&request.body(()).unwrap().into_parts().0, "__Host-x")
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_the_bytes_of_its_name() {
+        let found = |line: &str| found(&[line.as_bytes()]);
+        let one = Some("1".to_owned());
+        for line in
+            ["__Host-x=1", "a=2; __Host-x=1", "a=2;__Host-x=1;b", " __Host-x=1\t", "b;__Host-x = 1"]
+        {
+            assert_eq!(found(line), one, "{line:?}");
+        }
+        for line in [
+            "",
+            "__Host-x",
+            "x=1",
+            "__host-x=1",
+            "__HOST-X=1",
+            "__Host-xx=1",
+            "__Host-x2=1",
+            "=__Host-x",
+            "\u{2000}__Host-x=1",
+            "\u{a0}__Host-x=1",
+            "__Host-x\u{2000}=1",
+            "\u{feff}__Host-x=1",
+            "\u{85}__Host-x=1",
+            "\u{3000}__Host-x=1",
+            "%5f_Host-x=1",
+            "\"__Host-x\"=1",
+            "a=2, __Host-x=1",
+        ] {
+            assert_eq!(found(line), None, "{line:?}");
+        }
+        assert_eq!(found("__Host-x="), Some(String::new()));
+        assert_eq!(found("__Host-x=\"1\""), Some("\"1\"".into()), "the quotes belong to it");
+        assert_eq!(found("__Host-x=1=2"), Some("1=2".into()));
+    }
+
+    #[test]
+    fn two_cookies_of_the_name_count_as_none_and_a_neighbour_does_not_disturb() {
+        assert_eq!(found(&[b"__Host-x=1; __Host-x=1"]), None);
+        assert_eq!(found(&[b"__Host-x=1", b"__Host-x=2"]), None);
+        assert_eq!(found(&[b"__Host-x=1; __Host-x="]), None);
+        let neighbours: [&[u8]; 2] = [b"\xff=\xfe; __Host-x=1", b"\xe2\x80\x80__Host-x=2"];
+        assert_eq!(found(&neighbours), Some("1".into()));
+        assert_eq!(found(&[b"__Host-x=\xff"]), None);
+    }
+}

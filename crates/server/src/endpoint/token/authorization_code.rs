@@ -1,0 +1,183 @@
+//! `grant_type=authorization_code`: open the code, judge what it is bound to, begin its family.
+//!
+//! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
+
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::claims_parameter::Requested;
+use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
+use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::refresh::{Access, Seal};
+use remint_protocol::reject::{Reject, Why};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::tell;
+use remint_protocol::token::{self, RefreshToken, Unopened};
+use remint_store::Outcome;
+
+use super::{TokenRequest, TokenResponse};
+use crate::entropy;
+use crate::http::failure::Failure;
+use crate::issue::id_token::{SignedIn, With};
+
+/// Tells of one presentation of a code. `tracing` wants an event's level known at compile time.
+macro_rules! event {
+    ($redeemed:expr, $event:ident, $why:expr) => {{
+        let request = $redeemed.request;
+        let why: Option<Why> = $why;
+        tell!(
+            $event,
+            cause = why.map(Why::name),
+            client_id = %request.caller.client().id,
+            sub = %$redeemed.code.user_id,
+            session = %request.app.session_id($redeemed.code.family),
+            source = %request.caller.source,
+            request_id = %request.request_id,
+        );
+    }};
+}
+
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+    let (app, client, now) = (request.app, request.caller.client(), request.now);
+    code::is_registered(client)?;
+    let narrowed = request.resources()?;
+    let text = request.form.find("code").ok_or(Why::CodeMissing)?;
+    let opened = AuthorizationCode::open(&app.keys(), text, &client.id).map_err(unopened)?;
+    let code = &opened.code;
+    let redemption = Redemption {
+        redirect_uri: request.form.find("redirect_uri"),
+        verifier: request.form.find("code_verifier"),
+        must_repeat_uri: client.authorize.repeat_redirect_uri,
+    };
+    code.check(&redemption, now)?;
+    let redeemed = Redeemed { request, code, narrowed };
+    let whose = (code.user_id, &client.id);
+    let standing = app.store().load_code_standing(code.session, whose).await?;
+    let Some(session) = opened.bound(&client.id, &standing) else {
+        return redeemed.again(false, None).await;
+    };
+    code.check_standing(client, redemption.redirect_uri, &standing)?;
+    if let Err(reject) = code.check_extent(client, redeemed.narrowed.as_ref()) {
+        return redeemed.again(true, Some(reject)).await;
+    }
+    let seal = Seal { kid: app.keys().active(), epoch: standing.epoch };
+    let (family, access) = code.begin(client, session.proven, (request.caller.policy(), seal, now));
+    // Before the write: nothing that can fail comes after it.
+    let response = redeemed.mint(seal, access, &family).await?;
+    match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
+        Outcome::Done => {
+            let session = app.session_id(code.family);
+            tell!(SESSION_STARTED,
+            actor = %Actor::User(code.user_id),
+             on = %Object::Session(&session),
+             outcome = audit::DONE,
+             source = %request.caller.source,
+             client_id = %client.id,
+                            sub = %code.user_id,
+                            session,
+                            request_id = %request.request_id,
+                        );
+            Ok(response)
+        }
+        Outcome::Conflict => redeemed.again(true, None).await,
+    }
+}
+
+fn unopened(why: Unopened) -> Failure {
+    match why {
+        Unopened::Garbage => Why::CodeGarbage.into(),
+        Unopened::UnknownKey => Failure::KeyNotHere,
+    }
+}
+
+/// A code with everything right.
+struct Redeemed<'a> {
+    request: &'a TokenRequest<'a>,
+    code: &'a AuthorizationCode,
+    /// The resources that the access token shall be for, if not for all.
+    narrowed: Option<Resources>,
+}
+
+impl Redeemed<'_> {
+    /// Answers to a code that begins nothing: it was redeemed before, what it stands on ended, or it is asked for
+    /// `too_much`. One that was redeemed before is judged by that alone, and raises the alarm. `is_bound`: the
+    /// browser's session is as it was when the code was issued.
+    async fn again(
+        &self,
+        is_bound: bool,
+        too_much: Option<Reject>,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, now) = (self.request.app, self.request.now);
+        let loaded = app.store().load_family(self.code.family).await?;
+        if let Some(reject) = too_much.filter(|_| loaded.is_none()) {
+            event!(self, CODE_DENIED, Some(reject.why));
+            return Err(reject.into());
+        }
+        let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
+        let presented = (self.code, is_bound);
+        match code::presented_again(presented, loaded.as_ref(), client, policy, now) {
+            Presented::Retry(_) if let Some(reject) = too_much => {
+                event!(self, CODE_DENIED, Some(reject.why));
+                Err(reject.into())
+            }
+            Presented::Retry(retry) => {
+                let Retry { seal, access } = *retry;
+                let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;
+                let response = self.mint(seal, access, family).await?;
+                event!(self, CODE_RETRIED, None);
+                Ok(response)
+            }
+            Presented::Ended(reject) => {
+                event!(self, CODE_DENIED, Some(reject.why));
+                Err(reject.into())
+            }
+            Presented::Reuse(reject) => {
+                app.store().revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
+                event!(self, CODE_REUSED, Some(reject.why));
+                self.request.tell_of_end(self.code.family, reject.why);
+                Err(reject.into())
+            }
+        }
+    }
+
+    async fn mint(
+        &self,
+        seal: Seal,
+        access: Access,
+        family: &Family,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, client) = (self.request.app, self.request.caller.client());
+        let refresh = RefreshToken {
+            kid: seal.kid,
+            epoch: seal.epoch,
+            family: self.code.family,
+            secret: self.code.secret.clone(),
+            generation: 0,
+        };
+        let refresh = if client.gets_refresh_token(&family.scope) {
+            let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
+            Some(sealed.ok_or(Failure::KeyNotHere)?)
+        } else {
+            None
+        };
+        // RFC 8707 §2.2: the access token alone is for fewer resources.
+        let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
+        let access = Access { resources, ..access };
+        let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
+        let mut response = TokenResponse::new(self.request, &access, Some(family), refresh).await?;
+        if family.scope.contains("openid") {
+            let (nothing, requested) =
+                (Scope::default(), Requested::kept(&self.code.claims, client));
+            let with = With {
+                scope: &nothing,
+                requested: &requested,
+                nonce: self.code.nonce.as_deref(),
+                access_token: Some(&response.access_token),
+                code: None,
+            };
+            let signed_in = SignedIn::of(family);
+            response.id_token =
+                Some(app.id_token(client, &signed_in, &with, self.request.now).await?);
+        }
+        Ok(response)
+    }
+}

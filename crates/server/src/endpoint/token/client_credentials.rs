@@ -1,0 +1,20 @@
+//! `grant_type=client_credentials`: nothing is read and nothing is written.
+
+use remint_protocol::client_credentials;
+
+use super::{TokenRequest, TokenResponse};
+use crate::entropy;
+use crate::http::failure::Failure;
+
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+    let scope = request.scope()?;
+    let resources = request.resources()?;
+    let access = client_credentials::grant(
+        request.caller.client(),
+        scope.as_ref(),
+        resources.as_ref(),
+        request.caller.policy(),
+        (entropy::jti()?, request.caller.registered.ends, request.now),
+    )?;
+    TokenResponse::new(request, &access, None, None).await
+}

@@ -1,0 +1,144 @@
+//! The token endpoint (RFC 6749 §3.2): parse once, authenticate, hand over to the grant.
+
+mod authorization_code;
+mod client_credentials;
+mod password;
+mod refresh;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::client::GrantType;
+use remint_protocol::family::{Family, FamilyId};
+use remint_protocol::form::Form;
+use remint_protocol::reject::{Reject, Why};
+use remint_protocol::resource::Resources;
+use remint_protocol::scope::Scope;
+use remint_protocol::tell;
+use remint_protocol::time::Timestamp;
+use remint_protocol::token::AccessToken;
+use serde::Serialize;
+
+use crate::App;
+use crate::http::body::Received;
+use crate::http::client_auth::{Caller, authenticate};
+use crate::http::failure::{Failure, json};
+use crate::http::limits;
+use crate::http::observe::source_of;
+use crate::state::request_ids::RequestId;
+
+/// One authenticated token request.
+struct TokenRequest<'a> {
+    app: &'a App,
+    form: &'a Form<'a>,
+    caller: &'a Caller,
+    now: Timestamp,
+    request_id: RequestId,
+}
+
+impl TokenRequest<'_> {
+    fn scope(&self) -> Result<Option<Scope>, Reject> {
+        let scope = self.form.find("scope").map(Scope::parse).transpose()?;
+        // RFC 6749 §3.3: at least one scope token. Nothing but spaces asks for nothing.
+        match scope {
+            Some(scope) if scope.is_empty() => Err(Why::ScopeMalformed.into()),
+            scope => Ok(scope),
+        }
+    }
+
+    fn resources(&self) -> Result<Option<Resources>, Reject> {
+        Resources::asked(self.form.all("resource"))
+    }
+
+    /// Tells of a session that was ended, because what was presented is in two hands.
+    fn tell_of_end(&self, family: FamilyId, why: Why) {
+        let session = self.app.session_id(family);
+        tell!(
+            SESSION_ENDED,
+            actor = %Actor::Server,
+            on = %Object::Session(&session),
+            outcome = audit::DONE,
+            source = %self.caller.source,
+            cause = why.name(),
+            client_id = %self.caller.client().id,
+            session,
+            request_id = %self.request_id,
+        );
+    }
+}
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Serialize)]
+struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    /// OpenID Connect Core §3.1.3.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+impl TokenResponse {
+    /// Seals the access token. `family` is what the user authorized, where there is one.
+    async fn new(
+        request: &TokenRequest<'_>,
+        access: &AccessToken,
+        family: Option<&Family>,
+        refresh_token: Option<String>,
+    ) -> Result<Self, Failure> {
+        let client = request.caller.client();
+        Ok(Self {
+            access_token: request.app.seal_access_token(client, access, family).await?,
+            token_type: "Bearer",
+            expires_in: access.expires_at.left(access.issued_at).as_secs().try_into().unwrap_or(0),
+            refresh_token,
+            scope: access.scope.as_str().to_owned(),
+            id_token: None,
+        })
+    }
+}
+
+pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+    let now = app.clock().now();
+    let source = source_of(request.extensions());
+    let request_id = RequestId::of(request.extensions());
+    let taken = app.limits().token.take(source, now);
+    let received = match (Received::read(app, request).await, &taken) {
+        (Ok(received), _) => received,
+        (Err(failure), Ok(_)) => return Err(failure),
+        (Err(_), Err(wait)) => return Err(Failure::TooManyRequests(*wait)),
+    };
+    let form = received.form()?;
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(wait) => limits::take_refresh(app, (&received, &form), now, wait)
+            .map_err(Failure::TooManyRequests)?,
+    };
+    let caller = authenticate(app, &received, &form, now).await?;
+    let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };
+    let grant_type = form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
+    let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
+        // Boxed: logins are rare and their future is large.
+        GrantType::AuthorizationCode => Box::pin(authorization_code::grant(&request)).await?,
+        GrantType::ClientCredentials => client_credentials::grant(&request).await?,
+        GrantType::Password => Box::pin(password::grant(&request)).await?,
+        GrantType::RefreshToken => {
+            let refreshed = refresh::grant(&request).await?;
+            taken.give_back();
+            refreshed
+        }
+    };
+    let body = serde_json::to_vec(&response)
+        .map_err(|_| Failure::Internal("an answer does not encode"))?;
+    Ok(json(body).into_response())
+}

@@ -1,0 +1,223 @@
+//! `grant_type=refresh_token`: load, decide, mint, write. The only file that knows the order.
+//!
+//! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
+//! error: the loser reads again and the table serves it.
+
+use remint_protocol::claims_parameter::Requested;
+use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
+use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
+use remint_protocol::reject::Why;
+use remint_protocol::tell;
+use remint_protocol::token::{self, RefreshToken, Unopened};
+use remint_store::Outcome;
+
+use super::{TokenRequest, TokenResponse};
+use crate::entropy;
+use crate::http::failure::Failure;
+use crate::issue::id_token::SignedIn;
+
+/// How often a request reads and decides before it gives up.
+const ATTEMPTS: usize = 3;
+
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+    let app = request.app;
+    let text = request.form.find("refresh_token").ok_or(Why::RefreshMissing)?;
+    // Before the token is looked at: what is malformed says nothing about it.
+    let (scope, resources) = (request.scope()?, request.resources()?);
+    let presented = open(request, text)?;
+    let asked = Request { token: &presented, scope, resources };
+    for _ in 0..ATTEMPTS {
+        let registered = &request.caller.registered;
+        let loaded = app.clients().load_family(presented.family, registered, app.store()).await?;
+        let (client, policy) = (request.caller.client(), request.caller.policy());
+        let decision = refresh::decide(
+            &asked,
+            loaded.as_ref(),
+            client,
+            policy,
+            app.keys().active(),
+            request.now,
+        );
+        let event = Event { request, presented: &presented, loaded: loaded.as_ref() };
+        if let Some(response) = event.carry_out(decision, text).await? {
+            return Ok(response);
+        }
+    }
+    Err(Failure::Contended)
+}
+
+fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure> {
+    let app = request.app;
+    token::open_refresh(&app.keys(), text, &request.caller.client().id).map_err(|why| match why {
+        Unopened::Garbage => {
+            app.metrics().refresh(Row::Garbage);
+            Why::RefreshGarbage.into()
+        }
+        Unopened::UnknownKey => {
+            app.metrics().refresh(Row::RollOut);
+            Failure::KeyNotHere
+        }
+    })
+}
+
+/// One presentation of a refresh token, while it is carried out and told of.
+struct Event<'a> {
+    request: &'a TokenRequest<'a>,
+    presented: &'a RefreshToken,
+    loaded: Option<&'a Loaded>,
+}
+
+impl Event<'_> {
+    /// Does what was decided; `None` when somebody else was faster.
+    async fn carry_out(
+        &self,
+        decision: Decision,
+        text: &str,
+    ) -> Result<Option<TokenResponse>, Failure> {
+        let app = self.request.app;
+        let row = decision.row();
+        let response = match decision {
+            Decision::Rotate { rotation, access, .. } => {
+                let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
+                let response = self.mint(access, Some(self.successor(seal, rotation.to)?)).await?;
+                if app.store().rotate(&rotation).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                response
+            }
+            Decision::Keep { confirm, access } => {
+                let response = self.mint(access, Some(text.to_owned())).await?;
+                let (family, generation) = (self.presented.family, self.presented.generation);
+                if confirm && app.store().confirm(family, generation).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                response
+            }
+            Decision::Retry { seal, generation, access } => {
+                self.mint(access, Some(self.successor(seal, generation)?)).await?
+            }
+            Decision::Wait => {
+                self.tell(row, None);
+                return Err(Failure::StoreBehind);
+            }
+            Decision::Refuse(refusal) => {
+                self.tell(row, Some(refusal.reject.why));
+                return Err(refusal.reject.into());
+            }
+            Decision::Revoke { reason, reject, .. } => {
+                if self.revoke(reason).await? == Outcome::Conflict {
+                    return Ok(None);
+                }
+                self.tell(row, Some(reject.why));
+                self.request.tell_of_end(self.presented.family, reject.why);
+                return Err(reject.into());
+            }
+        };
+        self.tell(row, None);
+        Ok(Some(response))
+    }
+
+    async fn revoke(&self, reason: RevokeReason) -> Result<Outcome, Failure> {
+        let (store, now, id) = (self.request.app.store(), self.request.now, self.presented.family);
+        let seen = self.loaded.map(|l| l.family.generation);
+        Ok(match (reason, seen) {
+            // A row that has moved on since it was read may have caught up with the token: another
+            // reader may have seen, and answered from, a commit that this one did not see yet.
+            (RevokeReason::Forgery, Some(generation)) => {
+                store.revoke_family_seen_at((id, generation), reason, now).await?
+            }
+            // A row only moves forward, away from a token that is older. Where a failover sets it back
+            // meanwhile, the end is written all the same: the safer mistake.
+            _ => store.revoke_family(id, reason, now).await?,
+        })
+    }
+
+    async fn mint(
+        &self,
+        access: Access,
+        refresh: Option<String>,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, client, now) = (self.request.app, self.request.caller.client(), self.request.now);
+        let access = access.into_token(client.id.clone(), entropy::jti()?, now);
+        let family = self.loaded.map(|loaded| &loaded.family);
+        let mut response = TokenResponse::new(self.request, &access, family, refresh).await?;
+        if access.scope.contains("openid")
+            && let Some(family) = family
+        {
+            // Boxed: most refreshes have none, and its future is large.
+            let signed_in = SignedIn::of(family);
+            let requested = Requested::kept(&family.origin.claims, client);
+            let beside = (response.access_token.as_str(), &requested);
+            let id_token = app.id_token_again(client, &signed_in, beside, now);
+            response.id_token = Some(Box::pin(id_token).await?);
+        }
+        Ok(response)
+    }
+
+    fn successor(&self, seal: Seal, generation: u32) -> Result<String, Failure> {
+        let successor = RefreshToken {
+            kid: seal.kid,
+            epoch: seal.epoch,
+            family: self.presented.family,
+            secret: self.presented.secret.clone(),
+            generation,
+        };
+        let client = &self.request.caller.client().id;
+        token::seal_refresh(&self.request.app.keys(), &successor, client).ok_or(Failure::KeyNotHere)
+    }
+
+    /// One metric and one event for each row of the table.
+    fn tell(&self, row: Row, why: Option<Why>) {
+        let metrics = self.request.app.metrics();
+        metrics.refresh(row);
+        if let Some(loaded) = self.loaded
+            && let Some(distance) = loaded.family.generation.checked_sub(self.presented.generation)
+            && distance > 0
+        {
+            metrics.generation_distance.observe(distance.into());
+            if row == Row::Retry {
+                let age = self.request.now.distance(loaded.family.rotated_at);
+                metrics.retry_age.observe(age.as_secs_f64());
+            }
+        }
+        let cause = why.map_or("", Why::name);
+        // `tracing` wants an event's level known at compile time.
+        macro_rules! event {
+            ($event:ident) => {
+                tell!(
+                    $event,
+                    cause,
+                    client_id = %self.request.caller.client().id,
+                    session = %self.session(),
+                    generation = self.presented.generation,
+                    row_generation = self.loaded.map(|l| l.family.generation),
+                    source = %self.request.caller.source,
+                    request_id = %self.request.request_id,
+                )
+            };
+        }
+        match row {
+            Row::Current => event!(REFRESH_ROTATED),
+            Row::Kept => event!(REFRESH_KEPT),
+            Row::Retry => event!(REFRESH_RETRIED),
+            Row::LostCommit => event!(REFRESH_FAST_FORWARD),
+            Row::Reuse => event!(REFRESH_REUSED),
+            Row::Forgery => event!(REFRESH_FORGERY),
+            Row::StaleStore => event!(REFRESH_STORE_BEHIND),
+            Row::Dead | Row::Denied | Row::StaleRights => event!(REFRESH_DENIED),
+            // These end before there is anything to tell of.
+            Row::Garbage | Row::RollOut => {}
+        }
+    }
+
+    fn session(&self) -> String {
+        self.request.app.session_id(self.presented.family)
+    }
+}
+
+impl crate::App {
+    /// How a family is named in logs.
+    pub(crate) fn session_id(&self, family: FamilyId) -> String {
+        token::seal_session(&self.keys(), family).unwrap_or_default()
+    }
+}

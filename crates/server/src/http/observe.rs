@@ -1,0 +1,66 @@
+//! What happens around every request: an id, a count, a time, and headers that all answers have.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Extensions, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use remint_protocol::tell;
+
+use crate::App;
+use crate::clock::stopwatch;
+use crate::http::failure::Told;
+use crate::http::front;
+use crate::http::notes;
+use crate::http::source;
+use crate::state::request_ids::Observed;
+use crate::telemetry::Endpoint;
+
+/// The address that an observed request comes from: see [`source`].
+pub(crate) fn source_of(extensions: &Extensions) -> IpAddr {
+    extensions.get().map_or(source::UNKNOWN, |request: &Observed| request.source)
+}
+
+pub(crate) async fn observe(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = stopwatch();
+    let id = app.request_ids().draw();
+    let proxies = &app.config().http.trusted_proxies;
+    let source = source::source(request.extensions(), request.headers(), proxies);
+    request.extensions_mut().insert(Observed { id, source });
+    let endpoint = Endpoint::of(request.uri().path());
+    let is_strict = front::is_strict(app.config(), request.headers());
+    let (mut response, notes) = notes::noting(next.run(request)).await;
+    let told = response.extensions_mut().remove::<Told>();
+    let told = told.or_else(|| Told::by_status(response.status()));
+    if let Some(told) = &told {
+        app.metrics().reject(told.cause);
+        told.tell(response.status(), &notes.shown(), (endpoint, source, id));
+    }
+    let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
+    let took = started.elapsed();
+    app.metrics().request(endpoint, outcome, took);
+    tell!(HTTP_REQUEST,
+        endpoint = endpoint.name(),
+        status = response.status().as_u16(),
+        outcome,
+        cause,
+        micros = took.as_micros().try_into().unwrap_or(u64::MAX),
+        request_id = %id,
+    );
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("x-request-id", value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if is_strict {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}

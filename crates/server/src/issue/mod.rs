@@ -1,0 +1,5 @@
+//! What clients are given: access tokens, ID tokens, and the subjects in them.
+
+pub(crate) mod access_token;
+pub(crate) mod id_token;
+pub(crate) mod subject;

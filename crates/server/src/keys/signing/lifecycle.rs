@@ -1,0 +1,317 @@
+//! How signing keys come and go.
+//!
+//! A new key is published first and signs later, when every client that keeps our key set has had the
+//! time to fetch it again. It signs until the next one does, and stays published until the last token
+//! that it signed is dead. Only where there is no key at all does one sign at once. Every node looks
+//! after all of this; the store lets one of them win.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::jwk::Jwk;
+use remint_protocol::audit::{self, Actor, Object};
+use remint_protocol::keyring::Keyring;
+use remint_protocol::signing_key::{SigningAlg, open_private, seal_private};
+use remint_protocol::tell;
+use remint_protocol::time::Timestamp;
+use remint_store::{Error, Outcome, Store, StoredSigningKey};
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::Signing;
+use super::pair::{self, Pair};
+use crate::App;
+use crate::background::sweep::longest_access_token;
+use crate::config::Config;
+use crate::entropy;
+use crate::issue::subject;
+
+/// How long clients may keep our key set. `signing.lead_time` is longer.
+pub const MAX_AGE: Duration = Duration::from_mins(15);
+/// A key stays at least this long after it signed last, whatever lifetimes tokens have: clients show
+/// ID tokens at logout that have long expired.
+pub const KEPT: Duration = Duration::from_hours(30 * 24);
+/// How often keys are looked after.
+const EVERY: Duration = Duration::from_mins(1);
+/// When the store did not answer: a fresh one has no keys yet.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Why keys could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum LifecycleError {
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// No key could be made.
+    #[error("no signing key could be made")]
+    NotMade,
+}
+
+/// A private key that was drawn and is not stored yet, with its public half.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    alg: SigningAlg,
+    kid: String,
+    jwk: String,
+    pkcs8: Zeroizing<Vec<u8>>,
+}
+
+impl Fresh {
+    /// Draws a key. One for RSA takes a tenth of a second or a few.
+    ///
+    /// # Errors
+    /// [`LifecycleError::NotMade`].
+    pub fn draw(alg: SigningAlg) -> Result<Self, LifecycleError> {
+        Self::try_draw(alg).ok_or(LifecycleError::NotMade)
+    }
+
+    fn try_draw(alg: SigningAlg) -> Option<Self> {
+        let pkcs8 = entropy::signing_key(alg).ok()?;
+        let jwk: Jwk = pair::jwk(&Pair::parse(alg, &pkcs8)?.public(), alg)?;
+        let kid = jwk.common.key_id.clone()?;
+        Some(Self { alg, kid, jwk: serde_json::to_string(&jwk).ok()?, pkcs8 })
+    }
+
+    /// The key's number.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+}
+
+/// When a new key signs, and until when those before it stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// When it signs.
+    pub signs_from: Timestamp,
+    /// When its predecessors go.
+    pub others_until: Timestamp,
+}
+
+/// How long a key stays after it signed last.
+pub fn kept(longest_token: Duration) -> Duration {
+    KEPT.max(longest_token)
+}
+
+/// How long any token that is signed lives at most, as any clock sees it.
+///
+/// # Errors
+/// [`Error`].
+pub async fn longest_token(store: &Store, config: &Config) -> Result<Duration, Error> {
+    let access = longest_access_token(store, &config.policy()).await?;
+    Ok(access.max(config.tokens.id_token_lifetime))
+}
+
+/// Stores a key as the next one of its algorithm, after the generation that was seen. `Conflict` when
+/// somebody else was faster.
+///
+/// # Errors
+/// [`LifecycleError`].
+pub async fn make(
+    store: &Store,
+    keys: &Keyring,
+    fresh: &Fresh,
+    after: u32,
+    plan: Plan,
+    now: Timestamp,
+) -> Result<Outcome, LifecycleError> {
+    let sealed = seal_private(keys, &fresh.kid, fresh.alg, &fresh.pkcs8);
+    let key = StoredSigningKey {
+        kid: fresh.kid.clone(),
+        alg: fresh.alg,
+        generation: after.saturating_add(1),
+        jwk: fresh.jwk.clone(),
+        created_at: now,
+        root_kid: keys.active(),
+        sealed: sealed.ok_or(LifecycleError::NotMade)?,
+        sealed_at: now,
+        signs_from: plan.signs_from,
+        published_until: None,
+    };
+    let outcome = store.add_signing_key(&key, plan.others_until).await?;
+    if outcome == Outcome::Done {
+        tell(&key, plan.signs_from.left(now).as_secs());
+    }
+    Ok(outcome)
+}
+
+fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
+    let StoredSigningKey { alg, kid, generation, .. } = key;
+    if *generation == 1 {
+        tell!(SIGNING_KEY_FIRST, actor = %Actor::Server,
+ on = %Object::SigningKey(kid),
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ %alg, %kid);
+    } else {
+        tell!(SIGNING_KEY_MADE, actor = %Actor::Server,
+ on = %Object::SigningKey(kid),
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ %alg, %kid, generation, signs_in_seconds);
+    }
+}
+
+/// Makes a key that signs at once for each algorithm that has none.
+///
+/// # Errors
+/// [`LifecycleError`].
+pub async fn make_missing(
+    store: &Store,
+    keys: &Keyring,
+    now: Timestamp,
+) -> Result<(), LifecycleError> {
+    let stored = store.list_signing_keys().await?;
+    for alg in SigningAlg::ALL {
+        if newest(&stored, alg).is_none() {
+            let plan = Plan { signs_from: now, others_until: now };
+            make(store, keys, &draw(alg).await?, 0, plan, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the next key of an algorithm, after the newest one that was seen.
+///
+/// # Errors
+/// [`LifecycleError`].
+pub async fn rotate(
+    store: &Store,
+    keys: &Keyring,
+    newest: &StoredSigningKey,
+    plan: Plan,
+    now: Timestamp,
+) -> Result<Outcome, LifecycleError> {
+    let fresh = draw(newest.alg).await?;
+    make(store, keys, &fresh, newest.generation, plan, now).await
+}
+
+/// Off the threads that serve requests.
+async fn draw(alg: SigningAlg) -> Result<Fresh, LifecycleError> {
+    let drawn = tokio::task::spawn_blocking(move || Fresh::draw(alg)).await;
+    drawn.unwrap_or(Err(LifecycleError::NotMade))
+}
+
+fn newest(stored: &[StoredSigningKey], alg: SigningAlg) -> Option<&StoredSigningKey> {
+    stored.iter().filter(|key| key.alg == alg).max_by_key(|key| key.generation)
+}
+
+/// Looks after the keys again and again, and at once when the root keys changed.
+pub(crate) async fn keep(app: Arc<App>) {
+    loop {
+        let pause = match tend(&app).await {
+            Ok(()) => EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "signing keys wait to be looked after; tried again");
+                AFTER_FAILURE
+            }
+        };
+        let _ = timeout(pause, app.signing_keys().wanted.notified()).await;
+        // Nodes that heard the same news do not all begin in the same moment.
+        sleep(Duration::from_millis(u64::from(app.node().0[0]))).await;
+    }
+}
+
+/// Looks after the keys once: makes the missing, makes successors in time, moves all under the active
+/// root key with whatever else is sealed in the store, and removes those that are over.
+///
+/// # Errors
+/// [`LifecycleError`].
+pub async fn tend(app: &App) -> Result<(), LifecycleError> {
+    let now = app.clock().now();
+    let known = app.keys_now();
+    make_missing(app.store(), &known, now).await?;
+    let stored = app.store().list_signing_keys().await?;
+    for key in stored.iter().filter(|key| key.root_kid != known.active()) {
+        reseal(app.store(), &known, key, now).await?;
+    }
+    let due = SigningAlg::ALL.into_iter().filter_map(|alg| newest(&stored, alg));
+    let due: Vec<_> = due.filter(|key| is_due(key.signs_from, app.config(), now)).collect();
+    let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
+    let over: Vec<_> = stored.iter().filter(over).collect();
+    if !due.is_empty() || !over.is_empty() {
+        // Every client is asked how long its tokens live, so not each minute.
+        let longest = longest_token(app.store(), app.config()).await?;
+        for newest in due {
+            let signs_from = now.after(app.config().signing.lead_time);
+            let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
+            rotate(app.store(), &known, newest, plan, now).await?;
+        }
+        for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
+            if app.store().delete_signing_key(&key.kid, now).await? == Outcome::Done {
+                tell!(SIGNING_KEY_REMOVED, actor = %Actor::Server,
+ on = %Object::SigningKey(&key.kid),
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ alg = %key.alg, kid = %key.kid);
+            }
+        }
+    }
+    subject::tend(app, now).await?;
+    reload(app).await;
+    Ok(())
+}
+
+/// Whether the next key is to be made, so that it signs when this one is as old as keys may get.
+fn is_due(signs_from: Timestamp, config: &Config, now: Timestamp) -> bool {
+    let signing = &config.signing;
+    let is_old = |every| now.after(signing.lead_time) >= signs_from.after(every);
+    signing.rotate_every.is_some_and(is_old)
+}
+
+/// Whether no living token can be signed with it by the lifetimes of today, which may be longer than
+/// those of the day when its end was set.
+fn is_dead(
+    key: &StoredSigningKey,
+    all: &[StoredSigningKey],
+    longest: Duration,
+    now: Timestamp,
+) -> bool {
+    let later = all.iter().filter(|k| k.alg == key.alg && k.generation > key.generation);
+    later.map(|k| k.signs_from).min().is_some_and(|at| at.after(longest) < now)
+}
+
+async fn reseal(
+    store: &Store,
+    keys: &Keyring,
+    key: &StoredSigningKey,
+    now: Timestamp,
+) -> Result<(), LifecycleError> {
+    // One whose root key is not here is another node's to move.
+    let Ok(private) = open_private(keys, &key.kid, key.alg, &key.sealed) else { return Ok(()) };
+    let sealed = seal_private(keys, &key.kid, key.alg, &private);
+    let moved = StoredSigningKey {
+        root_kid: keys.active(),
+        sealed: sealed.ok_or(LifecycleError::NotMade)?,
+        sealed_at: now,
+        ..key.clone()
+    };
+    if store.reseal_signing_key(&moved, key.root_kid).await? == Outcome::Done {
+        tell!(SIGNING_KEY_MOVED, actor = %Actor::Server,
+ on = %Object::SigningKey(&key.kid),
+ outcome = audit::DONE,
+ source = audit::LOCAL,
+ kid = %key.kid, root_kid = moved.root_kid);
+    }
+    Ok(())
+}
+
+/// Works with the keys of the store from now on; where they can not be had, with those as before.
+pub(crate) async fn reload(app: &App) {
+    // What was read first must not be put in last.
+    let _guard = app.signing_keys().reloading.lock().await;
+    match app.store().list_signing_keys().await {
+        Ok(stored) => {
+            let before = app.signing_keys().signing.load_full();
+            let now = Signing::open(stored, &app.keys(), &before);
+            let is_complete = now.is_complete();
+            app.signing_keys().signing.store(Arc::new(now));
+            app.signing_keys().is_complete.send_replace(is_complete);
+        }
+        Err(error) => tracing::warn!(%error, "the signing keys stay as they were"),
+    }
+}
+
+/// Says that the root keys changed.
+pub(crate) fn want(app: &App) {
+    app.signing_keys().wanted.notify_one();
+}
