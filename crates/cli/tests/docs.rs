@@ -275,6 +275,47 @@ mod tests {
         check("errors.md", &text);
     }
 
+    /// The paths of the sources below a folder, two levels deep, without `.rs`.
+    fn modules(dir: &Path, levels: u32, found: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && levels > 1 {
+                modules(&path, levels - 1, found);
+            }
+            if !matches!(&*name, "mod" | "lib" | "main" | "tests") {
+                found.push(name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_module_is_in_the_architecture() {
+        let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+        for part in ["protocol", "store", "server", "cli"] {
+            let mut found = Vec::new();
+            modules(&root().join("crates").join(part).join("src"), 2, &mut found);
+            assert!(found.len() > 10);
+            for name in found {
+                assert!(contains_word(&text, &name), "{part}: {name} is not in ARCHITECTURE.md");
+            }
+        }
+        // And what it names is there.
+        let named = text.split('`').filter(|part| part.ends_with(".rs") && part.contains('/'));
+        for file in named.filter(|file| !file.contains(['{', '*', ' '])) {
+            let (part, rest) = file.split_once('/').unwrap();
+            let at = ["", "server", "store"].map(|of| match of {
+                "" => root().join("crates").join(part).join("src").join(rest),
+                of => root().join("crates").join(of).join("src").join(file),
+            });
+            let below = [root().join(file), root().join("crates").join(file)];
+            assert!(
+                at.iter().any(|path| path.exists()) || below.iter().any(|p| p.exists()),
+                "{file}"
+            );
+        }
+    }
+
     #[test]
     fn every_command_that_a_reference_names_is_there() {
         let mut root = remint::command();
