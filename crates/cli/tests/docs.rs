@@ -301,7 +301,8 @@ mod tests {
             }
         }
         // And what it names is there.
-        let named = text.split('`').filter(|part| part.ends_with(".rs") && part.contains('/'));
+        let is_source = |part: &&str| Path::new(part).extension().is_some_and(|e| e == "rs");
+        let named = text.split('`').filter(is_source).filter(|part| part.contains('/'));
         for file in named.filter(|file| !file.contains(['{', '*', ' '])) {
             let (part, rest) = file.split_once('/').unwrap();
             let at = ["", "server", "store"].map(|of| match of {

@@ -87,7 +87,19 @@ impl<'a> Object<'a> {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::User(id) | Self::Consent(id, _) => Some(*id),
-            _ => None,
+            Self::Client(_)
+            | Self::Session(_)
+            | Self::AccessToken
+            | Self::BrowserSession(_)
+            | Self::AllSessions
+            | Self::RootKey(_)
+            | Self::RootKeys
+            | Self::SigningKey(_)
+            | Self::SigningKeys(_)
+            | Self::SubjectSalt
+            | Self::Certificate
+            | Self::Store
+            | Self::Installation => None,
         }
     }
 
@@ -95,7 +107,19 @@ impl<'a> Object<'a> {
     pub const fn client(&self) -> Option<&'a ClientId> {
         match self {
             Self::Client(id) | Self::Consent(_, id) => Some(id),
-            _ => None,
+            Self::User(_)
+            | Self::Session(_)
+            | Self::AccessToken
+            | Self::BrowserSession(_)
+            | Self::AllSessions
+            | Self::RootKey(_)
+            | Self::RootKeys
+            | Self::SigningKey(_)
+            | Self::SigningKeys(_)
+            | Self::SubjectSalt
+            | Self::Certificate
+            | Self::Store
+            | Self::Installation => None,
         }
     }
 }

@@ -108,7 +108,23 @@ impl Claim {
         match self {
             Self::Email => Some(Self::EmailVerified),
             Self::PhoneNumber => Some(Self::PhoneNumberVerified),
-            _ => None,
+            Self::Address
+            | Self::Birthdate
+            | Self::EmailVerified
+            | Self::FamilyName
+            | Self::Gender
+            | Self::GivenName
+            | Self::Locale
+            | Self::MiddleName
+            | Self::Name
+            | Self::Nickname
+            | Self::PhoneNumberVerified
+            | Self::Picture
+            | Self::PreferredUsername
+            | Self::Profile
+            | Self::UpdatedAt
+            | Self::Website
+            | Self::Zoneinfo => None,
         }
     }
 

@@ -4,6 +4,9 @@
 //! number, opens a file or a socket: `now` and fresh randomness are handed in. A test fails when this
 //! crate comes to depend on something that could.
 
+// A new variant asks at every place whether it changes anything there. Tests may say "any other".
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
+
 pub mod audit;
 pub mod authorize;
 pub mod browser_session;

@@ -136,7 +136,7 @@ impl FromValue for bool {
         match value {
             Value::Int(0) => Some(false),
             Value::Int(1) => Some(true),
-            _ => None,
+            Value::Null | Value::Int(_) | Value::Text(_) | Value::Blob(_) => None,
         }
     }
 }

@@ -73,7 +73,9 @@ impl From<OpenError> for Stopped {
 async fn attempt(target: &Target) -> Result<Vec<&'static Migration>, Stopped> {
     let failed = |error: tokio_postgres::Error| match Failed::from(error) {
         Failed::Rolled(cause) => Stopped::RolledBack(unreachable(target, cause)),
-        other => Stopped::Failed(unreachable(target, other.cause().to_owned())),
+        other @ (Failed::Broken(_) | Failed::Refused(_)) => {
+            Stopped::Failed(unreachable(target, other.cause().to_owned()))
+        }
     };
     let mut connection = Connection::raw(target).await?;
     // What others did while the lock was waited for must be seen, whatever the database's default is.

@@ -75,11 +75,12 @@ pub(crate) fn back_up(
         match step {
             StepResult::Done => break,
             StepResult::More => {}
-            _ if waited >= BUSY => {
+            // Busy or locked, or what a later SQLite may say.
+            StepResult::Busy | StepResult::Locked | _ if waited >= BUSY => {
                 let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
                 return Err(unreadable(rusqlite::Error::SqliteFailure(busy, None)));
             }
-            _ => {
+            StepResult::Busy | StepResult::Locked | _ => {
                 let pause = std::time::Duration::from_millis(50);
                 std::thread::sleep(pause);
                 waited += pause;
