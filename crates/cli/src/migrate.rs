@@ -93,7 +93,7 @@ pub(crate) async fn at_start(settings: Settings) -> anyhow::Result<()> {
             source = trail::LOCAL,
             version,
             name,
-            "schema migrated"
+            "schema migrated",
         );
     }
     Ok(())

@@ -56,16 +56,17 @@ async fn read_keys(app: &App) -> bool {
                 || before.lacks != known.lacks
                 || before.differs != known.differs;
             if is_new {
-                tell!(KEYS_CHANGED,
-                actor = %Actor::Server,
-                 on = %Object::RootKeys,
-                 outcome = audit::DONE,
-                 source = audit::LOCAL,
-                                     active = known.active(),
-                                    known = ?known.kids().collect::<Vec<_>>(),
-                                    lacks = ?known.lacks,
-                                    differs = ?known.differs,
-                                );
+                tell!(
+                    KEYS_CHANGED,
+                    actor = %Actor::Server,
+                    on = %Object::RootKeys,
+                    outcome = audit::DONE,
+                    source = audit::LOCAL,
+                    active = known.active(),
+                    known = ?known.kids().collect::<Vec<_>>(),
+                    lacks = ?known.lacks,
+                    differs = ?known.differs,
+                );
                 app.set_keys(known);
                 node::tell_once(app).await;
                 signing::want(app);

@@ -216,15 +216,15 @@ pub(crate) async fn end_session(State(app): State<Arc<App>>, request: Request) -
             let whose = (person.session.user_id, id);
             visit.app.end_browser_session(whose, visit.now).await?;
             tell!(
-                            BROWSER_SESSION_ENDED,
-            actor = %Actor::User(whose.0),
-             on = %Object::BrowserSession(id),
-             outcome = audit::DONE,
-             source = %visit.browser.source,
-             sub = %whose.0,
-                            browser_session = %id.sid(),
-                            request_id = %visit.browser.request_id,
-                        );
+                BROWSER_SESSION_ENDED,
+                actor = %Actor::User(whose.0),
+                on = %Object::BrowserSession(id),
+                outcome = audit::DONE,
+                source = %visit.browser.source,
+                sub = %whose.0,
+                browser_session = %id.sid(),
+                request_id = %visit.browser.request_id,
+            );
         }
         Ok(visit.to(&format!("{PATH}?done=session")))
     })
@@ -239,15 +239,15 @@ pub(crate) async fn end_application(State(app): State<Arc<App>>, request: Reques
             let whose = (person.session.user_id, &id);
             visit.app.store().revoke_consent(whose, RevokeReason::User, visit.now).await?;
             tell!(
-                            ACCESS_ENDED,
-            actor = %Actor::User(whose.0),
-             on = %Object::Client(&id),
-             outcome = audit::DONE,
-             source = %visit.browser.source,
-             sub = %whose.0,
-                            client_id = %id,
-                            request_id = %visit.browser.request_id,
-                        );
+                ACCESS_ENDED,
+                actor = %Actor::User(whose.0),
+                on = %Object::Client(&id),
+                outcome = audit::DONE,
+                source = %visit.browser.source,
+                sub = %whose.0,
+                client_id = %id,
+                request_id = %visit.browser.request_id,
+            );
         }
         Ok(visit.to(&format!("{PATH}?done=application")))
     })
@@ -310,14 +310,14 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);
         let (true, Some(user)) = (changed, user) else { return Ok(visit.to(sign_in::PATH)) };
         tell!(
-                    PASSWORD_CHANGED,
-        actor = %Actor::User(user.id),
-         on = %Object::User(user.id),
-         outcome = audit::DONE,
-         source = %login.source,
-         sub = %user.id,
-                    request_id = %login.request_id,
-                );
+            PASSWORD_CHANGED,
+            actor = %Actor::User(user.id),
+            on = %Object::User(user.id),
+            outcome = audit::DONE,
+            source = %login.source,
+            sub = %user.id,
+            request_id = %login.request_id,
+        );
         let login = Login { now, ..login };
         if visit.browser.sign_in(visit.app, user, &login).await? == Outcome::Conflict {
             return Ok(visit.to(sign_in::PATH));

@@ -160,7 +160,8 @@ impl Login<'_> {
     }
 
     fn throttled(&self, wait: Duration) -> Failure {
-        tell!(LOGIN_THROTTLED,
+        tell!(
+            LOGIN_THROTTLED,
             client_id = self.client.map(display),
             source = %self.source,
             request_id = %self.request_id,

@@ -196,11 +196,15 @@ impl Browser {
             let (user, session) = (person.session.user_id, person.session.id);
             app.end_browser_session((user, session), now).await?;
             let request_id = self.request_id;
-            tell!(SESSION_SIGNED_OUT, actor = %Actor::User(user),
- on = %Object::User(user),
- outcome = audit::DONE,
- source = %self.source,
- sub = %user, %request_id);
+            tell!(
+                SESSION_SIGNED_OUT,
+                actor = %Actor::User(user),
+                on = %Object::User(user),
+                outcome = audit::DONE,
+                source = %self.source,
+                sub = %user,
+                %request_id,
+            );
         }
         self.forget(app);
         Ok(())

@@ -60,7 +60,8 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
             }
             Revocation::Access { family: None, .. } => None,
         };
-        tell!(TOKEN_REVOKED,
+        tell!(
+            TOKEN_REVOKED,
             actor = %Actor::Client(&caller.client().id),
             on = %session.as_deref().map_or(Object::AccessToken, Object::Session),
             outcome = audit::DONE,

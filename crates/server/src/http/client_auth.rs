@@ -61,7 +61,8 @@ pub(crate) async fn authenticate(
         Guess::Wrong => suspects::wrong(app, whose, registered.is_some(), now).await,
     };
     if let Some(wait) = waits {
-        tell!(CLIENT_THROTTLED,
+        tell!(
+            CLIENT_THROTTLED,
             client_id = registered.as_deref().map(|r| tracing::field::display(&r.client.id)),
             %source,
             request_id = %RequestId::of(&received.head.extensions),

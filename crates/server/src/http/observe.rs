@@ -45,7 +45,8 @@ pub(crate) async fn observe(
     let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
     let took = started.elapsed();
     app.metrics().request(endpoint, outcome, took);
-    tell!(HTTP_REQUEST,
+    tell!(
+        HTTP_REQUEST,
         endpoint = endpoint.name(),
         status = response.status().as_u16(),
         outcome,

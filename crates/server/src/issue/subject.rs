@@ -90,10 +90,12 @@ async fn make(app: &App, now: Timestamp) -> Result<SealedSecret, Failure> {
     let salt = SubjectSalt::new(entropy::bytes()?);
     let made = sealed(app, &salt, now, now).ok_or(Failure::KeyNotHere)?;
     if app.store().add_secret(&made).await? == Outcome::Done {
-        tell!(SUBJECT_SALT_MADE, actor = %Actor::Server,
-        on = %Object::SubjectSalt,
-        outcome = audit::DONE,
-        source = audit::LOCAL,
+        tell!(
+            SUBJECT_SALT_MADE,
+            actor = %Actor::Server,
+            on = %Object::SubjectSalt,
+            outcome = audit::DONE,
+            source = audit::LOCAL,
         );
         return Ok(made);
     }
@@ -133,11 +135,14 @@ pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
     if let Some(moved) = sealed(app, &salt, stored.created_at, now)
         && app.store().reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
     {
-        tell!(SUBJECT_SALT_MOVED, actor = %Actor::Server,
- on = %Object::SubjectSalt,
- outcome = audit::DONE,
- source = audit::LOCAL,
- root_kid = moved.root_kid);
+        tell!(
+            SUBJECT_SALT_MOVED,
+            actor = %Actor::Server,
+            on = %Object::SubjectSalt,
+            outcome = audit::DONE,
+            source = audit::LOCAL,
+            root_kid = moved.root_kid,
+        );
     }
     Ok(())
 }

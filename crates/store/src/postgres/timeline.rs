@@ -60,7 +60,7 @@ async fn compare(client: &Client, here: Place) -> Result<(), Error> {
             outcome = audit::DONE,
             source = audit::LOCAL,
             timeline = here.timeline,
-            "the database was promoted or restored: sessions that are ahead of their rows will heal"
+            "the database was promoted or restored: sessions that are ahead of their rows will heal",
         );
     }
     Ok(())

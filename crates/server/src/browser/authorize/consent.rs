@@ -82,16 +82,16 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
                 return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
             }
             tell!(
-                            CONSENT_GRANTED,
-            actor = %Actor::User(person.session.user_id),
-             on = %Object::Consent(person.session.user_id, &authorization.client().id),
-             outcome = audit::DONE,
-             source = %browser.source,
-             sub = %person.session.user_id,
-                            client_id = %authorization.client().id,
-                            scope = authorization.request.scope.as_str(),
-                            request_id = %browser.request_id,
-                        );
+                CONSENT_GRANTED,
+                actor = %Actor::User(person.session.user_id),
+                on = %Object::Consent(person.session.user_id, &authorization.client().id),
+                outcome = audit::DONE,
+                source = %browser.source,
+                sub = %person.session.user_id,
+                client_id = %authorization.client().id,
+                scope = authorization.request.scope.as_str(),
+                request_id = %browser.request_id,
+            );
             authorization.issue(app, &browser, head).await
         }
         Some(SWITCH) => {

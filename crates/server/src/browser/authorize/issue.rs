@@ -117,15 +117,16 @@ impl Authorization {
     }
 
     fn tell(&self, person: &Person, browser: &Browser) {
-        tell!(AUTHORIZATION_GRANTED,
-        actor = %Actor::User(person.session.user_id),
-         on = %Object::Client(&self.client().id),
-         outcome = audit::DONE,
-         source = %browser.source,
-         client_id = %self.client().id,
-                    sub = %person.session.user_id,
-                    response_type = %self.request.response_type,
-                    request_id = %browser.request_id,
-                );
+        tell!(
+            AUTHORIZATION_GRANTED,
+            actor = %Actor::User(person.session.user_id),
+            on = %Object::Client(&self.client().id),
+            outcome = audit::DONE,
+            source = %browser.source,
+            client_id = %self.client().id,
+            sub = %person.session.user_id,
+            response_type = %self.request.response_type,
+            request_id = %browser.request_id,
+        );
     }
 }

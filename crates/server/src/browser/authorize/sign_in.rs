@@ -190,14 +190,15 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         );
         return again(&mut browser, Notice::SessionEnded, &Failure::Contended);
     }
-    tell!(LOGIN_SUCCEEDED,
-    actor = %Actor::User(id),
-     on = %Object::User(id),
-     outcome = audit::DONE,
-     source = %browser.source,
-     sub = %id,
-            request_id = %login.request_id,
-        );
+    tell!(
+        LOGIN_SUCCEEDED,
+        actor = %Actor::User(id),
+        on = %Object::User(id),
+        outcome = audit::DONE,
+        source = %browser.source,
+        sub = %id,
+        request_id = %login.request_id,
+    );
     taken.give_back();
     purpose.proven(&browser);
     Ok(browser.dress(purpose.next(app)?))

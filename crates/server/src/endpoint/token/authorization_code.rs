@@ -66,16 +66,17 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
             let session = app.session_id(code.family);
-            tell!(SESSION_STARTED,
-            actor = %Actor::User(code.user_id),
-             on = %Object::Session(&session),
-             outcome = audit::DONE,
-             source = %request.caller.source,
-             client_id = %client.id,
-                            sub = %code.user_id,
-                            session,
-                            request_id = %request.request_id,
-                        );
+            tell!(
+                SESSION_STARTED,
+                actor = %Actor::User(code.user_id),
+                on = %Object::Session(&session),
+                outcome = audit::DONE,
+                source = %request.caller.source,
+                client_id = %client.id,
+                sub = %code.user_id,
+                session,
+                request_id = %request.request_id,
+            );
             Ok(response)
         }
         Outcome::Conflict => redeemed.again(true, None).await,

@@ -62,20 +62,22 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     match app.store().insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
             let session = app.session_id(family.id);
-            tell!(SESSION_STARTED,
-            actor = %Actor::User(user.id),
-             on = %Object::Session(&session),
-             outcome = audit::DONE,
-             source = %source,
-             client_id = %client.id,
-                            sub = %user.id,
-                            session,
-                            request_id = %request.request_id,
-                        );
+            tell!(
+                SESSION_STARTED,
+                actor = %Actor::User(user.id),
+                on = %Object::Session(&session),
+                outcome = audit::DONE,
+                source = %source,
+                client_id = %client.id,
+                sub = %user.id,
+                session,
+                request_id = %request.request_id,
+            );
             Ok(response)
         }
         Outcome::Conflict => {
-            tell!(LOGIN_FAILED,
+            tell!(
+                LOGIN_FAILED,
                 cause = "ended_meanwhile",
                 sub = %user.id,
                 client_id = %client.id,

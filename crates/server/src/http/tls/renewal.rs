@@ -76,11 +76,14 @@ impl Live {
         }
         self.tls.store(pair.config);
         app.set_certificate_expiry(expiry);
-        tell!(CERTIFICATE_CHANGED, actor = %Actor::Server,
- on = %Object::Certificate,
- outcome = audit::DONE,
- source = audit::LOCAL,
- "the certificate was read again");
+        tell!(
+            CERTIFICATE_CHANGED,
+            actor = %Actor::Server,
+            on = %Object::Certificate,
+            outcome = audit::DONE,
+            source = audit::LOCAL,
+            "the certificate was read again",
+        );
         for finding in found {
             tracing::warn!("{finding}");
         }

@@ -137,17 +137,27 @@ pub async fn make(
 fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
     let StoredSigningKey { alg, kid, generation, .. } = key;
     if *generation == 1 {
-        tell!(SIGNING_KEY_FIRST, actor = %Actor::Server,
- on = %Object::SigningKey(kid),
- outcome = audit::DONE,
- source = audit::LOCAL,
- %alg, %kid);
+        tell!(
+            SIGNING_KEY_FIRST,
+            actor = %Actor::Server,
+            on = %Object::SigningKey(kid),
+            outcome = audit::DONE,
+            source = audit::LOCAL,
+            %alg,
+            %kid,
+        );
     } else {
-        tell!(SIGNING_KEY_MADE, actor = %Actor::Server,
- on = %Object::SigningKey(kid),
- outcome = audit::DONE,
- source = audit::LOCAL,
- %alg, %kid, generation, signs_in_seconds);
+        tell!(
+            SIGNING_KEY_MADE,
+            actor = %Actor::Server,
+            on = %Object::SigningKey(kid),
+            outcome = audit::DONE,
+            source = audit::LOCAL,
+            %alg,
+            %kid,
+            generation,
+            signs_in_seconds,
+        );
     }
 }
 
@@ -238,11 +248,15 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
         }
         for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
             if app.store().delete_signing_key(&key.kid, now).await? == Outcome::Done {
-                tell!(SIGNING_KEY_REMOVED, actor = %Actor::Server,
- on = %Object::SigningKey(&key.kid),
- outcome = audit::DONE,
- source = audit::LOCAL,
- alg = %key.alg, kid = %key.kid);
+                tell!(
+                    SIGNING_KEY_REMOVED,
+                    actor = %Actor::Server,
+                    on = %Object::SigningKey(&key.kid),
+                    outcome = audit::DONE,
+                    source = audit::LOCAL,
+                    alg = %key.alg,
+                    kid = %key.kid,
+                );
             }
         }
     }
@@ -286,11 +300,15 @@ async fn reseal(
         ..key.clone()
     };
     if store.reseal_signing_key(&moved, key.root_kid).await? == Outcome::Done {
-        tell!(SIGNING_KEY_MOVED, actor = %Actor::Server,
- on = %Object::SigningKey(&key.kid),
- outcome = audit::DONE,
- source = audit::LOCAL,
- kid = %key.kid, root_kid = moved.root_kid);
+        tell!(
+            SIGNING_KEY_MOVED,
+            actor = %Actor::Server,
+            on = %Object::SigningKey(&key.kid),
+            outcome = audit::DONE,
+            source = audit::LOCAL,
+            kid = %key.kid,
+            root_kid = moved.root_kid,
+        );
     }
     Ok(())
 }
