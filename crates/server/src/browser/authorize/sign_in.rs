@@ -14,7 +14,7 @@ use remint_protocol::reject::Code;
 use remint_protocol::tell;
 use remint_store::Outcome;
 
-use super::{Authorization, CONTINUE, Refusal, resume, see_other};
+use super::{Authorization, Refusal, resume, see_other};
 use crate::App;
 use crate::browser::login::Login;
 use crate::browser::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
@@ -79,14 +79,15 @@ impl Purpose {
         }
     }
 
-    fn next(&self, app: &App) -> Result<Response, Failure> {
-        Ok(match self {
-            Self::Request(authorization) => app.to_page(CONTINUE, &authorization.flow(app)?),
+    /// The next page or the response, without a detour.
+    async fn next(&self, app: &App, browser: &Browser, head: &Parts) -> Result<Response, Refusal> {
+        match self {
+            Self::Request(authorization) => authorization.proceed(app, browser, head).await,
             Self::Account => {
                 let base = app.issuer().path();
-                see_other(&format!("{base}{}", pages::account::PATH))
+                Ok(see_other(&format!("{base}{}", pages::account::PATH)))
             }
-        })
+        }
     }
 }
 
@@ -108,7 +109,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
         Purpose::Account => browser.person.is_some(),
     };
     if is_done {
-        return Ok(purpose.next(app)?);
+        return purpose.next(app, &browser, head).await;
     }
     let known = browser.person.as_ref().map(|person| person.username.as_str().to_owned());
     let hint = purpose.hint("login_hint").filter(|hint| hint.len() <= HINT_MAX);
@@ -201,5 +202,8 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     );
     taken.give_back();
     purpose.proven(&browser);
-    Ok(browser.dress(purpose.next(app)?))
+    // The sign-in holds, whatever becomes of the request.
+    let next = purpose.next(app, &browser, head).await;
+    let next = next.unwrap_or_else(|refusal| app.refuse_authorization(head, refusal));
+    Ok(browser.dress(next))
 }
