@@ -13,7 +13,7 @@ use remint_protocol::authorize::{Known, MAX_STATE, Request, Step, Target, decide
 use remint_protocol::client::{AuthMethod, Client, ClientId};
 use remint_protocol::code::AuthorizationCode;
 use remint_protocol::form::Form;
-use remint_protocol::interaction::{Interaction, MAX_REQUEST};
+use remint_protocol::interaction::{Interaction, MAX_REQUEST, Waiting};
 use remint_protocol::keyring::{Keyring, RootKey};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::reject::Why;
@@ -95,18 +95,23 @@ fn holds(request: &Request, target: &Target) {
 
 /// A request that waits comes back as it was.
 fn waits(request: &str) {
-    let waiting = Interaction { request: request.to_owned(), since: NOW, proof: None };
+    let waiting = Interaction {
+        waiting: Waiting::Authorization,
+        request: request.to_owned(),
+        since: NOW,
+        proof: None,
+    };
     let Some(text) = waiting.seal(&KEYS) else {
         assert!(request.len() > MAX_REQUEST);
         return;
     };
     assert!(AuthorizationCode::open(&KEYS, &text, &SHOP.id).is_err());
-    assert_eq!(Interaction::open(&KEYS, &text, NOW), Ok(waiting));
+    assert_eq!(Interaction::open(&KEYS, Waiting::Authorization, &text, NOW), Ok(waiting));
 }
 
 /// Nobody can write one, or a second spelling of one.
 fn only_what_was_sealed_opens(text: &str) {
-    if let Ok(waiting) = Interaction::open(&KEYS, text, NOW) {
+    if let Ok(waiting) = Interaction::open(&KEYS, Waiting::Authorization, text, NOW) {
         assert_eq!(waiting.seal(&KEYS).as_deref(), Some(text));
     }
     if let Ok(code) = AuthorizationCode::open(&KEYS, text, &SHOP.id) {

@@ -318,6 +318,16 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_the_servers_state_do_not_know_the_whole() {
+        for entry in fs::read_dir(root().join("crates/server/src/state")).unwrap() {
+            let path = entry.unwrap().path();
+            let source = fs::read_to_string(&path).unwrap();
+            let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(!code.map(|line| contains_word(line, "App")).any(|has| has), "{path:?}");
+        }
+    }
+
+    #[test]
     fn every_command_that_a_reference_names_is_there() {
         let mut root = remint::command();
         root.build();

@@ -25,9 +25,31 @@ pub const LIFETIME: Duration = Duration::from_hours(1);
 /// The longest request that is kept, in bytes.
 pub const MAX_REQUEST: usize = 8 * 1024;
 
+/// The kind of a request that waits for a person. One of one kind does not open as one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// An authorization request (RFC 6749 §4.1.1).
+    Authorization,
+    /// A logout request (OpenID Connect RP-Initiated Logout 1.0 §2).
+    Logout,
+}
+
+impl Waiting {
+    /// The context that it is sealed in.
+    const fn context(self) -> &'static str {
+        match self {
+            // As before there was another kind.
+            Self::Authorization => "",
+            Self::Logout => "logout",
+        }
+    }
+}
+
 /// A request that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interaction {
+    /// The kind of request.
+    pub waiting: Waiting,
     /// The request's parameters, as a query.
     pub request: String,
     /// When it first arrived.
@@ -75,24 +97,30 @@ impl Interaction {
         content.push(self.proof.is_some().into());
         content.extend_from_slice(&self.proof.map_or([0; Proof::LEN], |proof| proof.0));
         push_text(&mut content, &self.request)?;
-        let sealed = seal(keys, keys.active(), Kind::Interaction, "", &content)?;
+        let context = self.waiting.context();
+        let sealed = seal(keys, keys.active(), Kind::Interaction, context, &content)?;
         Some(encode(INTERACTION_PREFIX, &sealed))
     }
 
-    /// Opens one that is not too old.
+    /// Opens one of this kind that is not too old.
     ///
     /// # Errors
     /// [`Unopened`].
-    pub fn open(keys: &Keyring, text: &str, now: Timestamp) -> Result<Self, Unopened> {
+    pub fn open(
+        keys: &Keyring,
+        waiting: Waiting,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Self, Unopened> {
         let sealed = decode(INTERACTION_PREFIX, text).ok_or(Unopened::Garbage)?;
-        let (_, content) = open(keys, Kind::Interaction, "", &sealed)?;
+        let (_, content) = open(keys, Kind::Interaction, waiting.context(), &sealed)?;
         let mut reader = Reader::new(&content);
         let opened = (|| {
             let since = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
             let has_proof = reader.flag()?;
             let proof = Proof(reader.array()?);
             let proof = has_proof.then_some(proof);
-            Some(Self { since, proof, request: reader.text()?.to_owned() })
+            Some(Self { waiting, since, proof, request: reader.text()?.to_owned() })
         })();
         let is_young = |i: &Self| now.distance(i.since) < LIFETIME;
         opened.filter(|i| reader.is_empty() && is_young(i)).ok_or(Unopened::Garbage)
@@ -107,22 +135,43 @@ mod tests {
     use crate::secret::SecretHash;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+    const AUTHORIZATION: Waiting = Waiting::Authorization;
+
+    #[test]
+    fn no_request_opens_as_one_of_another_kind() {
+        let keys = keyring(&[1], 1);
+        let kinds = [Waiting::Authorization, Waiting::Logout];
+        for waiting in kinds {
+            let request = "client_id=shop".to_owned();
+            let sealed = Interaction { waiting, request, since: NOW, proof: None }.seal(&keys);
+            let sealed = sealed.unwrap();
+            for other in kinds {
+                let opened = Interaction::open(&keys, other, &sealed, NOW);
+                assert_eq!(opened.is_ok(), other == waiting, "{waiting:?} as {other:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_request_waits_for_an_hour_and_can_not_be_made_up() {
         let keys = keyring(&[1], 1);
-        let waiting =
-            Interaction { request: "client_id=shop&state=%C3%BC".into(), since: NOW, proof: None };
+        let waiting = Interaction {
+            waiting: AUTHORIZATION,
+            request: "client_id=shop&state=%C3%BC".into(),
+            since: NOW,
+            proof: None,
+        };
         let text = waiting.seal(&keys).unwrap();
-        let open = |keys: &Keyring, after| Interaction::open(keys, &text, NOW.after(after));
+        let open =
+            |keys: &Keyring, after| Interaction::open(keys, AUTHORIZATION, &text, NOW.after(after));
         assert_eq!(open(&keys, Duration::from_mins(59)), Ok(waiting.clone()));
         assert_eq!(open(&keys, LIFETIME), Err(Unopened::Garbage));
         let proof = Some(Proof::of(&session(NOW), &waiting.request, NOW));
         let proven = Interaction { proof, ..waiting.clone() };
         let sealed = proven.seal(&keys).unwrap();
-        assert_eq!(Interaction::open(&keys, &sealed, NOW), Ok(proven));
+        assert_eq!(Interaction::open(&keys, AUTHORIZATION, &sealed, NOW), Ok(proven));
         assert!(open(&keyring(&[2], 2), Duration::ZERO).is_err());
-        let made_ahead = Interaction::open(&keys, &text, NOW.before(LIFETIME));
+        let made_ahead = Interaction::open(&keys, AUTHORIZATION, &text, NOW.before(LIFETIME));
         assert_eq!(made_ahead, Err(Unopened::Garbage), "by a clock that was ahead");
         let long = Interaction { request: "x".repeat(MAX_REQUEST + 1), ..waiting };
         assert_eq!(long.seal(&keys), None);

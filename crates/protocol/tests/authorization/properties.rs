@@ -11,7 +11,7 @@ use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::ends::Ends;
 use remint_protocol::family::FamilyId;
 use remint_protocol::form::Form;
-use remint_protocol::interaction::{self, Interaction};
+use remint_protocol::interaction::{self, Interaction, Waiting};
 use remint_protocol::keyring::{Keyring, RootKey};
 use remint_protocol::pkce::Challenge;
 use remint_protocol::redirect_uri::RedirectUri;
@@ -268,7 +268,7 @@ proptest! {
         prop_assert_eq!(AuthorizationCode::open(&keys, &text, &shop).map(|opened| opened.code), Ok(code));
         let other = ClientId::parse("shop2").unwrap();
         prop_assert!(AuthorizationCode::open(&keys, &text, &other).is_err());
-        prop_assert!(Interaction::open(&keys, &text.replace("rmac_", "rmir_"), NOW).is_err());
+        prop_assert!(Interaction::open(&keys, Waiting::Authorization, &text.replace("rmac_", "rmir_"), NOW).is_err());
     }
 
     #[test]
@@ -287,11 +287,11 @@ proptest! {
         request in ".{0,600}", since in 0_i64..2_000_000_000_000, later in 0_u64..7_200_000,
     ) {
         let keys = keys();
-        let waiting = Interaction { request, since: Timestamp::from_millis(since), proof: None };
+        let waiting = Interaction { waiting: Waiting::Authorization, request, since: Timestamp::from_millis(since), proof: None };
         let text = waiting.seal(&keys).unwrap();
         prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{}", text);
         let later = std::time::Duration::from_millis(later);
-        let opened = Interaction::open(&keys, &text, waiting.since.after(later));
+        let opened = Interaction::open(&keys, Waiting::Authorization, &text, waiting.since.after(later));
         prop_assert_eq!(opened.is_ok(), later < interaction::LIFETIME);
         prop_assert!(opened.is_err() || opened == Ok(waiting));
     }
@@ -301,11 +301,11 @@ proptest! {
         request in ".{0,100}", at: prop::sample::Index, bit in 0_u8..8,
     ) {
         let keys = keys();
-        let mut bytes = Interaction { request, since: NOW, proof: None }.seal(&keys).unwrap().into_bytes();
+        let mut bytes = Interaction { waiting: Waiting::Authorization, request, since: NOW, proof: None }.seal(&keys).unwrap().into_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let Ok(flipped) = String::from_utf8(bytes) else { return Ok(()) };
-        prop_assert!(Interaction::open(&keys, &flipped, NOW).is_err(), "{}", flipped);
+        prop_assert!(Interaction::open(&keys, Waiting::Authorization, &flipped, NOW).is_err(), "{}", flipped);
     }
 
     #[test]

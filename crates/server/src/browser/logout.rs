@@ -17,7 +17,7 @@ use axum::response::Response;
 use percent_encoding::utf8_percent_encode;
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::form::Form;
-use remint_protocol::interaction::Interaction;
+use remint_protocol::interaction::{Interaction, Waiting};
 use remint_protocol::reject::Why;
 use remint_protocol::time::Timestamp;
 
@@ -82,7 +82,12 @@ impl Logout {
 
     /// The request, sealed for a page or for the way there.
     fn flow(&self, app: &App, now: Timestamp) -> Result<String, Failure> {
-        let interaction = Interaction { request: self.raw.clone(), since: now, proof: None };
+        let interaction = Interaction {
+            waiting: Waiting::Logout,
+            request: self.raw.clone(),
+            since: now,
+            proof: None,
+        };
         interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
     }
 }
@@ -143,7 +148,8 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
 /// The request that a form or a URL carries, if it carries one.
 fn carried(app: &App, form: &Form<'_>, now: Timestamp) -> Result<Option<String>, Failure> {
     let Some(flow) = form.find(FLOW) else { return Ok(None) };
-    let opened = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
+    let opened =
+        Interaction::open(&app.keys(), Waiting::Logout, flow, now).map_err(Failure::of_form)?;
     Ok(Some(opened.request))
 }
 

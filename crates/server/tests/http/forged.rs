@@ -5,7 +5,7 @@ use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::ClientId;
 use remint_protocol::code::AuthorizationCode;
 use remint_protocol::family::FamilyId;
-use remint_protocol::interaction::{Interaction, Proof};
+use remint_protocol::interaction::{Interaction, Proof, Waiting};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;
@@ -182,7 +182,9 @@ fn a_sign_in_cannot_be_made_up_for_a_request_that_asks_for_one() {
         let since = site.now();
         site.wait(5);
         let proof = Some(Proof::of(&session, &query, since));
-        let forged = Interaction { request: query, since, proof }.seal(&site.keys).unwrap();
+        let forged = Interaction { waiting: Waiting::Authorization, request: query, since, proof }
+            .seal(&site.keys)
+            .unwrap();
         let answer = visitor.get(&format!("/oauth2/authorize/continue?flow={forged}"));
         let answer = visitor.follow(answer);
         assert!(is_sign_in(&answer) && !is_consent(&answer), "{answer:?}");

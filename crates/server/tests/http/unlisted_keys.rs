@@ -2,7 +2,7 @@
 
 use remint_protocol::client::ClientId;
 use remint_protocol::family::FamilyId;
-use remint_protocol::interaction::Interaction;
+use remint_protocol::interaction::{Interaction, Waiting};
 use remint_protocol::keyring::{Fingerprint, Keyring, RootKey};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -38,7 +38,12 @@ impl MadeUp {
             expires_at: now.after(std::time::Duration::from_hours(1)),
         };
         let access = token::seal_access(&keys, &access).unwrap();
-        let interaction = Interaction { request: "client_id=demo".into(), since: now, proof: None };
+        let interaction = Interaction {
+            waiting: Waiting::Authorization,
+            request: "client_id=demo".into(),
+            since: now,
+            proof: None,
+        };
         Self {
             refresh: token::seal_refresh(&keys, &refresh, &demo).unwrap(),
             // Which key it names is all that is read of it; the checksum is that of its own kind.

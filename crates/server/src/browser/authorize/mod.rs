@@ -18,7 +18,7 @@ use remint_protocol::authorize::{Known, Request, Step, Target, Unproven, decide}
 use remint_protocol::client::Client;
 use remint_protocol::form::Form;
 use remint_protocol::id_token::SubjectId;
-use remint_protocol::interaction::{Interaction, Proof};
+use remint_protocol::interaction::{Interaction, Proof, Waiting};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
 
@@ -77,7 +77,7 @@ impl Authorization {
     /// Reads and judges a request.
     async fn read(
         app: &App,
-        Interaction { request: raw, since, proof }: Interaction,
+        Interaction { request: raw, since, proof, .. }: Interaction,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         notes::parameters(&raw);
@@ -134,7 +134,7 @@ impl Authorization {
     /// The request, sealed for a page.
     fn flow(&self, app: &App) -> Result<String, Failure> {
         let interaction =
-            Interaction { request: self.raw.clone(), since: self.since, proof: self.proof };
+            Interaction { proof: self.proof, ..waiting(self.raw.clone(), self.since) };
         interaction.seal(&app.keys()).ok_or_else(|| Why::ParametersTooMany.into())
     }
 
@@ -183,8 +183,7 @@ pub(crate) async fn authorize(State(app): State<Arc<App>>, request: HttpRequest)
     let (head, _) = request.into_parts();
     let now = app.clock().now();
     let raw = head.uri.query().unwrap_or_default().to_owned();
-    let begun =
-        Authorization::read(&app, Interaction { request: raw, since: now, proof: None }, now).await;
+    let begun = Authorization::read(&app, waiting(raw, now), now).await;
     finish(&app, &head, begun).await
 }
 
@@ -202,7 +201,7 @@ pub(crate) async fn authorize_by_form(
     let head = &received.head;
     let read = match received.text() {
         Ok(raw) => {
-            let interaction = Interaction { request: raw.to_owned(), since: now, proof: None };
+            let interaction = waiting(raw.to_owned(), now);
             Authorization::read(&app, interaction, now).await
         }
         Err(failure) => Err(Refusal::Page(failure)),
@@ -225,12 +224,18 @@ pub(crate) async fn go_on(State(app): State<Arc<App>>, request: HttpRequest) -> 
     finish(&app, &head, read).await
 }
 
+/// A request as it arrives.
+const fn waiting(request: String, since: Timestamp) -> Interaction {
+    Interaction { waiting: Waiting::Authorization, request, since, proof: None }
+}
+
 /// Opens the request that a page or its form carries.
 async fn resume(app: &App, form: &[u8]) -> Result<Authorization, Refusal> {
     let now = app.clock().now();
     let form = Form::parse(form)?;
     let flow = form.find(FLOW).ok_or(Failure::FormExpired)?;
-    let interaction = Interaction::open(&app.keys(), flow, now).map_err(Failure::of_form)?;
+    let interaction = Interaction::open(&app.keys(), Waiting::Authorization, flow, now)
+        .map_err(Failure::of_form)?;
     Authorization::read(app, interaction, now).await
 }
 

@@ -12,6 +12,7 @@ use remint_protocol::form::Form;
 use remint_protocol::interaction::Proof;
 use remint_protocol::reject::Code;
 use remint_protocol::tell;
+use remint_protocol::user::UserId;
 use remint_store::Outcome;
 
 use super::{Authorization, Refusal, resume, see_other};
@@ -191,19 +192,23 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
         );
         return again(&mut browser, Notice::SessionEnded, &Failure::Contended);
     }
-    tell!(
-        LOGIN_SUCCEEDED,
-        actor = %Actor::User(id),
-        on = %Object::User(id),
-        outcome = audit::DONE,
-        source = %browser.source,
-        sub = %id,
-        request_id = %login.request_id,
-    );
+    succeeded(id, &login);
     taken.give_back();
     purpose.proven(&browser);
     // The sign-in holds, whatever becomes of the request.
     let next = purpose.next(app, &browser, head).await;
     let next = next.unwrap_or_else(|refusal| app.refuse_authorization(head, refusal));
     Ok(browser.dress(next))
+}
+
+fn succeeded(id: UserId, login: &Login<'_>) {
+    tell!(
+        LOGIN_SUCCEEDED,
+        actor = %Actor::User(id),
+        on = %Object::User(id),
+        outcome = audit::DONE,
+        source = %login.source,
+        sub = %id,
+        request_id = %login.request_id,
+    );
 }

@@ -2,7 +2,6 @@
 //!
 //! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
 
-use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
 use remint_protocol::family::{Family, RevokeReason};
@@ -65,18 +64,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let response = redeemed.mint(seal, access, &family).await?;
     match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
-            let session = app.session_id(code.family);
-            tell!(
-                SESSION_STARTED,
-                actor = %Actor::User(code.user_id),
-                on = %Object::Session(&session),
-                outcome = audit::DONE,
-                source = %request.caller.source,
-                client_id = %client.id,
-                sub = %code.user_id,
-                session,
-                request_id = %request.request_id,
-            );
+            request.tell_of_start(code.user_id, code.family);
             Ok(response)
         }
         Outcome::Conflict => redeemed.again(true, None).await,

@@ -19,6 +19,7 @@ use remint_protocol::scope::Scope;
 use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::AccessToken;
+use remint_protocol::user::UserId;
 use serde::Serialize;
 
 use crate::App;
@@ -50,6 +51,22 @@ impl TokenRequest<'_> {
 
     fn resources(&self) -> Result<Option<Resources>, Reject> {
         Resources::asked(self.form.all("resource"))
+    }
+
+    /// Tells of a session that a user began.
+    fn tell_of_start(&self, user: UserId, family: FamilyId) {
+        let session = self.app.session_id(family);
+        tell!(
+            SESSION_STARTED,
+            actor = %Actor::User(user),
+            on = %Object::Session(&session),
+            outcome = audit::DONE,
+            source = %self.caller.source,
+            client_id = %self.caller.client().id,
+            sub = %user,
+            session,
+            request_id = %self.request_id,
+        );
     }
 
     /// Tells of a session that was ended, because what was presented is in two hands.

@@ -1,6 +1,5 @@
 //! `grant_type=password`: refuse what the rules refuse, check the password, begin a family.
 
-use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::password;
 use remint_protocol::reject::Why;
@@ -61,18 +60,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     }
     match app.store().insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
-            let session = app.session_id(family.id);
-            tell!(
-                SESSION_STARTED,
-                actor = %Actor::User(user.id),
-                on = %Object::Session(&session),
-                outcome = audit::DONE,
-                source = %source,
-                client_id = %client.id,
-                sub = %user.id,
-                session,
-                request_id = %request.request_id,
-            );
+            request.tell_of_start(user.id, family.id);
             Ok(response)
         }
         Outcome::Conflict => {
