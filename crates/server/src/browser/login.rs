@@ -21,7 +21,7 @@ use crate::App;
 use crate::http::failure::Failure;
 use crate::passwords::{Checked, PasswordError, Waiting, Who};
 use crate::state::limits::Counted;
-use crate::state::logins::{Taken, full};
+use crate::state::logins::{Taken, waits};
 use crate::state::request_ids::RequestId;
 
 /// Somebody who says who they are.
@@ -132,21 +132,21 @@ impl Login<'_> {
             given_back.as_mut().enable();
             {
                 let _one_at_a_time = logins.taking.lock().await;
+                // Before the store is read: one whose judging ends meanwhile counts twice, and is looked at
+                // again, rather than not at all.
+                let judging: Vec<_> = keys.iter().map(|key| logins.judging(*key)).collect();
                 // What is taken in the store is seen by all nodes, and stays counted when this one is killed;
                 // where there is no other, memory is enough and forgets with it.
                 let is_taken = store.is_shared()
                     && store.take_guess(&counting, self.now).await? == Outcome::Done;
                 let held =
                     if is_taken { Vec::new() } else { store.load_all_guesses(&keys).await? };
-                let full = if store.is_shared() {
-                    full(&counting, &held, |_| 0, self.now)
-                } else {
-                    full(&counting, &held, |key| logins.judging(key), self.now)
-                };
-                match full.iter().map(|(_, wait)| *wait).max() {
-                    Some(wait) if full.iter().all(|(key, _)| logins.judging(*key) == 0) => {
-                        return Err(self.throttled(wait));
-                    }
+                // Those at this node are in a store that is shared already.
+                let beside = if store.is_shared() { &[] } else { judging.as_slice() };
+                let waits = waits(&counting, &held, beside, self.now);
+                let is_final = || waits.iter().zip(&judging).all(|(w, n)| w.is_none() || *n == 0);
+                match waits.iter().flatten().max() {
+                    Some(wait) if is_final() => return Err(self.throttled(*wait)),
                     Some(_) => {}
                     None if is_taken || !store.is_shared() => {
                         return Ok(logins.hold(counting, keys));

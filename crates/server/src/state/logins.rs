@@ -44,17 +44,18 @@ impl Logins {
     }
 }
 
-/// The buckets that have no room for a guess beside those that are being judged, and how long it must wait.
-pub(crate) fn full(
+/// How long a guess must wait in each bucket that has no room for it beside those that are being judged.
+pub(crate) fn waits(
     buckets: &[Bucket<'_>],
     held: &[Guesses],
-    judging: impl Fn(BucketKey) -> usize,
+    judging: &[usize],
     now: Timestamp,
-) -> Vec<(BucketKey, Duration)> {
-    let waits = buckets.iter().zip(held).filter_map(|(bucket, held)| {
-        let (key, limit) = (bucket.key(), bucket.limit());
-        let held = (0..judging(key)).fold(*held, |held, _| limit.count(&held, now));
-        Some((key, limit.wait(&held, now)?))
+) -> Vec<Option<Duration>> {
+    let judging = judging.iter().copied().chain(std::iter::repeat(0));
+    let waits = buckets.iter().zip(held).zip(judging).map(|((bucket, held), judging)| {
+        let limit = bucket.limit();
+        let held = (0..judging).fold(*held, |held, _| limit.count(&held, now));
+        limit.wait(&held, now)
     });
     waits.collect()
 }

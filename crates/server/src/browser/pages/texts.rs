@@ -152,7 +152,7 @@ mod tests {
     /// The templates and the code of the pages.
     fn sources() -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let files = ["templates", "src/pages"].into_iter().flat_map(|dir| {
+        let files = ["templates", "src/browser/pages"].into_iter().flat_map(|dir| {
             fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path())
         });
         let text = |file| fs::read_to_string(file).unwrap();
