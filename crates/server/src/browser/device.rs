@@ -14,8 +14,8 @@ use remint_protocol::secret::SecretHash;
 use remint_protocol::time::Timestamp;
 
 use crate::App;
-use crate::browser::session::{cookie, find};
 use crate::entropy;
+use crate::http::cookie::{cookie, find};
 use crate::http::failure::Failure;
 
 /// A mark as the browser keeps it: number, end and proof.

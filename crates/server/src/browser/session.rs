@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, header, request::Parts};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cookie::{Cookie, SameSite};
+use cookie::Cookie;
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::ends::Ends;
@@ -31,9 +31,9 @@ use crate::browser::device;
 use crate::browser::login::Login;
 use crate::browser::pages;
 use crate::entropy;
+use crate::http::cookie::{cookie, find};
 use crate::http::cookie_names::{FORM_BEFORE, SESSION_BEFORE};
 use crate::http::failure::Failure;
-use crate::http::field;
 use crate::http::observe::source_of;
 use crate::state::request_ids::RequestId;
 
@@ -293,31 +293,6 @@ async fn load(
     Ok(username.map(|username| Person { session, username, ends }))
 }
 
-pub(crate) fn cookie(name: String, value: String) -> Cookie<'static> {
-    let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
-    cookie.same_site(SameSite::Lax).build()
-}
-
-/// The cookie of the name; none where there are two, of which a browser with `__Host-` names sends but one.
-/// Names are compared byte by byte: a browser keeps the prefix from other hosts only where it sees it, so
-/// U+2000 before a name must not be taken for nothing (RFC 6265bis §5.7 knows SP and HTAB alone).
-pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
-    let lines = head.headers.get_all(header::COOKIE).iter();
-    // A neighbour's cookie may hold any bytes; it must not take ours with it.
-    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
-    let mut values = pairs.filter_map(|pair| {
-        let at = pair.iter().position(|b| *b == b'=')?;
-        let (written, value) = pair.split_at_checked(at)?;
-        let is_it = field::strip(written) == name.as_bytes();
-        is_it.then(|| field::strip(value.get(1..).unwrap_or_default()))
-    });
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    std::str::from_utf8(value).ok().map(ToOwned::to_owned)
-}
-
 fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
@@ -335,64 +310,4 @@ fn hash(secret: &Secret) -> SecretHash {
 fn cut(text: &str) -> String {
     let end = (0..=USER_AGENT_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::Request;
-
-    use super::*;
-
-    fn found(lines: &[&[u8]]) -> Option<String> {
-        let mut request = Request::builder();
-        for line in lines {
-            request = request.header(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
-        }
-        find(&request.body(()).unwrap().into_parts().0, "__Host-x")
-    }
-
-    #[test]
-    fn a_cookie_is_found_by_the_bytes_of_its_name() {
-        let found = |line: &str| found(&[line.as_bytes()]);
-        let one = Some("1".to_owned());
-        for line in
-            ["__Host-x=1", "a=2; __Host-x=1", "a=2;__Host-x=1;b", " __Host-x=1\t", "b;__Host-x = 1"]
-        {
-            assert_eq!(found(line), one, "{line:?}");
-        }
-        for line in [
-            "",
-            "__Host-x",
-            "x=1",
-            "__host-x=1",
-            "__HOST-X=1",
-            "__Host-xx=1",
-            "__Host-x2=1",
-            "=__Host-x",
-            "\u{2000}__Host-x=1",
-            "\u{a0}__Host-x=1",
-            "__Host-x\u{2000}=1",
-            "\u{feff}__Host-x=1",
-            "\u{85}__Host-x=1",
-            "\u{3000}__Host-x=1",
-            "%5f_Host-x=1",
-            "\"__Host-x\"=1",
-            "a=2, __Host-x=1",
-        ] {
-            assert_eq!(found(line), None, "{line:?}");
-        }
-        assert_eq!(found("__Host-x="), Some(String::new()));
-        assert_eq!(found("__Host-x=\"1\""), Some("\"1\"".into()), "the quotes belong to it");
-        assert_eq!(found("__Host-x=1=2"), Some("1=2".into()));
-    }
-
-    #[test]
-    fn two_cookies_of_the_name_count_as_none_and_a_neighbour_does_not_disturb() {
-        assert_eq!(found(&[b"__Host-x=1; __Host-x=1"]), None);
-        assert_eq!(found(&[b"__Host-x=1", b"__Host-x=2"]), None);
-        assert_eq!(found(&[b"__Host-x=1; __Host-x="]), None);
-        let neighbours: [&[u8]; 2] = [b"\xff=\xfe; __Host-x=1", b"\xe2\x80\x80__Host-x=2"];
-        assert_eq!(found(&neighbours), Some("1".into()));
-        assert_eq!(found(&[b"__Host-x=\xff"]), None);
-    }
 }

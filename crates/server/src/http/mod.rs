@@ -4,6 +4,7 @@
 pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod client_auth;
+pub(crate) mod cookie;
 pub(crate) mod cookie_names;
 pub(crate) mod cors;
 pub(crate) mod failure;

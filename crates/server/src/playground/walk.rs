@@ -16,8 +16,8 @@ use remint_protocol::family::FamilyId;
 use sha2::{Digest as _, Sha256};
 
 use crate::browser::pages::playground::Exchange;
-use crate::browser::session::{cookie, find};
 use crate::entropy::{self, NoEntropy};
+use crate::http::cookie::{cookie, find};
 
 /// How many browsers are remembered; the one that began first goes first.
 const WALKS_MAX: usize = 32;
