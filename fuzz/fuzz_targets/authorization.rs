@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use remint_protocol::authorize::{Known, MAX_STATE, Request, Step, Target, decide};
-use remint_protocol::client::{AuthMethod, Client, ClientId};
+use remint_protocol::client_id::ClientId;
+use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::code::AuthorizationCode;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::{Interaction, MAX_REQUEST, Waiting};

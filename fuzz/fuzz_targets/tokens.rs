@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::Ends;
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::keyring::{Keyring, RootKey};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;

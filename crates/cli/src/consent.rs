@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use remint_protocol::audit::Object;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::consent::Consent as Given;
 use remint_protocol::event;
 use remint_protocol::family::{Loaded, RevokeReason};

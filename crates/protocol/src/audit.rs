@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::browser_session::BrowserSessionId;
-use crate::client::ClientId;
+use crate::client_id::ClientId;
 use crate::signing_key::SigningAlg;
 use crate::user::UserId;
 

@@ -14,7 +14,7 @@ use crate::consent::{self, Consent};
 use crate::form::Form;
 use crate::id_token::SubjectId;
 use crate::pkce::Challenge;
-use crate::policy::Pkce;
+use crate::pkce::Pkce;
 use crate::redirect_uri::RedirectUri;
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;

@@ -11,9 +11,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::client::wire_names;
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::wire_names::wire_names;
 
 /// The longest profile, as JSON, in bytes.
 pub const MAX_PROFILE: usize = 16 * 1024;

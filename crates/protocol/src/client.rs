@@ -4,76 +4,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::client_id::ClientId;
 use crate::ends::LastEnd;
-use crate::policy::{Overrides, Pkce, RefreshTokens};
+use crate::pkce::Pkce;
+use crate::policy::{Overrides, RefreshTokens};
 use crate::redirect_uri::{self, RedirectUri};
 use crate::relying_party::{self, RelyingPartyError};
 use crate::resource::Resources;
 use crate::response::{ResponseMode, ResponseType};
 use crate::scope::Scope;
-use crate::secret::SecretHash;
+use crate::secret::StoredSecret;
 use crate::time::Timestamp;
-use crate::user::SUBJECT_PREFIX;
-
-/// A client identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(String);
-
-impl ClientId {
-    /// The longest client id, in bytes. It travels in every token as one length byte and the text.
-    pub const MAX_LEN: usize = 128;
-
-    /// Takes 1 to 128 visible ASCII characters without `:` (it ends the user name in Basic
-    /// credentials) that could not be taken for a user's `sub`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let good = !text.is_empty()
-            && text.len() <= Self::MAX_LEN
-            && text.bytes().all(|b| b.is_ascii_graphic() && b != b':')
-            // RFC 9700 §4.15: a client must not be able to pass for a resource owner.
-            && !text.starts_with(SUBJECT_PREFIX);
-        good.then(|| Self(text.to_owned()))
-    }
-
-    /// The identifier.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-macro_rules! wire_names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// Reads the name on the wire.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)* _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::wire_names::wire_names;
 
 wire_names! {
     /// The grants that this server has; the values of `grant_type`.
@@ -100,8 +42,6 @@ wire_names! {
         None = "none",
     }
 }
-
-pub(crate) use wire_names;
 
 wire_names! {
     /// The format of a client's access tokens.
@@ -193,15 +133,6 @@ pub struct Links {
     pub policy: Option<String>,
     /// `tos_uri`.
     pub terms: Option<String>,
-}
-
-/// A client's secret as stored: a keyed hash, useless without the key file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredSecret {
-    /// The root key whose derivative keyed the hash.
-    pub kid: u8,
-    /// HMAC-SHA-256 of the secret.
-    pub hash: SecretHash,
 }
 
 /// A registered client.

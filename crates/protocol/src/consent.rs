@@ -4,7 +4,8 @@
 //! a public client whose identity nobody can know is asked for every time, or any program could pose as
 //! it and go unseen (RFC 8252 §8.6).
 
-use crate::client::{Client, ClientId};
+use crate::client::Client;
+use crate::client_id::ClientId;
 use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::time::Timestamp;

@@ -1,28 +1,19 @@
 //! The family: all refresh tokens that descend from one authorization, remembered as one row.
 
-use std::fmt;
-
 use crate::browser_session::BrowserSessionId;
-use crate::client::{Client, ClientId};
+use crate::client::Client;
+use crate::client_id::ClientId;
 use crate::ends::{Ends, LastEnd};
+use crate::family_id::FamilyId;
+use crate::grant::Access;
+use crate::grant::Seal;
 use crate::policy::Policy;
-use crate::refresh::{Access, Seal};
 use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::secret::{FamilySecret, SecretHash};
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Subject};
 use crate::user::{UserId, UserStanding};
-
-/// A family's id: 128 random bits that never leave the store but sealed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FamilyId(pub [u8; 16]);
-
-impl fmt::Debug for FamilyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FamilyId(…)")
-    }
-}
 
 /// One row. The first block never changes; the second changes in place at each renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]

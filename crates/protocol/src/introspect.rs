@@ -4,8 +4,9 @@
 //! it serves. All are judged by what their client is registered for today, as a refresh is. Anything else is `{"active": false}` and nothing more (RFC 7662 §2.2). Looking at a
 //! used-up refresh token never ends its family, or introspection would be a kill switch.
 
-use crate::client::{Client, ClientId, GrantType};
+use crate::client::{Client, GrantType};
 use crate::client_credentials;
+use crate::client_id::ClientId;
 use crate::extent::Extent;
 use crate::family::{Family, Loaded};
 use crate::policy::Policy;
@@ -141,7 +142,8 @@ mod tests {
     use super::*;
     use crate::client::tests::client;
     use crate::ends::{Ends, LastEnd};
-    use crate::family::{FamilyId, Origin, RevokeReason};
+    use crate::family::{Origin, RevokeReason};
+    use crate::family_id::FamilyId;
     use crate::secret::FamilySecret;
     use crate::user::UserStanding;
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::client::ClientId;
+use crate::client_id::ClientId;
 use crate::family::Family;
 use crate::id_token::{Audience, SubjectId};
 use crate::keyring::{Keyring, Kind};
@@ -152,7 +152,8 @@ fn words(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::ends::Ends;
-    use crate::family::{FamilyId, Origin};
+    use crate::family::Origin;
+    use crate::family_id::FamilyId;
     use crate::keyring::tests::keyring;
     use crate::secret::FamilySecret;
     use crate::time::Timestamp;

@@ -12,8 +12,8 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::client::StoredSecret;
 use crate::secret::SecretHash;
+use crate::secret::StoredSecret;
 
 /// A root key: 256 random bits.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::browser_session::BrowserSessionId;
-use crate::client::ClientId;
+use crate::client_id::ClientId;
 use crate::time::Timestamp;
 use crate::user::UserId;
 

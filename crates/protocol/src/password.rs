@@ -10,8 +10,9 @@ use crate::ends::Ends;
 pub use crate::extent::Extent;
 use crate::family::{Beginning, Family, Fresh, Origin};
 use crate::form::Form;
+use crate::grant::Access;
+use crate::grant::Seal;
 use crate::policy::Policy;
-use crate::refresh::{Access, Seal};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::scope::Scope;
@@ -74,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::client::tests::client;
-    use crate::family::FamilyId;
+    use crate::family_id::FamilyId;
     use crate::policy::MaxLifetime;
     use crate::reject::Code;
     use crate::secret::FamilySecret;

@@ -73,6 +73,31 @@ fn is_verifier(text: &str) -> bool {
     VERIFIER_LEN.contains(&text.len()) && text.bytes().all(unreserved)
 }
 
+/// What must protect a code on its way (RFC 7636, OAuth 2.1 §7.5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pkce {
+    /// A code challenge.
+    #[default]
+    Required,
+    /// A code challenge, or the `nonce` of an OpenID Connect request, for clients that can not have one.
+    OrNonce,
+}
+
+impl Pkce {
+    /// The value in a registration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::OrNonce => "or_nonce",
+        }
+    }
+
+    /// Reads the value of a registration.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Required, Self::OrNonce].into_iter().find(|v| v.as_str() == text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,31 +87,6 @@ impl RefreshTokens {
     }
 }
 
-/// What must protect a code on its way (RFC 7636, OAuth 2.1 §7.5.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pkce {
-    /// A code challenge.
-    #[default]
-    Required,
-    /// A code challenge, or the `nonce` of an OpenID Connect request, for clients that can not have one.
-    OrNonce,
-}
-
-impl Pkce {
-    /// The value in a registration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::OrNonce => "or_nonce",
-        }
-    }
-
-    /// Reads the value of a registration.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Required, Self::OrNonce].into_iter().find(|v| v.as_str() == text)
-    }
-}
-
 /// Where a client departs from the server-wide policy; `None` follows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]

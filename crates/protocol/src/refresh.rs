@@ -9,16 +9,16 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::client::{Client, ClientId, GrantType};
+use crate::client::{Client, GrantType};
 use crate::extent::Extent;
-use crate::family::{Family, FamilyId, Loaded, RevokeReason, Rotation};
+use crate::family::{Family, Loaded, RevokeReason, Rotation};
+use crate::grant::{Access, Seal};
 use crate::policy::{OnReuse, Policy};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::time::Timestamp;
-use crate::token::{AccessToken, Jti, RefreshToken, Subject};
-use crate::user::UserId;
+use crate::token::RefreshToken;
 
 /// What the client asks for.
 #[derive(Clone, Debug)]
@@ -29,15 +29,6 @@ pub struct Request<'a> {
     pub scope: Option<Scope>,
     /// The `resource` parameters.
     pub resources: Option<Resources>,
-}
-
-/// How a new token would be sealed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seal {
-    /// The active root key.
-    pub kid: u8,
-    /// The store's epoch.
-    pub epoch: u16,
 }
 
 /// The rows of the decision table.
@@ -103,32 +94,6 @@ impl Row {
             Self::StaleRights => "stale_rights",
             Self::StaleStore => "stale_store",
         }
-    }
-}
-
-/// The access token that a successful refresh mints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// For whom.
-    pub user_id: UserId,
-    /// Which family it dies with.
-    pub family: FamilyId,
-    /// The family's generation that it belongs to.
-    pub generation: u32,
-    /// What it may be used for.
-    pub scope: Scope,
-    /// Where it may be used.
-    pub resources: Resources,
-    /// Its end.
-    pub expires_at: Timestamp,
-}
-
-impl Access {
-    /// The token itself.
-    pub fn into_token(self, client_id: ClientId, jti: Jti, issued_at: Timestamp) -> AccessToken {
-        let Self { user_id, family, generation, scope, resources, expires_at } = self;
-        let subject = Subject::User { user_id, family, generation };
-        AccessToken { jti, client_id, subject, scope, resources, issued_at, expires_at }
     }
 }
 
@@ -385,8 +350,11 @@ mod tests {
     use crate::client::tests::client;
     use crate::ends::{Ends, LastEnd};
     use crate::family::Origin;
+    use crate::family_id::FamilyId;
     use crate::reject::Code;
     use crate::secret::FamilySecret;
+    use crate::token::{AccessToken, Jti, Subject};
+    use crate::user::UserId;
     use crate::user::UserStanding;
 
     const GRACE: Duration = Duration::from_mins(1);

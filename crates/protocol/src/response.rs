@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use crate::client::{Client, wire_names};
+use crate::client::Client;
 use crate::form::Form;
 use crate::reject::{Reject, Why};
+use crate::wire_names::wire_names;
 
 /// A set of `code`, `token` and `id_token`; the order of the words means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,8 @@
 //! another client's is left as it is, and the answer is the same (RFC 7009 §2.2).
 
 use crate::client::Client;
-use crate::family::{Family, FamilyId};
+use crate::family::Family;
+use crate::family_id::FamilyId;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, RefreshToken, Subject};
 

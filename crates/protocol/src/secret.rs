@@ -65,6 +65,15 @@ impl fmt::Debug for SecretHash {
     }
 }
 
+/// A client's secret as stored: a keyed hash, useless without the key file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// The root key whose derivative keyed the hash.
+    pub kid: u8,
+    /// HMAC-SHA-256 of the secret.
+    pub hash: SecretHash,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,7 +92,7 @@ pub fn is_subject(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientId;
+    use crate::client_id::ClientId;
     use crate::keyring::tests::keyring;
 
     fn subject(salt: u8, sector: &str, user: u8) -> String {

@@ -19,9 +19,9 @@ use aes_siv::siv::Aes256Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::client::ClientId;
+use crate::client_id::ClientId;
 use crate::ends::Ends;
-use crate::family::FamilyId;
+use crate::family_id::FamilyId;
 use crate::keyring::{Keyring, Kind};
 use crate::resource::Resources;
 use crate::scope::Scope;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use remint_protocol::grant::Seal;
 use remint_protocol::policy::Policy;
-use remint_protocol::refresh::Seal;
 use remint_protocol::time::Timestamp;
 use remint_store::{NodeId, Store};
 

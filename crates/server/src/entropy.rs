@@ -1,7 +1,8 @@
 //! The only source of randomness. What is drawn here is handed to the rules as a value.
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::family::{FamilyId, Fresh};
+use remint_protocol::family::Fresh;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::keyring::RootKey;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::signing_key::SigningAlg;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::{
-    AuthMethod, Authorize, Client, ClientId, GrantType, Links, RelyingParty, StoredSecret,
-};
+use remint_protocol::client::{AuthMethod, Authorize, Client, GrantType, Links, RelyingParty};
+use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::{Ends, LastEnd};
-use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, Pkce, RefreshTokens};
+use remint_protocol::pkce::Pkce;
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, RefreshTokens};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;
+use remint_protocol::secret::StoredSecret;
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};

@@ -4,7 +4,7 @@
 //! even after the same is allowed again. Where nobody was asked, as for a first-party client, it leaves such
 //! a row as well.
 
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::consent::Consent;
 use remint_protocol::ends::Ends;
 use remint_protocol::family::RevokeReason;

@@ -9,7 +9,7 @@
 mod table;
 mod walk;
 
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::user::UserId;
 
 use crate::batch::{Batch, Statement, Write};

@@ -1,10 +1,11 @@
 //! Families: one row per session, changed in place at each refresh.
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::code::Standing;
 use remint_protocol::ends::{Ends, LastEnd};
-use remint_protocol::family::{Family, FamilyId, Loaded, Origin, RevokeReason, Rotation};
+use remint_protocol::family::{Family, Loaded, Origin, RevokeReason, Rotation};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;

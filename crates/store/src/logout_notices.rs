@@ -6,7 +6,7 @@
 //! attempt would be due. What a failover loses of that is told twice.
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::logout_notice::{LogoutNotice, misdated};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;

@@ -1,7 +1,7 @@
 //! How many sessions a command has ended: counted in pieces, after the commit that ended them all at once.
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::time::Timestamp;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
 use remint_protocol::ends::Ends;
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::code::RedirectHash;
 use remint_protocol::ends::Ends;
 use remint_protocol::keyring::Keyring;

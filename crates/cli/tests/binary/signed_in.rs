@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::consent::Consent;
-use remint_protocol::family::{Beginning, FamilyId, Fresh, Origin};
+use remint_protocol::family::{Beginning, Fresh, Origin};
+use remint_protocol::family_id::FamilyId;
+use remint_protocol::grant::Seal;
 use remint_protocol::policy::Policy;
-use remint_protocol::refresh::Seal;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::guess::{Bucket, DeviceId, PasswordBuckets, TRUST_FOR, password_wait};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;

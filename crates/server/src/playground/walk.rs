@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::Cookie;
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use sha2::{Digest as _, Sha256};
 
 use crate::browser::pages::playground::Exchange;

@@ -9,7 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use remint_protocol::client::Client;
 use remint_protocol::ends::Ends;
-use remint_protocol::family::{FamilyId, Loaded};
+use remint_protocol::family::Loaded;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::policy::Policy;
 use remint_store::{Error, FoundClient, KnownClient, Store};
 
@@ -93,7 +94,7 @@ impl Clients {
 mod tests {
     use std::time::Duration;
 
-    use remint_protocol::client::ClientId;
+    use remint_protocol::client_id::ClientId;
     use remint_protocol::time::Timestamp;
 
     use super::*;

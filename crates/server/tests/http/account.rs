@@ -1,7 +1,8 @@
 //! The account page, as far as a browser is not needed to see it (`browser/` has the rest).
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
-use remint_protocol::family::{Family, FamilyId, RevokeReason};
+use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::family_id::FamilyId;
 
 use crate::site::{PASSWORD, Site};
 use crate::visitor::{hidden, is_sign_in};

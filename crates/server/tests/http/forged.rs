@@ -2,9 +2,9 @@
 //! database: it begins nothing and changes nothing. What a thief of one or the other can do is in `thefts`.
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::code::AuthorizationCode;
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::interaction::{Interaction, Proof, Waiting};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;

@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use remint_protocol::client::{AuthMethod, Client, ClientId, GrantType};
+use remint_protocol::client::{AuthMethod, Client, GrantType};
+use remint_protocol::client_id::ClientId;
 use remint_protocol::family::Loaded;
 use remint_protocol::scope::Scope;
 use remint_protocol::signing_key::SigningAlg;

@@ -1,7 +1,7 @@
 //! Made-up tokens that name a root key: only one that the store lists can be on its way here.
 
-use remint_protocol::client::ClientId;
-use remint_protocol::family::FamilyId;
+use remint_protocol::client_id::ClientId;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::interaction::{Interaction, Waiting};
 use remint_protocol::keyring::{Fingerprint, Keyring, RootKey};
 use remint_protocol::resource::Resources;

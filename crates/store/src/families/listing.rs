@@ -1,7 +1,8 @@
 //! Listings of families: all of them, in pieces, and what a user has that is alive.
 
-use remint_protocol::client::ClientId;
-use remint_protocol::family::{FamilyId, Loaded};
+use remint_protocol::client_id::ClientId;
+use remint_protocol::family::Loaded;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserId;
 

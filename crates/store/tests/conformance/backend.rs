@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::thread::panicking;
 use std::time::Duration;
 
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use remint_store::Store;
 use remint_store::postgres::{RevocationCommit, Settings, Url};
 use remint_testbed::Database;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use remint_protocol::family::{FamilyId, RevokeReason, Rotation};
+use remint_protocol::family::{RevokeReason, Rotation};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::token::Jti;
 use remint_store::{Outcome, Stats, Store};
 

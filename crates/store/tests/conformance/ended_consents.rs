@@ -1,7 +1,8 @@
 //! What taking back a consent leaves: codes that were issued before it begin nothing, whatever happens at once
 //! and whatever is allowed afterwards.
 
-use remint_protocol::client::{Client, ClientId};
+use remint_protocol::client::Client;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::consent::Consent;
 use remint_protocol::ends::Ends;
 use remint_protocol::family::{Family, RevokeReason};

@@ -2,7 +2,8 @@
 
 use remint_protocol::client::Client;
 use remint_protocol::ends::LastEnd;
-use remint_protocol::family::{Family, FamilyId, Origin, RevokeReason, Rotation};
+use remint_protocol::family::{Family, Origin, RevokeReason, Rotation};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::time::Timestamp;

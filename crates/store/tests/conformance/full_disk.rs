@@ -7,7 +7,8 @@
 
 use std::process::Command;
 
-use remint_protocol::family::{Family, FamilyId};
+use remint_protocol::family::Family;
+use remint_protocol::family_id::FamilyId;
 use remint_store::{Error, Filter, Outcome};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use remint_protocol::browser_session::BrowserSession;
-use remint_protocol::client::{Client, ClientId};
-use remint_protocol::family::{Family, FamilyId, RevokeReason};
+use remint_protocol::client::Client;
+use remint_protocol::client_id::ClientId;
+use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::user::UserId;
 use remint_store::{Filter, Outcome, Store};
 

@@ -2,7 +2,8 @@
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client::Client;
-use remint_protocol::family::{Family, FamilyId, Origin};
+use remint_protocol::family::{Family, Origin};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::logout_notice::{LogoutNotice, forgotten};
 use remint_protocol::secret::SecretHash;
 use remint_protocol::user::UserId;

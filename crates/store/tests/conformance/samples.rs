@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
-use remint_protocol::client::{Client, ClientId, GrantType, StoredSecret};
+use remint_protocol::client::{Client, GrantType};
+use remint_protocol::client_id::ClientId;
 use remint_protocol::consent::Consent;
 use remint_protocol::ends::{Ends, LastEnd};
-use remint_protocol::family::{Family, FamilyId, Origin, Rotation};
+use remint_protocol::family::{Family, Origin, Rotation};
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
+use remint_protocol::secret::StoredSecret;
 use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;

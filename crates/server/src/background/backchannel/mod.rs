@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::client::{Client, ClientId};
+use remint_protocol::client::Client;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::logout_notice::{Heard, LogoutNotice};
 use remint_protocol::logout_token::{self, LogoutToken, Over};
 use remint_protocol::tell;

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::Step;
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::form::Form;
 use remint_protocol::interaction::Proof;
 use remint_protocol::reject::Code;

@@ -5,7 +5,8 @@
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
 use remint_protocol::family::{Family, RevokeReason};
-use remint_protocol::refresh::{Access, Seal};
+use remint_protocol::grant::Access;
+use remint_protocol::grant::Seal;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;

@@ -4,8 +4,11 @@
 //! error: the loser reads again and the table serves it.
 
 use remint_protocol::claims_parameter::Requested;
-use remint_protocol::family::{FamilyId, Loaded, RevokeReason};
-use remint_protocol::refresh::{self, Access, Decision, Request, Row, Seal};
+use remint_protocol::family::{Loaded, RevokeReason};
+use remint_protocol::family_id::FamilyId;
+use remint_protocol::grant::Access;
+use remint_protocol::grant::Seal;
+use remint_protocol::refresh::{self, Decision, Request, Row};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};

@@ -191,7 +191,7 @@ fn a_code_of_another_client_of_the_same_name_is_worth_nothing() {
     let code = known(&site).code(&[]);
     site.wait(1);
     site.block_on(
-        site.store.delete_client(&remint_protocol::client::ClientId::parse("web").unwrap()),
+        site.store.delete_client(&remint_protocol::client_id::ClientId::parse("web").unwrap()),
     )
     .unwrap();
     site.register_web("web", |_| {});

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 
 use super::{By, ask_with, known, site};
 use crate::site::{As, Site};

@@ -2,7 +2,7 @@
 
 use std::sync::{Barrier, Mutex};
 
-use remint_protocol::client::ClientId;
+use remint_protocol::client_id::ClientId;
 use remint_protocol::family::RevokeReason;
 
 use super::{SESSION, at_consent, known};

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use base64::Engine as _;
-use remint_protocol::policy::Pkce;
+use remint_protocol::pkce::Pkce;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::{ResponseMode, ResponseType};
 

@@ -2,7 +2,7 @@
 
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::ends::Ends;
-use remint_protocol::family::FamilyId;
+use remint_protocol::family_id::FamilyId;
 use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::token;
 

@@ -260,7 +260,7 @@ fn nodes_of_the_version_before_run_on_while_the_schema_is_brought_up_to_date() {
             answered(node).await.unwrap().unwrap();
         }
         let family =
-            load(&store, remint_protocol::family::FamilyId(crate::samples::bytes(0))).await;
+            load(&store, remint_protocol::family_id::FamilyId(crate::samples::bytes(0))).await;
         let next = store.rotate(&rotation(family.id, family.generation)).await;
         assert!(matches!(next, Ok::<_, Error>(Outcome::Done)));
         assert!(family.generation > 10 && family.expires_at > at(0));

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use remint_protocol::family::{Family, FamilyId, RevokeReason};
+use remint_protocol::family::{Family, RevokeReason};
+use remint_protocol::family_id::FamilyId;
 use remint_store::{Outcome, Store};
 use remint_testbed::Database;
 
