@@ -89,7 +89,7 @@ fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
         .route("/assets/{file}", get(asset))
         .route("/health/live", get(endpoint::health::live))
         .route("/health/ready", get(endpoint::health::ready))
-        .fallback(browser::refused::not_found)
+        .fallback(browser::error_page::not_found)
         .layer(CatchPanicLayer::custom(|_| {
             Failure::Internal("a request panicked").into_response()
         }));

@@ -18,13 +18,13 @@ use remint_store::{Outcome, Visitor};
 
 use crate::App;
 use crate::browser::authorize::see_other;
+use crate::browser::error_page;
 use crate::browser::login::Login;
 use crate::browser::pages::account::{
     Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
 };
 use crate::browser::pages::sign_out::SignedOut;
 use crate::browser::pages::{Language, sign_in};
-use crate::browser::refused;
 use crate::browser::session::{Browser, Person};
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -173,7 +173,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Respo
         };
         visit.show(done, None).await
     };
-    shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    shown.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
 
 /// `GET` of where a form leads, which stays in the address bar when a form is refused.
@@ -189,7 +189,7 @@ async fn form(
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     let acted = async {
         let form = received.form()?;
@@ -202,7 +202,7 @@ async fn form(
         }
         act(visit, &form).await
     };
-    acted.await.unwrap_or_else(|failure| refused::page(&app, &received.head, &failure))
+    acted.await.unwrap_or_else(|failure| error_page::render(&app, &received.head, &failure))
 }
 
 /// Ends one session of the person.

@@ -23,9 +23,9 @@ use remint_protocol::time::Timestamp;
 
 use crate::App;
 use crate::browser::authorize::{RESERVED, see_other};
+use crate::browser::error_page;
 use crate::browser::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::browser::pages::{CSRF, FLOW, Language, Link, Source};
-use crate::browser::refused;
 use crate::browser::session::Browser;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -120,14 +120,14 @@ pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Respon
             None => begin(&app, &head, raw).await,
         }
     };
-    answered.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    answered.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
 
 /// `POST /oidc/logout`: the request itself, or the answer to the question.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     let head = &received.head;
     let answered = async {
@@ -142,7 +142,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         let logout = Logout::read(&app, received.text()?, now).await?;
         Ok(app.to_page(sign_out::PATH, &logout.flow(&app, now)?))
     };
-    answered.await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
+    answered.await.unwrap_or_else(|failure| error_page::render(&app, head, &failure))
 }
 
 /// The request that a form or a URL carries, if it carries one.

@@ -3,10 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod device;
+pub(crate) mod error_page;
 pub(crate) mod frontchannel;
 pub(crate) mod home;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub mod pages;
-pub(crate) mod refused;
 pub(crate) mod session;

@@ -16,11 +16,12 @@ use axum::response::{IntoResponse as _, Response};
 use crate::App;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// What requests of clients have beside what every script may send.
-const SENT: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
-/// What answers have beside what every script may read.
-const READ: HeaderValue = HeaderValue::from_static("Retry-After, WWW-Authenticate, X-Request-Id");
-/// For how many seconds a browser need not ask again.
+/// Headers that clients send in addition to those that every script may send.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
+/// Headers of responses in addition to those that every script may read.
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Retry-After, WWW-Authenticate, X-Request-Id");
+/// The seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
 
 /// Around the endpoints that scripts may call.
@@ -48,10 +49,10 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue, is_preflight: bool) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if is_preflight {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, SENT);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     } else {
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READ);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     }
 }
 

@@ -15,8 +15,8 @@ use tower::util::MapRequestLayer;
 
 use crate::App;
 use crate::config::{Config, Issuer, Plain, is_loopback_host};
+use crate::http::client_ip::Peer;
 use crate::http::failure::Told;
-use crate::http::source::Peer;
 use crate::telemetry::Endpoint;
 
 /// Serves everything below the issuer's path too, for proxies that keep it. Those that take it away are

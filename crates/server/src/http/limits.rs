@@ -17,7 +17,7 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::token;
 
 use crate::App;
-use crate::browser::refused;
+use crate::browser::error_page;
 use crate::browser::session::Browser;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -65,7 +65,7 @@ pub(crate) async fn authorize(
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(wait) => {
             notes::parameters(head.uri.query().unwrap_or_default());
-            refused::page(&app, &head, &Failure::TooManyRequests(wait))
+            error_page::render(&app, &head, &Failure::TooManyRequests(wait))
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod client_auth;
+pub(crate) mod client_ip;
 pub(crate) mod cookie;
 pub(crate) mod cookie_names;
 pub(crate) mod cors;
@@ -15,6 +16,5 @@ pub(crate) mod limits;
 pub(crate) mod notes;
 pub(crate) mod observe;
 pub mod serve;
-pub(crate) mod source;
 pub(crate) mod suspects;
 pub mod tls;

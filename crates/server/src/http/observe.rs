@@ -11,16 +11,16 @@ use remint_protocol::tell;
 
 use crate::App;
 use crate::clock::stopwatch;
+use crate::http::client_ip;
 use crate::http::failure::Told;
 use crate::http::front;
 use crate::http::notes;
-use crate::http::source;
 use crate::state::request_ids::Observed;
 use crate::telemetry::Endpoint;
 
 /// The address that an observed request comes from: see [`source`].
 pub(crate) fn source_of(extensions: &Extensions) -> IpAddr {
-    extensions.get().map_or(source::UNKNOWN, |request: &Observed| request.source)
+    extensions.get().map_or(client_ip::UNKNOWN, |request: &Observed| request.source)
 }
 
 pub(crate) async fn observe(
@@ -31,7 +31,7 @@ pub(crate) async fn observe(
     let started = stopwatch();
     let id = app.request_ids().draw();
     let proxies = &app.config().http.trusted_proxies;
-    let source = source::source(request.extensions(), request.headers(), proxies);
+    let source = client_ip::source(request.extensions(), request.headers(), proxies);
     request.extensions_mut().insert(Observed { id, source });
     let endpoint = Endpoint::of(request.uri().path());
     let is_strict = front::is_strict(app.config(), request.headers());

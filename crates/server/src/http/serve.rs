@@ -36,8 +36,8 @@ use crate::background::backchannel;
 use crate::background::node;
 use crate::background::sweep;
 use crate::background::watch;
+use crate::http::client_ip::Peer;
 use crate::http::host;
-use crate::http::source::Peer;
 use crate::keys::signing;
 
 /// How long a TLS handshake may take.

@@ -13,8 +13,8 @@ use tower::ServiceExt as _;
 
 use crate::App;
 use crate::browser::pages::playground::Message;
+use crate::http::client_ip::Peer;
 use crate::http::failure::Failure;
-use crate::http::source::Peer;
 
 /// What RFC 3986 §2.3 leaves as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -23,15 +23,15 @@ use remint_protocol::form::Form;
 
 use crate::App;
 use crate::browser::authorize::see_other;
+use crate::browser::error_page;
 use crate::browser::pages::playground::{
     CALLBACK, Check, Exchange, Next, PATH, Playground, SIGNED_OUT, STEP,
 };
 use crate::browser::pages::{Language, sign_out};
-use crate::browser::refused;
 use crate::browser::session::Browser;
 use crate::http::body::Received;
+use crate::http::client_ip::Peer;
 use crate::http::failure::Failure;
-use crate::http::source::Peer;
 
 use message::{Draft, encode, navigation};
 use step::{Player, Step};
@@ -89,7 +89,7 @@ async fn show(
         let page = Playground { csrf, next: next(&app, clients, &walk), steps };
         Ok(browser.dress(app.pages().answer(Language::English, &page)))
     };
-    shown.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    shown.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
 
 fn next(app: &App, clients: PlaygroundClients, walk: &Walk) -> Next {
@@ -148,7 +148,7 @@ async fn answered(
         walk.add(exchange);
         Ok(app.to_playground())
     };
-    taken.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    taken.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
 
 fn judge_answer(
@@ -225,7 +225,7 @@ async fn signed_out(
         }
         Ok(app.to_playground())
     };
-    taken.await.unwrap_or_else(|failure| refused::page(&app, &head, &failure))
+    taken.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
 
 /// `POST /playground`: the next step.
@@ -236,7 +236,7 @@ async fn take(
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     let head = &received.head;
     let taken = async {
@@ -255,5 +255,5 @@ async fn take(
         Ok(app.to_playground())
     };
     // Boxed: it holds a whole request to this server.
-    Box::pin(taken).await.unwrap_or_else(|failure| refused::page(&app, head, &failure))
+    Box::pin(taken).await.unwrap_or_else(|failure| error_page::render(&app, head, &failure))
 }

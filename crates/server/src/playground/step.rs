@@ -15,8 +15,8 @@ use super::message::{Draft, Sent};
 use super::walk::{Begun, Tokens, Walk, word};
 use crate::App;
 use crate::browser::pages::playground::{CALLBACK, Check, Exchange, Message, Verdict};
+use crate::http::client_ip::Peer;
 use crate::http::failure::Failure;
-use crate::http::source::Peer;
 use crate::playground::PlaygroundClients;
 use crate::state::clients::Registered;
 

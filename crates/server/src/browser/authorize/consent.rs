@@ -19,9 +19,9 @@ use remint_store::Outcome;
 
 use super::{Authorization, CONTINUE, Refusal, resume};
 use crate::App;
+use crate::browser::error_page;
 use crate::browser::pages::consent::{ALLOW, Asker, Consent, DENY, SWITCH};
 use crate::browser::pages::{DECISION, Language, Link, Source, sign_in};
-use crate::browser::refused;
 use crate::browser::session::{Browser, Person};
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -54,7 +54,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 pub(crate) async fn answer_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     match answer(&app, &received).await {
         Ok(response) => response,

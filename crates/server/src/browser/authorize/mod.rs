@@ -23,8 +23,8 @@ use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
 
 use crate::App;
+use crate::browser::error_page;
 use crate::browser::pages::{self, FLOW};
-use crate::browser::refused;
 use crate::browser::session::Browser;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -81,7 +81,7 @@ impl Authorization {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         notes::parameters(&raw);
-        let form = refused::form(&raw)?;
+        let form = error_page::form(&raw)?;
         let id = form.find("client_id").ok_or(Why::AuthorizeClientMissing)?;
         let registered = app.client(id).await?;
         let target = Target::prove(&form, registered.as_deref().map(|r| &r.client))?;
@@ -195,7 +195,7 @@ pub(crate) async fn authorize_by_form(
 ) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     let now = app.clock().now();
     let head = &received.head;
@@ -210,7 +210,7 @@ pub(crate) async fn authorize_by_form(
         Ok(authorization) if !Browser::has_session_cookie(&app, head) => {
             match authorization.flow(&app) {
                 Ok(flow) => app.to_page(CONTINUE, &flow),
-                Err(failure) => refused::page(&app, head, &failure),
+                Err(failure) => error_page::render(&app, head, &failure),
             }
         }
         read => finish(&app, head, read).await,
@@ -256,7 +256,7 @@ impl App {
     /// Says no, to whom it may be said.
     fn refuse_authorization(&self, head: &Parts, refusal: Refusal) -> Response {
         match refusal {
-            Refusal::Page(failure) => refused::page(self, head, &failure),
+            Refusal::Page(failure) => error_page::render(self, head, &failure),
             Refusal::Client(target, reject) => {
                 let mut response = answer::refuse(self, head, &target, reject);
                 response.extensions_mut().insert(Told::of(&reject.into()));

@@ -17,10 +17,10 @@ use remint_store::Outcome;
 
 use super::{Authorization, Refusal, resume, see_other};
 use crate::App;
+use crate::browser::error_page;
 use crate::browser::login::Login;
 use crate::browser::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
 use crate::browser::pages::{self, Language, Source};
-use crate::browser::refused;
 use crate::browser::session::Browser;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -127,7 +127,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let received = match Received::read_form(&app, request).await {
         Ok(received) => received,
-        Err((head, failure)) => return refused::page(&app, &head, &failure),
+        Err((head, failure)) => return error_page::render(&app, &head, &failure),
     };
     match prove(&app, &received).await {
         Ok(response) => response,

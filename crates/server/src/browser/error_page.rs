@@ -1,4 +1,4 @@
-//! What can not go on, as a page for the person at the browser.
+//! Renders a failure as a page, for the person at the browser.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::browser::pages::error::{ErrorPage, Fault, Parameter, Trouble};
 use crate::http::failure::Failure;
 use crate::state::request_ids::RequestId;
 
-/// The page that says so.
-pub(crate) fn page(app: &App, head: &Parts, failure: &Failure) -> Response {
+/// Renders a failure as a page.
+pub(crate) fn render(app: &App, head: &Parts, failure: &Failure) -> Response {
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: trouble(failure), request_id };
     failure.shown_by(app.pages().answer(Language::of_request(head), &page))
 }
 
-/// What there is at an address where there is nothing: a page for people, nothing for programs.
+/// Answers for addresses where there is nothing: with a page for people, and for programs with the status alone.
 pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let accept = head.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
