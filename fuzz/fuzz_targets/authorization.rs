@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use remint_protocol::authorize::{Known, MAX_STATE, Request, Step, Target, decide};
+use remint_protocol::authorize::{SignInContext, MAX_STATE, Request, Step, Target, decide};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::code::AuthorizationCode;
@@ -83,7 +83,7 @@ fn holds(request: &Request, target: &Target) {
     assert!(!request.response_type.code || request.challenge.is_some(), "no challenge");
     assert!(!request.response_type.id_token || request.nonce.is_some(), "no nonce");
     assert!(request.scope.is_subset(&SHOP.scope) && request.resources.is_subset(&SHOP.resources));
-    let nobody = Known { session: None, subject: None, consent: None, is_proven: false };
+    let nobody = SignInContext { session: None, subject: None, consent: None, is_proven: false };
     match decide((request, target), &SHOP, nobody, NOW) {
         Step::SignIn => assert!(!request.prompt.none, "a page"),
         Step::Refuse(reject) => {

@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use libfuzzer_sys::fuzz_target;
-use remint_protocol::client_auth::{Credentials, Proof, parse_basic, read};
+use remint_protocol::client_auth::{Credentials, ClientCredential, parse_basic, read};
 use remint_protocol::form::Form;
 use remint_protocol::reject::{Code, Why};
 
@@ -45,7 +45,7 @@ fn comes_back(id: &str, secret: &str) {
 }
 
 fn is_what_the_request_says(header: &[u8], id: &str, secret: &str) {
-    let expected = Credentials { client_id: id.to_owned(), proof: Proof::Basic(secret.to_owned()) };
+    let expected = Credentials { client_id: id.to_owned(), proof: ClientCredential::Basic(secret.to_owned()) };
     assert_eq!(read(Some(header), &Form::default()), Ok(expected));
     // RFC 6749 section 2.3: not more than one method.
     let form = Form::parse(b"client_secret=x").expect("a form");

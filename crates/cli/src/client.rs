@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use remint_protocol::audit::Object;
-use remint_protocol::client::{AuthMethod, Client as Registration, GrantType};
+use remint_protocol::client::{AuthMethod, Client as Registration};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::event::{self, Event};
 use remint_protocol::keyring::Keyring;
-use remint_protocol::policy::{Policy, RefreshTokens};
+use remint_protocol::registration::{self, SecretChange};
+use remint_protocol::secret::StoredSecret;
 use remint_server::config::Setting as _;
 use remint_server::entropy;
 use remint_store::{Outcome, Store};
@@ -125,13 +126,6 @@ impl Client {
     }
 }
 
-/// Refuses what no registration may have, and settings that make no sense with the server's.
-fn check(client: &Registration, server: &Policy) -> anyhow::Result<()> {
-    client.check()?;
-    server.of(client).check()?;
-    Ok(())
-}
-
 /// A fresh registration with nothing in it but its id.
 pub(crate) fn blank(id: &str) -> anyhow::Result<Registration> {
     let id = ClientId::parse(id).with_context(|| {
@@ -151,14 +145,9 @@ fn new_secret(from_stdin: bool) -> anyhow::Result<(SecretString, bool)> {
     }
 }
 
-fn set_secret(
-    client: &mut Registration,
-    keys: &Keyring,
-    secret: &SecretString,
-) -> anyhow::Result<()> {
+fn stored(keys: &Keyring, secret: &SecretString) -> anyhow::Result<StoredSecret> {
     let stored = keys.hash_client_secret(secret.expose_secret());
-    client.secret = Some(stored.context("the active key is missing from the key file")?);
-    Ok(())
+    stored.context("the active key is missing from the key file")
 }
 
 impl Create {
@@ -172,20 +161,20 @@ impl Create {
             bail!("a public client has no secret: leave out --secret-stdin");
         }
         if client.grants.is_empty() {
-            client.grants = grants_of(&client);
+            client.grants = registration::default_grants(&client);
         }
-        if client.grants.is_empty() && client.serves.is_empty() && !has_flow(&client) {
+        if !registration::is_of_use(&client) {
             bail!(
                 "the client could do nothing: name a grant, for example `--grant client_credentials`, or where \
                  people come back to after signing in: `--redirect-uri https://app.example/callback`"
             );
         }
         let at = Installation::open(&self.common.location)?;
-        check(&client, &at.config.policy())?;
+        registration::check(&client, &at.config.policy())?;
         let mut printed_secret = None;
         if !client.is_public() {
             let (secret, is_new) = new_secret(self.secret_stdin)?;
-            set_secret(&mut client, &at.keys, &secret)?;
+            client.secret = Some(stored(&at.keys, &secret)?);
             printed_secret = is_new.then(|| secret.expose_secret().to_owned());
         }
         at.change((&event::CLIENT_CREATED, Object::Client(&client.id)), async || {
@@ -200,23 +189,6 @@ impl Create {
             note(SHOWN_ONCE);
         }
         Ok(())
-    }
-}
-
-/// Whether the authorization endpoint has something for the client.
-fn has_flow(client: &Registration) -> bool {
-    !client.authorize.redirect_uris.is_empty()
-}
-
-/// The grants of a client that named none: what its answers at the authorization endpoint are good for.
-fn grants_of(client: &Registration) -> Vec<GrantType> {
-    let has_codes = client.authorize.response_types.iter().any(|kind| kind.code);
-    match client.authorize.refresh_tokens {
-        _ if !has_codes || !has_flow(client) => Vec::new(),
-        RefreshTokens::Never => vec![GrantType::AuthorizationCode],
-        RefreshTokens::Always | RefreshTokens::OfflineAccess => {
-            vec![GrantType::AuthorizationCode, GrantType::RefreshToken]
-        }
     }
 }
 
@@ -271,9 +243,8 @@ fn change(
     let mut client = block_on(find(&at.store, id))?;
     let seen_at = client.updated_at;
     edit(&mut client)?;
-    check(&client, &at.config.policy())?;
-    // The time of the change is its guard, so it must be another one.
-    client.updated_at = now().max(seen_at.after(Duration::from_millis(1)));
+    registration::check(&client, &at.config.policy())?;
+    client.updated_at = registration::changed_at(seen_at, now());
     at.change((event, Object::Client(&client.id)), async || {
         match at.store.update_client(&client, seen_at).await? {
             Outcome::Done => Ok(()),
@@ -294,20 +265,19 @@ impl Update {
             let was_public = client.is_public();
             self.registered.apply(client)?;
             client.enabled = self.enabled.unwrap_or(client.enabled);
-            if client.is_public() {
-                lost_secret = client.secret.take().is_some();
-                client.previous_secret = None;
-            } else if was_public {
-                // It says by its method that it proves itself from now on, and needs something to do so with.
-                let (secret, is_new) = new_secret(self.secret_stdin)?;
-                set_secret(client, &at.keys, &secret)?;
-                given = is_new.then(|| secret.expose_secret().to_owned());
-                return Ok(());
-            } else if client.secret.is_none() {
-                bail!(
+            match registration::fit_secret(client, was_public) {
+                SecretChange::Kept => {}
+                SecretChange::Removed => lost_secret = true,
+                SecretChange::Needed => {
+                    let (secret, is_new) = new_secret(self.secret_stdin)?;
+                    client.secret = Some(stored(&at.keys, &secret)?);
+                    given = is_new.then(|| secret.expose_secret().to_owned());
+                    return Ok(());
+                }
+                SecretChange::Missing => bail!(
                     "the client has no secret yet: run `remint client rotate-secret {}` first",
                     self.id
-                );
+                ),
             }
             if self.secret_stdin {
                 bail!(
@@ -339,7 +309,6 @@ impl RotateSecret {
         let mut given = None;
         let client = change(&at, (&event::CLIENT_SECRET_ROTATED, &self.id), |client| {
             if client.is_public() {
-                // With a secret it would be confidential, and the application, which sends none, locked out.
                 bail!(
                     "the client {id} is public: it has no secret to change. To make it confidential, run \
                      `remint client update {id} --token-endpoint-auth-method client_secret_basic`, which \
@@ -349,10 +318,8 @@ impl RotateSecret {
             }
             let (secret, is_new) = new_secret(self.secret_stdin)?;
             given = is_new.then(|| secret.expose_secret().to_owned());
-            let until = now().after(self.keep_old);
-            client.previous_secret =
-                client.secret.filter(|_| !self.keep_old.is_zero()).map(|old| (old, until));
-            set_secret(client, &at.keys, &secret)
+            let stored = stored(&at.keys, &secret)?;
+            Ok(registration::rotate_secret(client, stored, self.keep_old, now())?)
         })?;
         self.common.output.one(&Printed::from(&client).with_secret(given))
     }

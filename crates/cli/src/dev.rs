@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use remint_protocol::client::{AuthMethod, Client, GrantType};
-use remint_protocol::grant::Seal;
+use remint_protocol::grant::{Issuing, Seal};
 use remint_protocol::keyring::Keyring;
-use remint_protocol::password::{self, begin};
+use remint_protocol::password::{self, start_family};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -202,13 +202,13 @@ async fn seed_session(
         password::extent(&client, scope.as_ref(), None).ok().context("the client's extent")?;
     let fresh = entropy::family()?;
     let seal = Seal { kid: keys.active(), epoch: store.epoch().await? };
-    let policy = config.policy().of(&client);
-    let (family, _) = begin(
+    let policy = client.policy(&config.policy());
+    let (family, _) = start_family(
         &client,
         (user_id, store.ends().await?, now()),
         extent,
         &fresh,
-        (&policy, seal, now()),
+        Issuing { policy: &policy, seal, now: now() },
     );
     store.insert_family(&family, None).await?;
     let token = RefreshToken {

@@ -12,7 +12,7 @@ use remint_protocol::event::Event;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources, StoreUrl};
 use remint_server::files::secret_file;
-use remint_server::keys::{self, Known};
+use remint_server::keys::{self, RootKeys};
 use remint_store::Store;
 use remint_store::postgres::Settings;
 use tokio::runtime::{Builder, Runtime};
@@ -94,7 +94,7 @@ pub(crate) fn is_there(file: &Path) -> anyhow::Result<bool> {
 /// An installation, opened.
 pub(crate) struct Installation {
     pub(crate) config: Config,
-    pub(crate) keys: Known,
+    pub(crate) keys: RootKeys,
     pub(crate) store: Store,
 }
 
@@ -135,13 +135,13 @@ impl Installation {
 }
 
 /// The root keys of an installation; refused where the file has another key than the store means.
-pub(crate) async fn known_keys(config: &Config, store: &Store) -> anyhow::Result<Known> {
+pub(crate) async fn known_keys(config: &Config, store: &Store) -> anyhow::Result<RootKeys> {
     let known = keys::load(&config.key_file(), store, now()).await?;
     refuse_differing(config, &known)?;
     Ok(known)
 }
 
-fn refuse_differing(config: &Config, known: &Known) -> anyhow::Result<()> {
+fn refuse_differing(config: &Config, known: &RootKeys) -> anyhow::Result<()> {
     if let Some(kid) = known.differs.first() {
         bail!(
             "the root key {kid} in {} is not the one that this store was used with: restore the key file \

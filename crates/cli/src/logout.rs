@@ -38,7 +38,7 @@ impl Printed {
             client: notice.client_id.to_string(),
             state: if given_up.is_some() { "given up" } else { "waiting" },
             user: notice.user_id.to_string(),
-            browser: notice.session.sid(),
+            browser: notice.browser_session.sid(),
             attempts: notice.attempts,
             ended: time(notice.created_at),
             next: given_up.is_none().then(|| time(notice.due_at)),

@@ -193,7 +193,7 @@ async fn serve(
     tokio::select! {
         () = async {
             run(Arc::clone(&app), public(&app, is_dev), listeners, tls, stopping).await;
-            app.settle().await;
+            app.drain_logout_deliveries().await;
             close(&app, (store.clone(), &background), CLOSING).await;
         } => {}
         // Also where the store is being closed already.
@@ -214,7 +214,7 @@ fn public(app: &Arc<App>, is_dev: bool) -> axum::Router {
 async fn close(app: &App, (store, background): (Store, &Background), patience: Duration) {
     let closed = async {
         background.end().await;
-        app.leave().await;
+        app.deregister_node().await;
         store.close().await;
     };
     if tokio::time::timeout(patience, closed).await.is_err() {

@@ -139,8 +139,8 @@ impl Names<'_> {
             user: self.users.get(&family.user_id).cloned().unwrap_or_default(),
             client: client.to_owned(),
             scope: family.scope.to_string(),
-            state: state(loaded, at),
-            browser: family.origin.session.map(BrowserSessionId::sid),
+            state: loaded.state(at).to_string(),
+            browser: family.origin.browser_session.map(BrowserSessionId::sid),
             offline: family.origin.offline,
             generation: family.generation,
             created: time(family.created_at),
@@ -148,16 +148,6 @@ impl Names<'_> {
             expires: time(family.expires_at),
             ends: time(family.max_expires_at),
         })
-    }
-}
-
-fn state(loaded: &Loaded, at: Timestamp) -> String {
-    match loaded.family.revoked {
-        Some((_, reason)) => format!("revoked ({})", reason.as_str()),
-        None if !loaded.is_user_standing() => "ended (user)".into(),
-        None if !loaded.is_client_standing() => "ended (client)".into(),
-        None if loaded.family.is_expired(at) => "expired".into(),
-        None => "live".into(),
     }
 }
 

@@ -124,7 +124,7 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
         }
     };
     let loaded = at.store.load_family(token.family).await?;
-    let policy = at.config.policy().of(&client);
+    let policy = client.policy(&at.config.policy());
     let request = Request { token: &token, scope: None, resources: None };
     let decision =
         refresh::decide(&request, loaded.as_ref(), &client, &policy, at.keys.active(), now());
@@ -139,7 +139,7 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
         "not be looked at: its client is disabled, and refused as invalid_client".into()
     };
     Ok(Explanation {
-        row: decision.row().name(),
+        row: decision.case().name(),
         would,
         cause: cause(&decision),
         client: Some(client.id.to_string()),

@@ -89,7 +89,7 @@ impl Target {
             uri: uri.to_owned(),
             is_sent: sent.is_some(),
             is_unproven: is_unproven(client, registered),
-            mode: ResponseMode::of(form, client),
+            mode: ResponseMode::of(form, &client.authorize.response_modes),
             state,
         })
     }
@@ -184,8 +184,8 @@ impl Request {
         let claims = form.find("claims").map(ClaimsParameter::parse).transpose()?;
         let claims = claims.unwrap_or_default();
         claims.acr.check(ACR_PASSWORD)?;
-        let response_type = ResponseType::read(form, client)?;
-        ResponseMode::check(form, client, response_type)?;
+        let response_type = ResponseType::read(form, &client.authorize.response_types)?;
+        ResponseMode::check(form, &client.authorize.response_modes, response_type)?;
         let asked = form.find("scope").map(Scope::parse).transpose()?;
         let scope = Scope::grant(asked.as_ref(), &client.scope)?;
         let resources = Resources::asked(form.all("resource"))?;
@@ -272,7 +272,7 @@ pub enum Step {
 
 /// What is known of the person at the browser.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct SignInContext<'a> {
     /// Their session, if it is alive.
     pub session: Option<&'a BrowserSession>,
     /// Who they are to the client.
@@ -287,7 +287,7 @@ pub struct Known<'a> {
 pub fn decide(
     (request, target): (&Request, &Target),
     client: &Client,
-    known: Known<'_>,
+    known: SignInContext<'_>,
     now: Timestamp,
 ) -> Step {
     let session = known.session.filter(|session| is_fresh(request, session, known.is_proven, now));
@@ -483,7 +483,7 @@ mod tests {
         });
         let target = target(CALLBACK, &client).unwrap();
         let subject = SubjectId::parse(SUBJECT).unwrap();
-        let known = Known {
+        let known = SignInContext {
             session: session.as_ref(),
             subject: session.is_some().then_some(&subject),
             consent: consent.as_ref(),

@@ -73,15 +73,78 @@ pub const SEEN_EVERY: Duration = Duration::from_mins(1);
 impl BrowserSession {
     /// Whether the session still speaks for its user, who may leave it unused for `idle`.
     pub fn is_alive(&self, user: Option<UserStanding>, idle: Duration, now: Timestamp) -> bool {
-        self.ended_at.is_none()
-            && user.is_some_and(|user| user.accepts(self.proven, self.auth_time))
-            && now.distance(self.seen_at) < idle
-            && now < self.expires_at
+        self.state(user, idle, now) == State::Live
+    }
+
+    /// The state of the session, by the first thing that ends it.
+    pub fn state(&self, user: Option<UserStanding>, idle: Duration, now: Timestamp) -> State {
+        if self.ended_at.is_some() {
+            State::Ended
+        } else if now >= self.expires_at {
+            State::Expired
+        } else if now.distance(self.seen_at) >= idle {
+            State::Idle
+        } else if !user.is_some_and(|user| user.accepts(self.proven, self.auth_time)) {
+            State::UserEnded
+        } else {
+            State::Live
+        }
     }
 
     /// Whether its use is worth writing down.
     pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
         now.distance(self.seen_at) >= SEEN_EVERY
+    }
+}
+
+/// The fate of a browser's session when somebody signs in there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn<'a> {
+    /// Nobody was signed in: a new session begins.
+    New,
+    /// The same person proved again who they are: their session goes on, with a new secret.
+    Renew(&'a BrowserSession),
+    /// Somebody else was signed in: a new session begins, and once it has, what theirs gave at this browser is
+    /// over.
+    Replace(&'a BrowserSession),
+}
+
+impl<'a> SignIn<'a> {
+    /// Decides it for `user`, who has just proven who they are.
+    pub fn decide(before: Option<&'a BrowserSession>, user: UserId) -> Self {
+        match before {
+            None => Self::New,
+            Some(session) if session.user_id == user => Self::Renew(session),
+            Some(session) => Self::Replace(session),
+        }
+    }
+}
+
+/// The state of a session, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It speaks for its user.
+    Live,
+    /// The user signed out.
+    Ended,
+    /// It is as old as sessions may get.
+    Expired,
+    /// It was not used for as long as sessions may rest.
+    Idle,
+    /// The user is gone or disabled, or has ended all their sessions.
+    UserEnded,
+}
+
+impl State {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Ended => "ended",
+            Self::Expired => "expired",
+            Self::Idle => "idle",
+            Self::UserEnded => "ended (user)",
+        }
     }
 }
 
@@ -126,6 +189,30 @@ pub(crate) mod tests {
         let ended = LastEnd { number: Ends::new(2), at: at(900) };
         let everywhere = UserStanding { ended, ..user };
         assert!(!alive(&session, Some(everywhere), 1002), "signed out everywhere");
+    }
+
+    #[test]
+    fn an_operator_sees_what_ended_a_session() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let session = session(at(1000));
+        let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
+        let state =
+            |session: &BrowserSession, user, now| session.state(user, IDLE, at(now)).as_str();
+        assert_eq!(state(&session, user, 1059), "live");
+        assert_eq!(state(&session, user, 1060), "idle");
+        assert_eq!(state(&session, user, 1600), "expired");
+        assert_eq!(state(&session, None, 1059), "ended (user)");
+        let ended = BrowserSession { ended_at: Some(at(1001)), ..session.clone() };
+        assert_eq!(state(&ended, None, 1600), "ended");
+    }
+
+    #[test]
+    fn at_a_browser_the_same_person_goes_on_and_another_one_ends_who_was_there() {
+        let session = session(Timestamp::default());
+        let (own, other) = (session.user_id, UserId([9; 16]));
+        assert_eq!(SignIn::decide(None, own), SignIn::New);
+        assert_eq!(SignIn::decide(Some(&session), own), SignIn::Renew(&session));
+        assert_eq!(SignIn::decide(Some(&session), other), SignIn::Replace(&session));
     }
 
     #[test]

@@ -7,9 +7,8 @@ use std::time::Duration;
 use crate::client_id::ClientId;
 use crate::ends::LastEnd;
 use crate::pkce::Pkce;
-use crate::policy::{Overrides, RefreshTokens};
-use crate::redirect_uri::{self, RedirectUri};
-use crate::relying_party::{self, RelyingPartyError};
+use crate::policy::{Overrides, Policy};
+use crate::redirect_uri::RedirectUri;
 use crate::resource::Resources;
 use crate::response::{ResponseMode, ResponseType};
 use crate::scope::Scope;
@@ -63,7 +62,19 @@ wire_names! {
     }
 }
 
-/// What a client is registered for at the authorization endpoint.
+wire_names! {
+    /// When a client gets a refresh token, besides having the grant `refresh_token`.
+    RefreshTokens {
+        /// With every grant that has a user.
+        Always = "always",
+        /// Where `offline_access` was granted (OpenID Connect Core §11).
+        OfflineAccess = "offline_access",
+        /// Never.
+        Never = "never",
+    }
+}
+
+/// The registration of a client for the authorization endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorize {
     /// Where answers may go.
@@ -214,111 +225,24 @@ impl Client {
             }
     }
 
+    /// The policy for its tokens: the server's, with the client's own settings over it.
+    #[must_use]
+    pub fn policy(&self, server: &Policy) -> Policy {
+        let own = server.overridden_by(&self.overrides);
+        // RFC 9700 §2.2.2: refresh tokens of public clients must be renewed or sender-constrained.
+        Policy { renew_refresh_token: own.renew_refresh_token || self.is_public(), ..own }
+    }
+
     /// Whether the client is registered for a grant.
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
     }
 }
 
-/// Why a registration is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegistrationError {
-    /// `none` beside another method would let anyone skip the proof.
-    #[error(
-        "`none` can not stand beside other authentication methods: a client is public or it is not"
-    )]
-    PublicAndConfidential,
-    /// What a client is registered for travels in its access tokens, whose size is bounded.
-    #[error(
-        "scope and resources are too long together: at most 8192 bytes travel in each access token"
-    )]
-    TooLong,
-    /// A confidential client must have a method.
-    #[error("a client needs at least one authentication method")]
-    NoAuthMethod,
-    /// RFC 6749 §4.4: client credentials are for confidential clients only.
-    #[error(
-        "a public client can not use the grant `client_credentials` (RFC 6749 §4.4): it has no credentials"
-    )]
-    PublicClientCredentials,
-    /// RFC 9700 §2.2.2.
-    #[error(
-        "renew_refresh_token can not be switched off for a public client: anyone who copies its refresh token \
-         could use it unnoticed until it expires (RFC 9700 §2.2.2)"
-    )]
-    PublicWithoutRenewal,
-    /// The code flow has nowhere to send its answer.
-    #[error("the grant authorization_code needs a redirection URI")]
-    NoRedirectUri,
-    /// More than is ever looked through for one request.
-    #[error("a client has at most 64 redirection URIs")]
-    TooManyRedirectUris,
-    /// What has no challenge would be protected by nothing: a public client has no secret.
-    #[error("a public client needs PKCE (RFC 9700 section 2.1.1): pkce can not be or_nonce")]
-    PublicWithoutPkce,
-    /// What has a secret that it is never asked for is taken for confidential by those who look at it.
-    #[error("a public client has no secret: remove the secret, or name a method that proves it")]
-    PublicWithSecret,
-    /// A public client has no secret to introspect or serve with.
-    #[error("a public client can not be a resource server: it can not prove who it is")]
-    PublicResourceServer,
-    /// What it has as a relying party.
-    #[error(transparent)]
-    RelyingParty(#[from] RelyingPartyError),
-    /// The authorization endpoint has nothing to answer with.
-    #[error("a client with redirection URIs needs at least one response type, such as code")]
-    NoResponseType,
-}
-
 impl Client {
     /// What people read: its name, or its id where it has none.
     pub fn shown_name(&self) -> &str {
         if self.name.is_empty() { self.id.as_str() } else { &self.name }
-    }
-
-    /// Checks what no registration may have.
-    ///
-    /// # Errors
-    /// Says which rule the registration breaks.
-    pub fn check(&self) -> Result<(), RegistrationError> {
-        if self.auth_methods.is_empty() {
-            return Err(RegistrationError::NoAuthMethod);
-        }
-        if self.scope.as_str().len() + self.resources.as_str().len() > Self::MAX_EXTENT {
-            return Err(RegistrationError::TooLong);
-        }
-        if self.may_use(GrantType::AuthorizationCode) && self.authorize.redirect_uris.is_empty() {
-            return Err(RegistrationError::NoRedirectUri);
-        }
-        if self.authorize.redirect_uris.len() > redirect_uri::MAX_COUNT {
-            return Err(RegistrationError::TooManyRedirectUris);
-        }
-        if self.authorize.response_types.is_empty() {
-            return Err(RegistrationError::NoResponseType);
-        }
-        relying_party::check(self)?;
-        if !self.is_public() {
-            return Ok(());
-        }
-        if self.authorize.pkce == Pkce::OrNonce {
-            return Err(RegistrationError::PublicWithoutPkce);
-        }
-        if self.auth_methods.len() > 1 {
-            return Err(RegistrationError::PublicAndConfidential);
-        }
-        if self.may_use(GrantType::ClientCredentials) {
-            return Err(RegistrationError::PublicClientCredentials);
-        }
-        if self.overrides.renew_refresh_token == Some(false) {
-            return Err(RegistrationError::PublicWithoutRenewal);
-        }
-        if !self.serves.is_empty() {
-            return Err(RegistrationError::PublicResourceServer);
-        }
-        if self.secret.is_some() || self.previous_secret.is_some() {
-            return Err(RegistrationError::PublicWithSecret);
-        }
-        Ok(())
     }
 }
 
@@ -349,24 +273,25 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_registration_too_long_for_an_access_token_is_refused() {
-        let mut demo = client("demo");
-        let uris: Vec<String> =
-            (0..10).map(|i| format!("https://{i}.{}", "x".repeat(1000))).collect();
-        demo.resources = Resources::parse(uris.iter().map(String::as_str)).unwrap();
-        assert_eq!(demo.check(), Err(RegistrationError::TooLong));
+    fn a_client_overrides_what_it_names_and_follows_the_rest() {
+        let mut shop = client("shop");
+        shop.overrides.grace_period = Some(Duration::from_mins(1));
+        shop.overrides.renew_refresh_token = Some(false);
+        let policy = shop.policy(&Policy::default());
+        let expected = Policy {
+            grace_period: Duration::from_mins(1),
+            renew_refresh_token: false,
+            ..Policy::default()
+        };
+        assert_eq!(policy, expected);
     }
 
     #[test]
-    fn a_public_client_keeps_renewal_on_and_has_no_client_credentials() {
-        let mut public = client("spa");
-        public.auth_methods = vec![AuthMethod::None];
-        assert_eq!(public.check(), Err(RegistrationError::PublicClientCredentials));
-        public.grants = vec![GrantType::Password, GrantType::RefreshToken];
-        assert_eq!(public.check(), Ok(()));
-        public.overrides.renew_refresh_token = Some(false);
-        assert_eq!(public.check(), Err(RegistrationError::PublicWithoutRenewal));
-        public.auth_methods.push(AuthMethod::ClientSecretPost);
-        assert_eq!(public.check(), Err(RegistrationError::PublicAndConfidential));
+    fn public_clients_rotate_even_where_renewal_is_off_for_the_server() {
+        let server = Policy { renew_refresh_token: false, ..Policy::default() };
+        let mut spa = client("spa");
+        assert!(!spa.policy(&server).renew_refresh_token);
+        spa.auth_methods = vec![AuthMethod::None];
+        assert!(spa.policy(&server).renew_refresh_token);
     }
 }

@@ -21,12 +21,12 @@ pub struct Credentials {
     /// The claimed client.
     pub client_id: String,
     /// How it proves itself.
-    pub proof: Proof,
+    pub proof: ClientCredential,
 }
 
 /// How a client proves itself.
 #[derive(PartialEq, Eq)]
-pub enum Proof {
+pub enum ClientCredential {
     /// Secret in the `Authorization` header.
     Basic(String),
     /// Secret in the body.
@@ -41,7 +41,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-impl Proof {
+impl ClientCredential {
     /// The method's registered name.
     pub const fn method(&self) -> AuthMethod {
         match self {
@@ -69,7 +69,7 @@ pub fn read(authorization: Option<&[u8]>, form: &Form<'_>) -> Result<Credentials
     let secret = form.find("client_secret");
     let Some(header) = authorization else {
         let client_id = id.ok_or(Why::ClientMissing)?.to_owned();
-        let proof = secret.map_or(Proof::None, |s| Proof::Post(s.to_owned()));
+        let proof = secret.map_or(ClientCredential::None, |s| ClientCredential::Post(s.to_owned()));
         return Ok(Credentials { client_id, proof });
     };
     let (client_id, basic) = parse_basic(header)?;
@@ -80,7 +80,7 @@ pub fn read(authorization: Option<&[u8]>, form: &Form<'_>) -> Result<Credentials
     if id.is_some_and(|id| id != client_id) {
         return Err(Why::ClientsDiffer.into());
     }
-    Ok(Credentials { client_id, proof: Proof::Basic(basic) })
+    Ok(Credentials { client_id, proof: ClientCredential::Basic(basic) })
 }
 
 /// Base64 as clients send it: padding may be missing.
@@ -265,16 +265,19 @@ mod tests {
             let credentials = Credentials { client_id: "demo".into(), proof };
             authenticate(&credentials, Some(client), &keys, NOW).map_err(|r| r.why)
         };
-        assert_eq!(judge(&demo, Proof::Basic("secret".into())), Ok(()));
-        assert_eq!(judge(&demo, Proof::Basic("wrong".into())), Err(Why::ClientSecretWrong));
+        assert_eq!(judge(&demo, ClientCredential::Basic("secret".into())), Ok(()));
+        assert_eq!(
+            judge(&demo, ClientCredential::Basic("wrong".into())),
+            Err(Why::ClientSecretWrong)
+        );
         let unregistered = Err(Why::ClientMethodNotRegistered);
-        assert_eq!(judge(&demo, Proof::Post("secret".into())), unregistered);
-        assert_eq!(judge(&demo, Proof::None), unregistered);
+        assert_eq!(judge(&demo, ClientCredential::Post("secret".into())), unregistered);
+        assert_eq!(judge(&demo, ClientCredential::None), unregistered);
         demo.auth_methods = vec![AuthMethod::None];
-        assert_eq!(judge(&demo, Proof::Basic("secret".into())), unregistered);
-        assert_eq!(judge(&demo, Proof::None), Ok(()));
+        assert_eq!(judge(&demo, ClientCredential::Basic("secret".into())), unregistered);
+        assert_eq!(judge(&demo, ClientCredential::None), Ok(()));
         demo.enabled = false;
-        assert_eq!(judge(&demo, Proof::None), Err(Why::ClientDisabled));
+        assert_eq!(judge(&demo, ClientCredential::None), Err(Why::ClientDisabled));
     }
 
     #[test]
@@ -285,15 +288,15 @@ mod tests {
         let judge = |client: Option<&Client>, proof| {
             guess(&Credentials { client_id: "demo".into(), proof }, client, &keys, NOW)
         };
-        let (basic, post) = (Proof::Basic, Proof::Post);
+        let (basic, post) = (ClientCredential::Basic, ClientCredential::Post);
         assert_eq!(judge(Some(&demo), basic("secret".into())), Guess::Right);
         assert_eq!(judge(Some(&demo), post("secret".into())), Guess::Right, "by another method");
         assert_eq!(judge(Some(&demo), post("wrong".into())), Guess::Wrong);
         assert_eq!(judge(None, basic("wrong".into())), Guess::Wrong);
-        for nothing in [Proof::None, basic(String::new()), post(String::new())] {
+        for nothing in [ClientCredential::None, basic(String::new()), post(String::new())] {
             assert_eq!(judge(Some(&demo), nothing), Guess::Nothing);
         }
-        assert_eq!(judge(None, Proof::None), Guess::Nothing);
+        assert_eq!(judge(None, ClientCredential::None), Guess::Nothing);
         demo.enabled = false;
         assert_eq!(judge(Some(&demo), basic("secret".into())), Guess::Wrong, "or it would tell");
         demo.auth_methods = vec![AuthMethod::None];
@@ -309,7 +312,7 @@ mod tests {
         let until = Timestamp::from_millis(2_000);
         demo.previous_secret = keys.hash_client_secret("old").map(|stored| (stored, until));
         let judge = |secret: &str, now| {
-            let proof = Proof::Basic(secret.into());
+            let proof = ClientCredential::Basic(secret.into());
             authenticate(&Credentials { client_id: "demo".into(), proof }, Some(&demo), &keys, now)
         };
         assert!(judge("new", NOW).is_ok() && judge("old", NOW).is_ok());

@@ -24,10 +24,9 @@ use crate::client_id::ClientId;
 use crate::consent::{self, Consent};
 use crate::ends::Ends;
 use crate::extent::Extent;
-use crate::family::{Beginning, Family, Fresh, Loaded, Origin};
+use crate::family::{Family, Loaded, Origin};
 use crate::family_id::FamilyId;
-use crate::grant::Access;
-use crate::grant::Seal;
+use crate::grant::{Access, Grant, Issuing, NewFamilyIds, Seal};
 use crate::keyring::{Keyring, Kind};
 use crate::pkce::{self, Challenge};
 use crate::policy::Policy;
@@ -56,7 +55,7 @@ pub struct AuthorizationCode {
     /// Who authorized it.
     pub user_id: UserId,
     /// The session of the browser that it was authorized in.
-    pub session: BrowserSessionId,
+    pub browser_session: BrowserSessionId,
     /// When the user proved who they are.
     pub auth_time: Timestamp,
     /// When the code was issued.
@@ -95,7 +94,7 @@ const TAG_LEN: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The session of the browser; `None` for one that is gone.
-    pub session: Option<SessionStanding>,
+    pub browser_session: Option<SessionStanding>,
     /// What the user allows the client.
     pub consent: Option<Consent>,
     /// The last time that the user ended all that the client had of them.
@@ -143,7 +142,7 @@ impl AuthorizationCode {
         content.extend_from_slice(&self.family.0);
         content.extend_from_slice(self.secret.expose());
         content.extend_from_slice(&self.user_id.0);
-        content.extend_from_slice(&self.session.0);
+        content.extend_from_slice(&self.browser_session.0);
         content.extend_from_slice(&self.auth_time.as_millis().to_be_bytes());
         content.extend_from_slice(&self.issued_at.as_millis().to_be_bytes());
         content.extend_from_slice(&self.born.number().to_be_bytes());
@@ -212,7 +211,7 @@ impl AuthorizationCode {
         let consent = standing.consent.as_ref();
         let is_taken_back = self.born < standing.consent_ended
             || consent::is_needed(client, false, &self.scope, &self.resources, consent);
-        if is_over || is_taken_back { Err(Why::CodeEnded.into()) } else { Ok(()) }
+        if is_over || is_taken_back { Err(Why::CodeRevoked.into()) } else { Ok(()) }
     }
 
     /// Judges whether anything is left of what was authorized, and whether the token request stays within it:
@@ -241,21 +240,21 @@ impl AuthorizationCode {
 
     /// The family that the code begins, and its first access token: with what was authorized, less what the
     /// client has lost since. `proven`: how many ends were counted when the user proved who they are.
-    pub fn begin(
+    pub fn start_family(
         &self,
         client: &Client,
         proven: Ends,
-        (policy, seal, now): (&Policy, Seal, Timestamp),
+        issuing: Issuing<'_>,
     ) -> (Family, Access) {
         let scope = self.scope.intersect(&client.scope);
-        let beginning = Beginning {
+        let grant = Grant {
             user_id: self.user_id,
             resources: self.resources.intersect(&client.resources),
             auth_time: self.auth_time,
             born: self.born,
             proven,
             origin: Origin {
-                session: Some(self.session),
+                browser_session: Some(self.browser_session),
                 offline: scope.contains("offline_access"),
                 acr: ACR_PASSWORD.into(),
                 amr: self.amr.clone(),
@@ -263,8 +262,8 @@ impl AuthorizationCode {
             },
             scope,
         };
-        let fresh = Fresh { id: self.family, secret: self.secret.clone() };
-        beginning.begin(client, &fresh, (policy, seal, now))
+        let fresh = NewFamilyIds { id: self.family, secret: self.secret.clone() };
+        grant.start_family(client, &fresh, issuing)
     }
 }
 
@@ -272,7 +271,7 @@ impl OpenedCode {
     /// The session of the browser that this code was issued in to `client`, if it is as it was then: the same
     /// person's, not signed out, and not signed in to anew.
     pub fn bound(&self, client: &ClientId, standing: &Standing) -> Option<SessionStanding> {
-        let session = standing.session.filter(|session| !session.is_ended)?;
+        let session = standing.browser_session.filter(|session| !session.is_ended)?;
         let tag = tag(&session.secret_hash, client, &self.code.content()?);
         let is_right = bool::from(tag.ct_eq(&self.tag));
         (is_right && session.user_id == self.code.user_id).then_some(session)
@@ -290,7 +289,7 @@ fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
     let family = FamilyId(reader.array()?);
     let secret = FamilySecret::new(reader.array()?);
     let user_id = UserId(reader.array()?);
-    let session = BrowserSessionId(reader.array()?);
+    let browser_session = BrowserSessionId(reader.array()?);
     let auth_time = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
     let issued_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
     let born = Ends::new(i64::from_be_bytes(reader.array()?));
@@ -307,7 +306,7 @@ fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
         family,
         secret,
         user_id,
-        session,
+        browser_session,
         auth_time,
         issued_at,
         born,
@@ -366,7 +365,7 @@ pub fn presented_again(
 ) -> Presented {
     let own = loaded.filter(|l| l.family.secret_hash == code.secret.hash());
     let Some(loaded) = own else {
-        return Presented::Ended(Why::CodeEnded.into());
+        return Presented::Ended(Why::CodeRevoked.into());
     };
     let family = &loaded.family;
     // A client whose answer was lost tries again at once, and nobody has used what it did not get.
@@ -424,7 +423,7 @@ mod tests {
             family: FamilyId([1; 16]),
             secret: FamilySecret::new([2; 16]),
             user_id: UserId([3; 16]),
-            session: BrowserSessionId([4; 16]),
+            browser_session: BrowserSessionId([4; 16]),
             auth_time: NOW.before(std::time::Duration::from_secs(5)),
             issued_at: NOW,
             born: Ends::new(4),
@@ -483,7 +482,7 @@ mod tests {
         let bound = |code: AuthorizationCode, sealed_with: SecretHash, session| {
             let text = code.seal(&keys, &shop, &sealed_with).unwrap();
             let opened = AuthorizationCode::open(&keys, &text, &shop).unwrap();
-            let standing = Standing { session, ..Standing::default() };
+            let standing = Standing { browser_session: session, ..Standing::default() };
             opened.bound(&shop, &standing).is_some()
         };
         let own = SESSION.secret_hash;
@@ -502,7 +501,7 @@ mod tests {
     fn the_tag_of_one_code_fits_no_other() {
         let keys = keyring(&[1], 1);
         let shop = client("shop").id;
-        let standing = Standing { session: Some(SESSION), ..Standing::default() };
+        let standing = Standing { browser_session: Some(SESSION), ..Standing::default() };
         let text = code().seal(&keys, &shop, &SESSION.secret_hash).unwrap();
         let opened = AuthorizationCode::open(&keys, &text, &shop).unwrap();
         assert!(opened.bound(&shop, &standing).is_some());
@@ -511,7 +510,7 @@ mod tests {
             |c| c.family = FamilyId([9; 16]),
             |c| c.secret = FamilySecret::new([9; 16]),
             |c| c.user_id = UserId([9; 16]),
-            |c| c.session = BrowserSessionId([9; 16]),
+            |c| c.browser_session = BrowserSessionId([9; 16]),
             |c| c.auth_time = NOW,
             |c| c.issued_at = NOW.after(LIFETIME),
             |c| c.born = Ends::new(9),
@@ -567,8 +566,8 @@ mod tests {
             code().check_standing(shop, sent, &standing).err().map(|reject| reject.why)
         };
         assert_eq!(why(&shop, Some(&given)), None);
-        assert_eq!(why(&shop, None), Some(Why::CodeEnded));
-        for (ended, expected) in [(4, None), (5, Some(Why::CodeEnded))] {
+        assert_eq!(why(&shop, None), Some(Why::CodeRevoked));
+        for (ended, expected) in [(4, None), (5, Some(Why::CodeRevoked))] {
             let consent_ended = Ends::new(ended);
             let standing =
                 Standing { consent: Some(given.clone()), consent_ended, ..Standing::default() };
@@ -576,12 +575,12 @@ mod tests {
             assert_eq!(judged.err().map(|reject| reject.why), expected, "taken back, given again");
         }
         let narrowed = Consent { scope: Scope::parse("a").unwrap(), ..given.clone() };
-        assert_eq!(why(&shop, Some(&narrowed)), Some(Why::CodeEnded));
+        assert_eq!(why(&shop, Some(&narrowed)), Some(Why::CodeRevoked));
         let ended = |number| LastEnd { number: Ends::new(number), at: NOW };
         let spared = Client { ended: ended(4), ..shop.clone() };
         assert_eq!(why(&spared, Some(&given)), None);
         let over = Client { ended: ended(5), ..shop.clone() };
-        assert_eq!(why(&over, Some(&given)), Some(Why::CodeEnded));
+        assert_eq!(why(&over, Some(&given)), Some(Why::CodeRevoked));
         shop.authorize.first_party = true;
         assert_eq!(why(&shop, None), None, "its users are not asked");
     }
@@ -600,20 +599,23 @@ mod tests {
         let (web, loopback) = ("https://a.example/cb", "http://127.0.0.1/cb");
         for sent in [None, Some(web)] {
             assert_eq!(why(web, sent, web), None);
-            assert_eq!(why("https://a.example/new", sent, web), Some(Why::CodeEnded));
+            assert_eq!(why("https://a.example/new", sent, web), Some(Why::CodeRevoked));
         }
         let with_port = "http://127.0.0.1:4711/cb";
         assert_eq!(why(loopback, Some(with_port), with_port), None);
         assert_eq!(why(loopback, None, with_port), None);
-        assert_eq!(why(web, Some(with_port), with_port), Some(Why::CodeEnded));
+        assert_eq!(why(web, Some(with_port), with_port), Some(Why::CodeRevoked));
     }
 
     #[test]
     fn checklist_89_a_code_gives_no_scope_that_its_client_has_lost() {
         let mut shop = client("shop");
         shop.scope = Scope::parse("openid b").unwrap();
-        let (family, access) =
-            code().begin(&shop, Ends::new(2), (&Policy::default(), Seal { kid: 1, epoch: 3 }, NOW));
+        let (family, access) = code().start_family(
+            &shop,
+            Ends::new(2),
+            Issuing { policy: &Policy::default(), seal: Seal { kid: 1, epoch: 3 }, now: NOW },
+        );
         assert_eq!((family.scope.as_str(), access.scope.as_str()), ("openid", "openid"));
     }
 
@@ -632,7 +634,8 @@ mod tests {
         let strict = Policy::default();
         let grace =
             Policy { grace_period: std::time::Duration::from_secs(30), ..Policy::default() };
-        let (family, _) = code().begin(&shop, Ends::new(2), (&strict, seal, NOW));
+        let (family, _) =
+            code().start_family(&shop, Ends::new(2), Issuing { policy: &strict, seal, now: NOW });
         let user = Some(crate::user::UserStanding { enabled: true, ended: LastEnd::default() });
         let loaded = |family: &Family| {
             let client = Some(LastEnd::default());
@@ -658,6 +661,6 @@ mod tests {
             "after a sign-in anew the code gives nothing, and is reuse still"
         );
         let gone = presented_again((&code(), true), None, &shop, &grace, NOW);
-        assert_eq!(gone, Presented::Ended(Why::CodeEnded.into()));
+        assert_eq!(gone, Presented::Ended(Why::CodeRevoked.into()));
     }
 }

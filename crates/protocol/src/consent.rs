@@ -27,6 +27,17 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// The consent together with what was allowed `before`: it only grows, until it is taken back.
+    #[must_use]
+    pub fn with(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        Self {
+            scope: Scope::union(&self.scope, &before.scope),
+            resources: Resources::union(&self.resources, &before.resources),
+            ..self
+        }
+    }
+
     /// Whether nothing is asked for that was not allowed before.
     pub fn covers(&self, scope: &Scope, resources: &Resources) -> bool {
         scope.is_subset(&self.scope) && resources.is_subset(&self.resources)
@@ -46,4 +57,28 @@ pub fn is_needed(
     }
     let is_known = before.is_some_and(|consent| consent.covers(scope, resources));
     !client.authorize.first_party && !is_known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consent(scope: &str, resources: &[&str], at: i64) -> Consent {
+        Consent {
+            user_id: UserId([1; 16]),
+            client_id: ClientId::parse("shop").unwrap(),
+            scope: Scope::parse(scope).unwrap(),
+            resources: Resources::parse(resources.iter().copied()).unwrap(),
+            given_at: Timestamp::from_millis(at),
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_added_to_what_was_allowed_before() {
+        let (before, now) =
+            (consent("a b", &["https://one"], 1), consent("b c", &["https://two"], 2));
+        let all = consent("a b c", &["https://one", "https://two"], 2);
+        assert_eq!(now.clone().with(Some(&before)), all);
+        assert_eq!(now.clone().with(None), now);
+    }
 }

@@ -167,30 +167,30 @@ events! {
     PASSWORD_CHANGED = "password.changed", Info, [sub, request_id] as audit;
     /// A refresh was refused, and nothing changed; `cause` says why.
     REFRESH_DENIED = "refresh.denied", Info,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A token from before a failover, whose commit was lost: the row caught up.
     REFRESH_FAST_FORWARD = "refresh.fast_forward", Warn,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A generation or a secret that was never issued: the key file may be in other hands, or an older database
     /// was restored.
     REFRESH_FORGERY = "refresh.forgery_suspected", Error,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// The same refresh token came back: its renewal is off.
     REFRESH_KEPT = "refresh.kept", Debug,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A predecessor within its grace period got its successor again.
     REFRESH_RETRIED = "refresh.retried", Info,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A used-up refresh token was presented, and the session is over.
     REFRESH_REUSED = "refresh.reuse_detected", Warn,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A refresh token was renewed.
     REFRESH_ROTATED = "refresh.rotated", Debug,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A token from a later epoch than the store's: this node still talks to a primary that was replaced, or an
     /// older database was restored without `remint store epoch bump`.
     REFRESH_STORE_BEHIND = "refresh.store_behind", Error,
-        [cause, client_id, session, generation, row_generation, source, request_id];
+        [cause, client_id, session, generation, family_generation, source, request_id];
     /// A 500 or 503 that is the server's fault, with its reason in `fault`, and the rest as in `request.refused`.
     REQUEST_FAILED = "request.failed", Error, [fault, endpoint, status, error, cause, parameter, client_id, grant_type,
         response_type, scope, redirect_uri, resource, source, request_id];

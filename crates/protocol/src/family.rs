@@ -1,16 +1,14 @@
 //! The family: all refresh tokens that descend from one authorization, remembered as one row.
 
+use std::fmt;
+
 use crate::browser_session::BrowserSessionId;
-use crate::client::Client;
 use crate::client_id::ClientId;
 use crate::ends::{Ends, LastEnd};
 use crate::family_id::FamilyId;
-use crate::grant::Access;
-use crate::grant::Seal;
-use crate::policy::Policy;
 use crate::resource::Resources;
 use crate::scope::Scope;
-use crate::secret::{FamilySecret, SecretHash};
+use crate::secret::SecretHash;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Subject};
 use crate::user::{UserId, UserStanding};
@@ -66,7 +64,7 @@ pub struct Family {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The session of the browser; none where the user was not at one of our pages.
-    pub session: Option<BrowserSessionId>,
+    pub browser_session: Option<BrowserSessionId>,
     /// Whether it goes on when that session ends (OpenID Connect Core §11).
     pub offline: bool,
     /// The `acr` claim; empty where nothing is said.
@@ -75,84 +73,6 @@ pub struct Origin {
     pub amr: String,
     /// The claims that were asked for one by one (OpenID Connect Core §5.5).
     pub claims: String,
-}
-
-/// Fresh randomness for a new family.
-#[derive(Clone, Debug)]
-pub struct Fresh {
-    /// Its id.
-    pub id: FamilyId,
-    /// Its secret.
-    pub secret: FamilySecret,
-}
-
-/// What a user authorized.
-#[derive(Clone, Debug)]
-pub struct Beginning {
-    /// Who.
-    pub user_id: UserId,
-    /// The scope.
-    pub scope: Scope,
-    /// The resources.
-    pub resources: Resources,
-    /// When they proved who they are.
-    pub auth_time: Timestamp,
-    /// How many ends were counted when they authorized it; [`Ends::UNCOUNTED`] where that is the moment at
-    /// which the row is written.
-    pub born: Ends,
-    /// How many were counted when they proved who they are.
-    pub proven: Ends,
-    /// How and where.
-    pub origin: Origin,
-}
-
-impl Beginning {
-    /// The family that begins, and its first access token.
-    pub fn begin(
-        self,
-        client: &Client,
-        fresh: &Fresh,
-        (policy, seal, now): (&Policy, Seal, Timestamp),
-    ) -> (Family, Access) {
-        let max_expires_at = policy.family_end(now);
-        let access = Access {
-            user_id: self.user_id,
-            family: fresh.id,
-            generation: 0,
-            scope: self.scope.clone(),
-            resources: self.resources.clone(),
-            expires_at: now.after(policy.access_token_lifetime).min(max_expires_at),
-        };
-        // Without a refresh token the session is as long as its only access token.
-        let expires_at = if client.gets_refresh_token(&self.scope) {
-            now.after(policy.refresh_token_lifetime).min(max_expires_at)
-        } else {
-            access.expires_at
-        };
-        let family = Family {
-            id: fresh.id,
-            secret_hash: fresh.secret.hash(),
-            client_id: client.id.clone(),
-            user_id: self.user_id,
-            scope: self.scope,
-            resources: self.resources,
-            auth_time: self.auth_time,
-            origin: self.origin,
-            born: self.born,
-            proven: self.proven,
-            created_at: now,
-            max_expires_at,
-            generation: 0,
-            grace_floor: 0,
-            epoch: seal.epoch,
-            kid: seal.kid,
-            rotated_at: now,
-            expires_at,
-            confirmed: false,
-            revoked: None,
-        };
-        (family, access)
-    }
 }
 
 /// A family as loaded: the row, and the user as they are today; `None` for a deleted user.
@@ -184,13 +104,48 @@ impl Family {
     }
 }
 
+/// The state of a family, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It gives tokens.
+    Live,
+    /// It was ended.
+    Revoked(RevokeReason),
+    /// Its user is gone or disabled, or has ended all their sessions.
+    UserEnded,
+    /// Its client is gone, or all the client's sessions were ended.
+    ClientEnded,
+    /// One of its two lifetimes is over.
+    Expired,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live => f.write_str("live"),
+            Self::Revoked(reason) => write!(f, "revoked ({})", reason.as_str()),
+            Self::UserEnded => f.write_str("ended (user)"),
+            Self::ClientEnded => f.write_str("ended (client)"),
+            Self::Expired => f.write_str("expired"),
+        }
+    }
+}
+
 impl Loaded {
     /// Whether the family is alive: not revoked, not expired, its user and its client standing.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        self.family.revoked.is_none()
-            && !self.family.is_expired(now)
-            && self.is_user_standing()
-            && self.is_client_standing()
+        self.state(now) == State::Live
+    }
+
+    /// The state of the family, by the first thing that ends it.
+    pub fn state(&self, now: Timestamp) -> State {
+        match self.family.revoked {
+            Some((_, reason)) => State::Revoked(reason),
+            None if !self.is_user_standing() => State::UserEnded,
+            None if !self.is_client_standing() => State::ClientEnded,
+            None if self.family.is_expired(now) => State::Expired,
+            None => State::Live,
+        }
     }
 
     /// Whether the user exists, is enabled, and has not signed out everywhere since they proved who they are:
@@ -286,13 +241,16 @@ pub struct Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::{Grant, Issuing, NewFamilyIds, Seal};
+    use crate::policy::Policy;
+    use crate::secret::FamilySecret;
 
     const fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
 
     fn loaded((born, proven): (i64, i64), user: LastEnd, client: LastEnd) -> Loaded {
-        let beginning = Beginning {
+        let grant = Grant {
             user_id: UserId([3; 16]),
             scope: Scope::default(),
             resources: Resources::default(),
@@ -301,10 +259,11 @@ mod tests {
             proven: Ends::new(proven),
             origin: Origin::default(),
         };
-        let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
+        let fresh = NewFamilyIds { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
         let shop = crate::client::tests::client("shop");
-        let (policy, seal) = (Policy::default(), Seal { kid: 1, epoch: 1 });
-        let (family, _) = beginning.begin(&shop, &fresh, (&policy, seal, at(9_000)));
+        let policy = Policy::default();
+        let issuing = Issuing { policy: &policy, seal: Seal { kid: 1, epoch: 1 }, now: at(9_000) };
+        let (family, _) = grant.start_family(&shop, &fresh, issuing);
         let user = Some(UserStanding { enabled: true, ended: user });
         Loaded { family, user, client: Some(client), epoch: 1 }
     }
@@ -337,6 +296,18 @@ mod tests {
         assert!(alive(by_time(4_999), by_time(8_999)));
         assert!(!alive(by_time(5_000), NEVER) && !alive(NEVER, by_time(9_000)));
         assert!(!alive(end(1), NEVER) && !alive(NEVER, end(1)));
+    }
+
+    #[test]
+    fn an_operator_sees_what_ended_a_session() {
+        let mut family = loaded((1, 1), NEVER, NEVER);
+        let state = |loaded: &Loaded, now| loaded.state(at(now)).to_string();
+        assert_eq!(state(&family, 9_001), "live");
+        assert_eq!(state(&family, i64::MAX), "expired");
+        assert_eq!(state(&loaded((1, 1), NEVER, end(2)), i64::MAX), "ended (client)");
+        assert_eq!(state(&loaded((1, 1), end(2), end(2)), 9_001), "ended (user)");
+        family.family.revoked = Some((at(9_000), RevokeReason::CodeReuse));
+        assert_eq!(state(&family, i64::MAX), "revoked (code_reuse)");
     }
 
     #[test]

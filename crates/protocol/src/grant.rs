@@ -1,20 +1,115 @@
-//! The parts that every grant gives: an access token before it is sealed, and how a new token is sealed.
+//! The parts that all grants with a user share: what the user authorized, the family that starts from it,
+//! and the access token before it is sealed.
 
+use crate::client::Client;
 use crate::client_id::ClientId;
+use crate::ends::Ends;
+use crate::family::{Family, Origin};
 use crate::family_id::FamilyId;
+use crate::policy::Policy;
 use crate::resource::Resources;
 use crate::scope::Scope;
+use crate::secret::FamilySecret;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, Subject};
 use crate::user::UserId;
 
-/// How a new token would be sealed now.
+/// The key and the epoch that a new token is sealed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// The active root key.
     pub kid: u8,
     /// The store's epoch.
     pub epoch: u16,
+}
+
+/// The conditions under which new tokens are issued.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuing<'a> {
+    /// The policy for the client.
+    pub policy: &'a Policy,
+    /// The seal of a new token.
+    pub seal: Seal,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// Fresh randomness for a new family.
+#[derive(Clone, Debug)]
+pub struct NewFamilyIds {
+    /// Its id.
+    pub id: FamilyId,
+    /// Its secret.
+    pub secret: FamilySecret,
+}
+
+/// An authorization by a user, from which a family of tokens starts.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The user.
+    pub user_id: UserId,
+    /// The scope.
+    pub scope: Scope,
+    /// The resources.
+    pub resources: Resources,
+    /// The time at which they proved who they are.
+    pub auth_time: Timestamp,
+    /// The ends counted when they authorized it; [`Ends::UNCOUNTED`] where that is the moment at
+    /// which the row is written.
+    pub born: Ends,
+    /// The ends counted when they proved who they are.
+    pub proven: Ends,
+    /// How and where they did.
+    pub origin: Origin,
+}
+
+impl Grant {
+    /// Starts the family, with its first access token.
+    pub fn start_family(
+        self,
+        client: &Client,
+        fresh: &NewFamilyIds,
+        Issuing { policy, seal, now }: Issuing<'_>,
+    ) -> (Family, Access) {
+        let max_expires_at = policy.family_end(now);
+        let access = Access {
+            user_id: self.user_id,
+            family: fresh.id,
+            generation: 0,
+            scope: self.scope.clone(),
+            resources: self.resources.clone(),
+            expires_at: now.after(policy.access_token_lifetime).min(max_expires_at),
+        };
+        // Without a refresh token the session is as long as its only access token.
+        let expires_at = if client.gets_refresh_token(&self.scope) {
+            now.after(policy.refresh_token_lifetime).min(max_expires_at)
+        } else {
+            access.expires_at
+        };
+        let family = Family {
+            id: fresh.id,
+            secret_hash: fresh.secret.hash(),
+            client_id: client.id.clone(),
+            user_id: self.user_id,
+            scope: self.scope,
+            resources: self.resources,
+            auth_time: self.auth_time,
+            origin: self.origin,
+            born: self.born,
+            proven: self.proven,
+            created_at: now,
+            max_expires_at,
+            generation: 0,
+            grace_floor: 0,
+            epoch: seal.epoch,
+            kid: seal.kid,
+            rotated_at: now,
+            expires_at,
+            confirmed: false,
+            revoked: None,
+        };
+        (family, access)
+    }
 }
 
 /// The access token that a grant gives.

@@ -66,17 +66,6 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// The client, and others beside it.
-    pub fn of(client_id: &str, others: &[&str]) -> Self {
-        let mut all = vec![client_id.to_owned()];
-        for other in others {
-            if !all.iter().any(|known| known == other) {
-                all.push((*other).to_owned());
-            }
-        }
-        if all.len() == 1 { Self::One(client_id.to_owned()) } else { Self::Several(all) }
-    }
-
     /// The only one, where it is one.
     pub fn one(&self) -> Option<&str> {
         match self {
@@ -94,17 +83,15 @@ impl Audience {
     }
 }
 
-/// What every ID token of one authorization says alike.
+/// The claims that all ID tokens of one authorization share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The issuer.
     pub iss: String,
     /// The user, as this client knows them.
     pub sub: SubjectId,
-    /// The client, and who else the token is for.
+    /// The client.
     pub aud: Audience,
-    /// The client, where it is not the only audience.
-    pub azp: Option<String>,
     /// When the user proved who they are; `None` where neither `max_age` nor the client asked.
     pub auth_time: Option<Timestamp>,
     /// How strongly.
@@ -115,17 +102,15 @@ pub struct Identity {
     pub sid: Option<String>,
 }
 
-/// What an ID token is issued together with, in one answer.
+/// The values of one response to which its ID token is bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Together<'a> {
+pub struct HashedWith<'a> {
     /// The `nonce` of the authentication request, byte for byte.
     pub nonce: Option<&'a str>,
     /// The access token of the same answer.
     pub access_token: Option<&'a str>,
     /// The code of the same answer.
     pub code: Option<&'a str>,
-    /// The `state` of the request, where the profile wants it bound (Financial-grade API §5.1).
-    pub state: Option<&'a str>,
 }
 
 /// The claims of an ID token.
@@ -137,9 +122,6 @@ pub struct IdToken {
     pub sub: SubjectId,
     /// For whom it is.
     pub aud: Audience,
-    /// The client, where it is not the only audience.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub azp: Option<String>,
     /// Its end, in seconds.
     pub exp: i64,
     /// When it was issued, in seconds.
@@ -162,9 +144,6 @@ pub struct IdToken {
     /// Ties it to the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub c_hash: Option<String>,
-    /// Ties it to the `state`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub s_hash: Option<String>,
     /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
@@ -176,8 +155,7 @@ impl Identity {
         Self {
             iss: iss.to_owned(),
             sub,
-            aud: Audience::of(client_id, &[]),
-            azp: None,
+            aud: Audience::One(client_id.to_owned()),
             auth_time: None,
             acr: None,
             amr: Vec::new(),
@@ -185,29 +163,19 @@ impl Identity {
         }
     }
 
-    /// For others beside the client.
-    #[must_use]
-    pub fn with_audiences(self, client_id: &str, others: &[&str]) -> Self {
-        let aud = Audience::of(client_id, others);
-        // §2: azp is needed when the ID token has other audiences than the client.
-        let azp = matches!(aud, Audience::Several(_)).then(|| client_id.to_owned());
-        Self { aud, azp, ..self }
-    }
-
     /// The ID token of an authorization answer, or of the token answer for a code.
     pub fn issue(
         &self,
         alg: SigningAlg,
-        together: &Together<'_>,
+        with: &HashedWith<'_>,
         now: Timestamp,
         lifetime: Duration,
     ) -> IdToken {
         let hash = |value: Option<&str>| value.map(|value| half_hash(alg, value));
         IdToken {
-            nonce: together.nonce.map(str::to_owned),
-            at_hash: hash(together.access_token),
-            c_hash: hash(together.code),
-            s_hash: hash(together.state),
+            nonce: with.nonce.map(str::to_owned),
+            at_hash: hash(with.access_token),
+            c_hash: hash(with.code),
             ..self.bare(now, lifetime)
         }
     }
@@ -229,7 +197,6 @@ impl Identity {
             iss: self.iss.clone(),
             sub: self.sub.clone(),
             aud: self.aud.clone(),
-            azp: self.azp.clone(),
             exp: now.after(lifetime).as_secs(),
             iat: now.as_secs(),
             auth_time: self.auth_time.map(Timestamp::as_secs),
@@ -238,14 +205,13 @@ impl Identity {
             amr: self.amr.clone(),
             at_hash: None,
             c_hash: None,
-            s_hash: None,
             sid: self.sid.clone(),
         }
     }
 }
 
-/// The left half of the hash that belongs to `alg`, as `at_hash`, `c_hash` and `s_hash` have it
-/// (§3.1.3.6, §3.3.2.11).
+/// The left half of the hash that belongs to `alg`, as `at_hash` and `c_hash` have it (§3.1.3.6,
+/// §3.3.2.11).
 pub fn half_hash(alg: SigningAlg, value: &str) -> String {
     match alg {
         SigningAlg::Rs256 | SigningAlg::Es256 | SigningAlg::Ps256 => {

@@ -55,14 +55,14 @@ pub struct Interaction {
     /// When it first arrived.
     pub since: Timestamp,
     /// The sign-in that was made for it.
-    pub proof: Option<Proof>,
+    pub proof: Option<SignInProof>,
 }
 
 /// Tells that the sign-in which a browser session had last was made for one request.
 #[derive(Clone, Copy, Debug)]
-pub struct Proof([u8; Self::LEN]);
+pub struct SignInProof([u8; Self::LEN]);
 
-impl Proof {
+impl SignInProof {
     /// As long as what nodes of the version before read here: the session's id and a time, which then fit no
     /// session.
     const LEN: usize = 24;
@@ -79,13 +79,13 @@ impl Proof {
     }
 }
 
-impl PartialEq for Proof {
+impl PartialEq for SignInProof {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-impl Eq for Proof {}
+impl Eq for SignInProof {}
 
 impl Interaction {
     /// Seals it. `None` where the request is too long.
@@ -95,7 +95,7 @@ impl Interaction {
         }
         let mut content = self.since.as_millis().to_be_bytes().to_vec();
         content.push(self.proof.is_some().into());
-        content.extend_from_slice(&self.proof.map_or([0; Proof::LEN], |proof| proof.0));
+        content.extend_from_slice(&self.proof.map_or([0; SignInProof::LEN], |proof| proof.0));
         push_text(&mut content, &self.request)?;
         let context = self.waiting.context();
         let sealed = seal(keys, keys.active(), Kind::Interaction, context, &content)?;
@@ -118,7 +118,7 @@ impl Interaction {
         let opened = (|| {
             let since = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
             let has_proof = reader.flag()?;
-            let proof = Proof(reader.array()?);
+            let proof = SignInProof(reader.array()?);
             let proof = has_proof.then_some(proof);
             Some(Self { waiting, since, proof, request: reader.text()?.to_owned() })
         })();
@@ -166,7 +166,7 @@ mod tests {
             |keys: &Keyring, after| Interaction::open(keys, AUTHORIZATION, &text, NOW.after(after));
         assert_eq!(open(&keys, Duration::from_mins(59)), Ok(waiting.clone()));
         assert_eq!(open(&keys, LIFETIME), Err(Unopened::Garbage));
-        let proof = Some(Proof::of(&session(NOW), &waiting.request, NOW));
+        let proof = Some(SignInProof::of(&session(NOW), &waiting.request, NOW));
         let proven = Interaction { proof, ..waiting.clone() };
         let sealed = proven.seal(&keys).unwrap();
         assert_eq!(Interaction::open(&keys, AUTHORIZATION, &sealed, NOW), Ok(proven));
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn a_proof_is_of_one_sign_in_and_one_request() {
         let session = session(NOW);
-        let proof = Proof::of(&session, "a", NOW);
-        assert_eq!(proof, Proof::of(&session, "a", NOW));
-        assert_ne!(proof, Proof::of(&session, "b", NOW));
-        assert_ne!(proof, Proof::of(&session, "a", NOW.after(Duration::from_millis(1))));
+        let proof = SignInProof::of(&session, "a", NOW);
+        assert_eq!(proof, SignInProof::of(&session, "a", NOW));
+        assert_ne!(proof, SignInProof::of(&session, "b", NOW));
+        assert_ne!(proof, SignInProof::of(&session, "a", NOW.after(Duration::from_millis(1))));
         // Everything of a session but its secret's hash is shown somewhere.
         let again = BrowserSession { secret_hash: SecretHash([9; 32]), ..session };
-        assert_ne!(proof, Proof::of(&again, "a", NOW));
+        assert_ne!(proof, SignInProof::of(&again, "a", NOW));
     }
 }

@@ -100,7 +100,7 @@ pub fn access_token(
 /// Whether the client is registered for a grant that leads to access tokens of the family: the one that began
 /// it, or the one that goes on with it.
 fn may_speak_for_users(client: &Client, family: &Family) -> bool {
-    let began = if family.origin.session.is_none() {
+    let began = if family.origin.browser_session.is_none() {
         client.may_use(GrantType::Password)
     } else {
         client.may_use(GrantType::AuthorizationCode)
@@ -369,7 +369,7 @@ mod tests {
                 c.owner().grants = grants.to_vec();
                 c.caller.grants = grants.to_vec();
                 let session = crate::browser_session::BrowserSessionId([1; 16]);
-                c.family().origin.session = at_browser.then_some(session);
+                c.family().origin.browser_session = at_browser.then_some(session);
                 if own {
                     c.access.subject = Subject::Client { born: Ends::UNCOUNTED };
                 }
@@ -387,7 +387,8 @@ mod tests {
             c.owner().grants = Vec::new();
             c.owner().authorize.response_types =
                 vec![crate::response::ResponseType::parse("token").unwrap()];
-            c.family().origin.session = Some(crate::browser_session::BrowserSessionId([1; 16]));
+            c.family().origin.browser_session =
+                Some(crate::browser_session::BrowserSessionId([1; 16]));
         });
         assert!(implicit.see_access().is_some());
         let public = Case::with(|c| {

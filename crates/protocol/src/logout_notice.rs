@@ -55,7 +55,7 @@ pub struct LogoutNotice {
     /// Who is told.
     pub client_id: ClientId,
     /// What is over.
-    pub session: BrowserSessionId,
+    pub browser_session: BrowserSessionId,
     /// Whose session it was.
     pub user_id: UserId,
     /// When it ended.
@@ -97,24 +97,24 @@ impl LogoutNotice {
 
 /// What a client made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Delivery {
     /// The session is over there too.
-    Told,
+    Accepted,
     /// It will say the same next time.
-    Refused,
+    Rejected,
     /// It may do better later.
-    Failed,
+    Retry,
 }
 
-impl Heard {
+impl Delivery {
     /// By the status of the answer. What is in the answer beside it is nobody's business.
     pub const fn of(status: u16) -> Self {
         match status {
             // §2.8: 200; some frameworks make 204 of an empty answer.
-            200..=299 => Self::Told,
+            200..=299 => Self::Accepted,
             // RFC 6585 §4: too many requests; RFC 9110 §15.5.9: we were too slow.
-            408 | 429 | 500.. => Self::Failed,
-            _ => Self::Refused,
+            408 | 429 | 500.. => Self::Retry,
+            _ => Self::Rejected,
         }
     }
 }
@@ -126,7 +126,7 @@ mod tests {
     fn notice() -> LogoutNotice {
         LogoutNotice {
             client_id: ClientId::parse("shop").unwrap(),
-            session: BrowserSessionId([1; 16]),
+            browser_session: BrowserSessionId([1; 16]),
             user_id: UserId([2; 16]),
             created_at: Timestamp::from_millis(1_000_000),
             attempts: 0,
@@ -172,21 +172,21 @@ mod tests {
     #[test]
     fn only_what_may_go_better_later_is_tried_again() {
         for (status, heard) in [
-            (200, Heard::Told),
-            (204, Heard::Told),
-            (301, Heard::Refused),
-            (302, Heard::Refused),
-            (307, Heard::Refused),
-            (400, Heard::Refused),
-            (404, Heard::Refused),
-            (408, Heard::Failed),
-            (429, Heard::Failed),
-            (500, Heard::Failed),
-            (503, Heard::Failed),
-            (599, Heard::Failed),
-            (100, Heard::Refused),
+            (200, Delivery::Accepted),
+            (204, Delivery::Accepted),
+            (301, Delivery::Rejected),
+            (302, Delivery::Rejected),
+            (307, Delivery::Rejected),
+            (400, Delivery::Rejected),
+            (404, Delivery::Rejected),
+            (408, Delivery::Retry),
+            (429, Delivery::Retry),
+            (500, Delivery::Retry),
+            (503, Delivery::Retry),
+            (599, Delivery::Retry),
+            (100, Delivery::Rejected),
         ] {
-            assert_eq!(Heard::of(status), heard, "{status}");
+            assert_eq!(Delivery::of(status), heard, "{status}");
         }
     }
 }

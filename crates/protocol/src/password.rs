@@ -8,11 +8,9 @@ use crate::authorize::ACR_PASSWORD;
 use crate::client::{Client, GrantType};
 use crate::ends::Ends;
 pub use crate::extent::Extent;
-use crate::family::{Beginning, Family, Fresh, Origin};
+use crate::family::{Family, Origin};
 use crate::form::Form;
-use crate::grant::Access;
-use crate::grant::Seal;
-use crate::policy::Policy;
+use crate::grant::{Access, Grant, Issuing, NewFamilyIds};
 use crate::reject::{Reject, Why};
 use crate::resource::Resources;
 use crate::scope::Scope;
@@ -49,14 +47,14 @@ pub fn extent(
 
 /// The family that begins when `user_id` has proven their password at `auth_time`, when `proven` ends were
 /// counted, and its first access token.
-pub fn begin(
+pub fn start_family(
     client: &Client,
     (user_id, proven, auth_time): (UserId, Ends, Timestamp),
     extent: Extent,
-    fresh: &Fresh,
-    (policy, seal, now): (&Policy, Seal, Timestamp),
+    fresh: &NewFamilyIds,
+    issuing: Issuing<'_>,
 ) -> (Family, Access) {
-    let beginning = Beginning {
+    let grant = Grant {
         user_id,
         scope: extent.scope,
         resources: extent.resources,
@@ -66,7 +64,7 @@ pub fn begin(
         proven,
         origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
     };
-    beginning.begin(client, fresh, (policy, seal, now))
+    grant.start_family(client, fresh, issuing)
 }
 
 #[cfg(test)]
@@ -76,7 +74,9 @@ mod tests {
     use super::*;
     use crate::client::tests::client;
     use crate::family_id::FamilyId;
+    use crate::grant::Seal;
     use crate::policy::MaxLifetime;
+    use crate::policy::Policy;
     use crate::reject::Code;
     use crate::secret::FamilySecret;
 
@@ -90,9 +90,15 @@ mod tests {
     }
 
     fn begun(client: &Client, policy: &Policy) -> (Family, Access) {
-        let fresh = Fresh { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
+        let fresh = NewFamilyIds { id: FamilyId([1; 16]), secret: FamilySecret::new([2; 16]) };
         let extent = extent(client, Some(&Scope::parse("b a").unwrap()), None).unwrap();
-        begin(client, (UserId([3; 16]), Ends::new(2), NOW), extent, &fresh, (policy, SEAL, NOW))
+        start_family(
+            client,
+            (UserId([3; 16]), Ends::new(2), NOW),
+            extent,
+            &fresh,
+            Issuing { policy, seal: SEAL, now: NOW },
+        )
     }
 
     #[test]

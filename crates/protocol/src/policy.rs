@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::client::Client;
 use crate::time::Timestamp;
 
 /// The settings that govern a grant's tokens.
@@ -59,34 +58,6 @@ impl OnReuse {
     }
 }
 
-/// When a client gets a refresh token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RefreshTokens {
-    /// With every grant that has a user.
-    #[default]
-    Always,
-    /// Where `offline_access` was granted (OpenID Connect Core §11).
-    OfflineAccess,
-    /// Never.
-    Never,
-}
-
-impl RefreshTokens {
-    /// The value in a registration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "always",
-            Self::OfflineAccess => "offline_access",
-            Self::Never => "never",
-        }
-    }
-
-    /// Reads the value of a registration.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Always, Self::OfflineAccess, Self::Never].into_iter().find(|v| v.as_str() == text)
-    }
-}
-
 /// Where a client departs from the server-wide policy; `None` follows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]
@@ -125,18 +96,15 @@ impl Policy {
     /// The longest grace period: a longer one would be a second life for a stolen token.
     pub const MAX_GRACE_PERIOD: Duration = Duration::from_mins(10);
 
-    /// The policy that holds for `client`.
+    /// The policy with the settings that `own` names in place of its own.
     #[must_use]
-    pub fn of(&self, client: &Client) -> Self {
-        let own = &client.overrides;
-        let renew = own.renew_refresh_token.unwrap_or(self.renew_refresh_token);
+    pub fn overridden_by(&self, own: &Overrides) -> Self {
         Self {
             access_token_lifetime: own.access_token_lifetime.unwrap_or(self.access_token_lifetime),
             refresh_token_lifetime: own
                 .refresh_token_lifetime
                 .unwrap_or(self.refresh_token_lifetime),
-            // RFC 9700 §2.2.2: refresh tokens of public clients must be renewed or sender-constrained.
-            renew_refresh_token: renew || client.is_public(),
+            renew_refresh_token: own.renew_refresh_token.unwrap_or(self.renew_refresh_token),
             extend_on_renewal: own.extend_on_renewal.unwrap_or(self.extend_on_renewal),
             refresh_token_max_lifetime: own
                 .refresh_token_max_lifetime
@@ -201,27 +169,6 @@ pub struct PolicyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{AuthMethod, tests::client};
-
-    #[test]
-    fn a_client_overrides_what_it_names_and_follows_the_rest() {
-        let mut shop = client("shop");
-        shop.overrides.grace_period = Some(SECOND * 60);
-        shop.overrides.renew_refresh_token = Some(false);
-        let policy = Policy::default().of(&shop);
-        let expected =
-            Policy { grace_period: SECOND * 60, renew_refresh_token: false, ..Policy::default() };
-        assert_eq!(policy, expected);
-    }
-
-    #[test]
-    fn public_clients_rotate_even_where_renewal_is_off_for_the_server() {
-        let server = Policy { renew_refresh_token: false, ..Policy::default() };
-        let mut spa = client("spa");
-        assert!(!server.of(&spa).renew_refresh_token);
-        spa.auth_methods = vec![AuthMethod::None];
-        assert!(server.of(&spa).renew_refresh_token);
-    }
 
     #[test]
     fn senseless_values_are_refused_by_name() {

@@ -1,4 +1,4 @@
-//! The refresh token grant (RFC 6749 §6, RFC 9700 §4.14): which row of the decision table a
+//! The refresh token grant (RFC 6749 §6, RFC 9700 §4.14): which case of the decision table a
 //! presented refresh token falls into.
 //!
 //! A family remembers how often it was renewed, and each token carries the generation that it was
@@ -31,9 +31,9 @@ pub struct Request<'a> {
     pub resources: Option<Resources>,
 }
 
-/// The rows of the decision table.
+/// The cases of the decision table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Row {
+pub enum Case {
     /// The newest token, renewal on.
     Current,
     /// Expired, revoked, or no such family; its user or client ended it.
@@ -61,8 +61,8 @@ pub enum Row {
     StaleStore,
 }
 
-impl Row {
-    /// Every row.
+impl Case {
+    /// Every case.
     pub const ALL: &'static [Self] = &[
         Self::Current,
         Self::Dead,
@@ -78,7 +78,7 @@ impl Row {
         Self::StaleStore,
     ];
 
-    /// The row in logs and metrics.
+    /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Current => "current",
@@ -103,7 +103,7 @@ pub enum Decision {
     /// Write the rotation, answer with the new refresh token.
     Rotate {
         /// `Current` or `LostCommit`.
-        row: Row,
+        case: Case,
         /// The guarded change.
         rotation: Rotation,
         /// The new access token.
@@ -131,8 +131,8 @@ pub enum Decision {
     /// Refuse, and end the family.
     Revoke {
         /// `Reuse` or `Forgery`.
-        row: Row,
-        /// What the row will say.
+        case: Case,
+        /// The reason that the row will hold.
         reason: RevokeReason,
         /// The answer.
         reject: Reject,
@@ -142,14 +142,14 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Which row of the table this is.
-    pub const fn row(&self) -> Row {
+    /// The case of the table.
+    pub const fn case(&self) -> Case {
         match self {
-            Self::Rotate { row, .. } | Self::Revoke { row, .. } => *row,
-            Self::Refuse(refusal) => refusal.row,
-            Self::Keep { .. } => Row::Kept,
-            Self::Retry { .. } => Row::Retry,
-            Self::Wait => Row::StaleStore,
+            Self::Rotate { case, .. } | Self::Revoke { case, .. } => *case,
+            Self::Refuse(refusal) => refusal.case,
+            Self::Keep { .. } => Case::Kept,
+            Self::Retry { .. } => Case::Retry,
+            Self::Wait => Case::StaleStore,
         }
     }
 }
@@ -157,18 +157,18 @@ impl Decision {
 /// A refusal that writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which row of the table.
-    pub row: Row,
+    /// The case of the table.
+    pub case: Case,
     /// The answer.
     pub reject: Reject,
 }
 
-const fn refusal(row: Row, why: Why) -> Refusal {
-    Refusal { row, reject: Reject { code: why.code(), why } }
+const fn refusal(case: Case, why: Why) -> Refusal {
+    Refusal { case, reject: Reject { code: why.code(), why } }
 }
 
-const fn revocation(row: Row, reason: RevokeReason, why: Why) -> Decision {
-    Decision::Revoke { row, reason, reject: Reject { code: why.code(), why } }
+const fn revocation(case: Case, reason: RevokeReason, why: Why) -> Decision {
+    Decision::Revoke { case, reason, reject: Reject { code: why.code(), why } }
 }
 
 /// Decides about one presented refresh token. `client` has authenticated, `policy` is its own, `kid`
@@ -197,10 +197,10 @@ impl Table<'_> {
     fn decide(&self, loaded: Option<&Loaded>) -> Result<Decision, Refusal> {
         // RFC 6749 §5.2: the client must be authorized for the grant type that it uses today.
         if !self.client.may_use(GrantType::RefreshToken) {
-            return Err(refusal(Row::Denied, Why::GrantNotRegistered));
+            return Err(refusal(Case::Denied, Why::GrantNotRegistered));
         }
         let Some(loaded) = loaded else {
-            return Err(refusal(Row::Dead, Why::RefreshUnknown));
+            return Err(refusal(Case::Dead, Why::RefreshUnknown));
         };
         let family = &loaded.family;
         self.check_alive(loaded)?;
@@ -209,7 +209,7 @@ impl Table<'_> {
         let presented = self.request.token.generation;
         if presented == family.generation {
             return if self.policy.renew_refresh_token {
-                self.rotate(Row::Current, loaded)
+                self.rotate(Case::Current, loaded)
             } else {
                 Ok(self.keep(family, self.access(family, presented)?))
             };
@@ -218,11 +218,11 @@ impl Table<'_> {
             return match self.request.token.epoch.cmp(&loaded.epoch) {
                 // No token of the family is older than the family, whatever was lost since.
                 Ordering::Less if self.request.token.epoch < family.born.epoch() => {
-                    Ok(revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged))
+                    Ok(revocation(Case::Forgery, RevokeReason::Forgery, Why::RefreshForged))
                 }
-                Ordering::Less => self.rotate(Row::LostCommit, loaded),
+                Ordering::Less => self.rotate(Case::LostCommit, loaded),
                 Ordering::Equal => {
-                    Ok(revocation(Row::Forgery, RevokeReason::Forgery, Why::RefreshForged))
+                    Ok(revocation(Case::Forgery, RevokeReason::Forgery, Why::RefreshForged))
                 }
                 // Whoever is behind here, it is not the client.
                 Ordering::Greater => Ok(Decision::Wait),
@@ -230,7 +230,7 @@ impl Table<'_> {
         }
         if presented.checked_add(1) == Some(family.generation) {
             if presented < family.grace_floor {
-                return Err(refusal(Row::StaleRights, Why::RefreshStaleRights));
+                return Err(refusal(Case::StaleRights, Why::RefreshStaleRights));
             }
             let grace = self.policy.grace_period.min(Policy::MAX_GRACE_PERIOD);
             if !family.confirmed && self.is_within(grace, family) {
@@ -251,12 +251,12 @@ impl Table<'_> {
         // RFC 6749 §6: the token is bound to the client it was issued to. The seal says so already;
         // the row must agree.
         if family.client_id != self.client.id || family.secret_hash != token.secret.hash() {
-            return Err(refusal(Row::Forgery, Why::RefreshSecretWrong));
+            return Err(refusal(Case::Forgery, Why::RefreshSecretWrong));
         }
         let dead = if family.revoked.is_some() {
             Why::RefreshRevoked
         } else if !loaded.is_user_standing() {
-            Why::RefreshUserEnded
+            Why::UserSessionsRevoked
         } else if !loaded.is_client_standing() {
             Why::RefreshClientEnded
         } else if !family.is_expired(self.now) {
@@ -267,7 +267,7 @@ impl Table<'_> {
         } else {
             Why::RefreshExpired
         };
-        Err(refusal(Row::Dead, dead))
+        Err(refusal(Case::Dead, dead))
     }
 
     /// What the new access token may do: the requested part of the grant, less what the client has
@@ -276,20 +276,20 @@ impl Table<'_> {
     fn check_extent(&self, family: &Family) -> Result<Extent, Refusal> {
         let asked = self.request.scope.as_ref().unwrap_or(&family.scope);
         if !asked.is_subset(&family.scope) {
-            return Err(refusal(Row::Denied, Why::ScopeNotGranted));
+            return Err(refusal(Case::Denied, Why::ScopeNotGranted));
         }
-        let denied = |reject| Refusal { row: Row::Denied, reject };
+        let denied = |reject| Refusal { case: Case::Denied, reject };
         let today = Extent::of_today(asked, &family.resources, self.client).map_err(denied)?;
         let asked = self.request.resources.as_ref();
         let resources = Resources::grant(asked, &today.resources).map_err(denied)?;
         Ok(Extent { resources, ..today })
     }
 
-    fn rotate(&self, row: Row, loaded: &Loaded) -> Result<Decision, Refusal> {
+    fn rotate(&self, case: Case, loaded: &Loaded) -> Result<Decision, Refusal> {
         let family = &loaded.family;
         let Some(to) = self.request.token.generation.checked_add(1) else {
             let why = Why::RefreshOverflow;
-            return Ok(revocation(Row::Dead, RevokeReason::Overflow, why));
+            return Ok(revocation(Case::Dead, RevokeReason::Overflow, why));
         };
         let access = self.access(family, to)?;
         let expires_at = if self.policy.extend_on_renewal {
@@ -306,7 +306,7 @@ impl Table<'_> {
             at: self.now,
             expires_at,
         };
-        Ok(Decision::Rotate { row, rotation, access })
+        Ok(Decision::Rotate { case, rotation, access })
     }
 
     fn keep(&self, family: &Family, access: Access) -> Decision {
@@ -323,9 +323,9 @@ impl Table<'_> {
     fn reuse(&self) -> Decision {
         match self.policy.on_reuse {
             OnReuse::RevokeFamily => {
-                revocation(Row::Reuse, RevokeReason::Reuse, Why::RefreshReused)
+                revocation(Case::Reuse, RevokeReason::Reuse, Why::RefreshReused)
             }
-            OnReuse::Deny => Decision::Refuse(refusal(Row::Reuse, Why::RefreshReused)),
+            OnReuse::Deny => Decision::Refuse(refusal(Case::Reuse, Why::RefreshReused)),
         }
     }
 
@@ -377,7 +377,7 @@ mod tests {
     }
 
     /// One presentation: all that decides about it.
-    struct Case {
+    struct Scenario {
         token: RefreshToken,
         scope: Option<Scope>,
         resources: Option<Resources>,
@@ -390,7 +390,7 @@ mod tests {
 
     /// A family at generation 5, renewed at second 0, to which a token of the given generation is
     /// presented ten seconds later. Nothing is wrong with the request but perhaps the generation.
-    fn presented(generation: u32) -> Case {
+    fn presented(generation: u32) -> Scenario {
         let secret = FamilySecret::new([2; 16]);
         let mut demo = client("demo");
         demo.resources = resources("https://a https://b https://c");
@@ -418,7 +418,7 @@ mod tests {
         };
         let user = Some(UserStanding { enabled: true, ended: LastEnd::uncounted(at(-1_000)) });
         let client = Some(LastEnd::uncounted(at(-1_000)));
-        Case {
+        Scenario {
             token: RefreshToken { kid: 1, epoch: 7, family: family.id, secret, generation },
             scope: None,
             resources: None,
@@ -430,7 +430,7 @@ mod tests {
         }
     }
 
-    impl Case {
+    impl Scenario {
         fn loaded(&mut self) -> &mut Loaded {
             self.loaded.as_mut().unwrap()
         }
@@ -469,41 +469,42 @@ mod tests {
             }
         }
 
-        /// The row of the table and the cause of a refusal that writes nothing.
-        fn refused(&self) -> (Row, Why) {
+        /// The case of the table and the cause of a refusal that writes nothing.
+        fn refused(&self) -> (Case, Why) {
             match self.decide() {
-                Decision::Refuse(Refusal { row, reject }) => {
+                Decision::Refuse(Refusal { case, reject }) => {
                     assert_eq!(reject.code, reject.why.code());
-                    (row, reject.why)
+                    (case, reject.why)
                 }
                 other => panic!("{other:?}"),
             }
         }
 
-        /// The row of the table, the stored reason and the cause of a refusal that ends the family.
-        fn revoked(&self) -> (Row, RevokeReason, Why) {
+        /// The case of the table, the stored reason and the cause of a refusal that ends the family.
+        fn revoked(&self) -> (Case, RevokeReason, Why) {
             match self.decide() {
-                Decision::Revoke { row, reason, reject } => {
+                Decision::Revoke { case, reason, reject } => {
                     assert_eq!(reject.code, reject.why.code());
-                    (row, reason, reject.why)
+                    (case, reason, reject.why)
                 }
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    fn with(mut case: Case, change: impl FnOnce(&mut Case)) -> Case {
-        change(&mut case);
-        case
+    fn with(mut scenario: Scenario, change: impl FnOnce(&mut Scenario)) -> Scenario {
+        change(&mut scenario);
+        scenario
     }
 
-    const REUSED: (Row, RevokeReason, Why) = (Row::Reuse, RevokeReason::Reuse, Why::RefreshReused);
-    const FORGED: (Row, RevokeReason, Why) =
-        (Row::Forgery, RevokeReason::Forgery, Why::RefreshForged);
+    const REUSED: (Case, RevokeReason, Why) =
+        (Case::Reuse, RevokeReason::Reuse, Why::RefreshReused);
+    const FORGED: (Case, RevokeReason, Why) =
+        (Case::Forgery, RevokeReason::Forgery, Why::RefreshForged);
 
     #[test]
     fn checklist_58_the_newest_token_is_renewed() {
-        let case = with(presented(5), |c| c.seal = Seal { kid: 2, epoch: 8 });
+        let scenario = with(presented(5), |c| c.seal = Seal { kid: 2, epoch: 8 });
         let rotation = Rotation {
             family: FamilyId([1; 16]),
             from: 5,
@@ -521,36 +522,37 @@ mod tests {
             resources: resources("https://a https://b"),
             expires_at: at(10 + 3600),
         };
-        assert_eq!(case.decide(), Decision::Rotate { row: Row::Current, rotation, access });
+        assert_eq!(scenario.decide(), Decision::Rotate { case: Case::Current, rotation, access });
     }
 
     #[test]
     fn the_newest_token_is_renewed_whatever_the_epoch_and_the_key_that_sealed_it() {
         for (kid, epoch) in [(1, 6), (2, 7), (9, 9)] {
-            let case = with(presented(5), |c| (c.token.kid, c.token.epoch) = (kid, epoch));
-            assert_eq!(case.decide(), presented(5).decide(), "only the generation counts");
+            let scenario = with(presented(5), |c| (c.token.kid, c.token.epoch) = (kid, epoch));
+            assert_eq!(scenario.decide(), presented(5).decide(), "only the generation counts");
         }
     }
 
     #[test]
     fn where_renewal_is_off_the_same_token_is_kept_and_nothing_is_written() {
-        let case = with(presented(5), |c| {
+        let scenario = with(presented(5), |c| {
             c.policy.renew_refresh_token = false;
             c.family().generation = 0;
             c.token.generation = 0;
         });
-        let Decision::Keep { confirm: false, access } = case.decide() else {
-            panic!("{:?}", case.decide())
+        let Decision::Keep { confirm: false, access } = scenario.decide() else {
+            panic!("{:?}", scenario.decide())
         };
         assert_eq!((access.generation, access.expires_at), (0, at(10 + 3600)));
-        assert_eq!(case.decide().row(), Row::Kept);
+        assert_eq!(scenario.decide().case(), Case::Kept);
     }
 
     #[test]
     fn keeping_a_renewed_token_first_ends_the_grace_of_its_predecessor() {
-        let kept = |change: fn(&mut Case)| {
-            let case = with(with(presented(5), |c| c.policy.renew_refresh_token = false), change);
-            match case.decide() {
+        let kept = |change: fn(&mut Scenario)| {
+            let scenario =
+                with(with(presented(5), |c| c.policy.renew_refresh_token = false), change);
+            match scenario.decide() {
                 Decision::Keep { confirm, .. } => confirm,
                 other => panic!("{other:?}"),
             }
@@ -563,11 +565,13 @@ mod tests {
 
     #[test]
     fn a_longer_grace_does_not_bring_back_the_predecessor_of_a_token_that_was_used() {
-        let case = with(presented(5), |c| {
+        let scenario = with(presented(5), |c| {
             c.policy.renew_refresh_token = false;
             c.policy.grace_period = Duration::ZERO;
         });
-        let Decision::Keep { confirm, .. } = case.decide() else { panic!("{:?}", case.decide()) };
+        let Decision::Keep { confirm, .. } = scenario.decide() else {
+            panic!("{:?}", scenario.decide())
+        };
         let replay = with(presented(4), |c| {
             c.policy.grace_period = Policy::MAX_GRACE_PERIOD;
             c.family().confirmed = confirm;
@@ -577,22 +581,22 @@ mod tests {
 
     #[test]
     fn a_lost_answer_is_given_again_as_it_was() {
-        let mut case = with(presented(4), |c| c.seal = Seal { kid: 9, epoch: 9 });
-        let Decision::Retry { seal, generation, access } = case.decide() else {
-            panic!("{:?}", case.decide())
+        let mut scenario = with(presented(4), |c| c.seal = Seal { kid: 9, epoch: 9 });
+        let Decision::Retry { seal, generation, access } = scenario.decide() else {
+            panic!("{:?}", scenario.decide())
         };
         assert_eq!((seal, generation), (Seal { kid: 1, epoch: 7 }, 5), "sealed as it was then");
         assert_eq!((access.generation, access.expires_at), (5, at(10 + 3600)));
         for renew in [true, false] {
-            case.policy.renew_refresh_token = renew;
-            assert_eq!(case.decide().row(), Row::Retry);
+            scenario.policy.renew_refresh_token = renew;
+            assert_eq!(scenario.decide().case(), Case::Retry);
         }
     }
 
     #[test]
     fn grace_ends_with_its_period_and_with_the_first_use_of_the_successor() {
         let last = just_before(at(60));
-        assert_eq!(with(presented(4), |c| c.now = last).decide().row(), Row::Retry);
+        assert_eq!(with(presented(4), |c| c.now = last).decide().case(), Case::Retry);
         assert_eq!(with(presented(4), |c| c.now = at(60)).revoked(), REUSED);
         assert_eq!(with(presented(4), |c| c.family().confirmed = true).revoked(), REUSED);
         let strict = with(presented(4), |c| {
@@ -604,16 +608,16 @@ mod tests {
 
     #[test]
     fn grace_is_not_longer_than_any_policy_may_say() {
-        let case = with(presented(4), |c| {
+        let scenario = with(presented(4), |c| {
             c.policy.grace_period = HOUR;
             c.now = at(600);
         });
-        assert_eq!(case.revoked(), REUSED);
+        assert_eq!(scenario.revoked(), REUSED);
     }
 
     #[test]
     fn a_clock_that_went_backwards_neither_ends_grace_nor_stretches_it() {
-        assert_eq!(with(presented(4), |c| c.now = at(-59)).decide().row(), Row::Retry);
+        assert_eq!(with(presented(4), |c| c.now = at(-59)).decide().case(), Case::Retry);
         assert_eq!(with(presented(4), |c| c.now = at(-60)).revoked(), REUSED);
         let strict = with(presented(4), |c| {
             c.policy.grace_period = Duration::ZERO;
@@ -632,18 +636,18 @@ mod tests {
 
     #[test]
     fn where_reuse_is_denied_only_the_family_lives_on() {
-        let case = with(presented(3), |c| c.policy.on_reuse = OnReuse::Deny);
-        assert_eq!(case.refused(), (Row::Reuse, Why::RefreshReused));
+        let scenario = with(presented(3), |c| c.policy.on_reuse = OnReuse::Deny);
+        assert_eq!(scenario.refused(), (Case::Reuse, Why::RefreshReused));
     }
 
     #[test]
     fn a_predecessor_with_other_rights_is_refused_and_its_family_lives() {
         let stale = with(presented(4), |c| c.family().grace_floor = 5);
-        assert_eq!(stale.refused(), (Row::StaleRights, Why::RefreshStaleRights));
+        assert_eq!(stale.refused(), (Case::StaleRights, Why::RefreshStaleRights));
         let level = with(presented(4), |c| c.family().grace_floor = 4);
-        assert_eq!(level.decide().row(), Row::Retry);
+        assert_eq!(level.decide().case(), Case::Retry);
         let current = with(presented(5), |c| c.family().grace_floor = 5);
-        assert_eq!(current.decide().row(), Row::Current);
+        assert_eq!(current.decide().case(), Case::Current);
         let older = with(presented(3), |c| c.family().grace_floor = 5);
         assert_eq!(older.revoked(), REUSED);
     }
@@ -651,9 +655,9 @@ mod tests {
     #[test]
     fn after_a_lost_commit_the_row_catches_up() {
         for generation in [6, 9] {
-            let case = with(presented(generation), |c| c.seal = Seal { kid: 2, epoch: 8 });
-            assert_eq!(case.decide().row(), Row::LostCommit);
-            let (rotation, access) = case.renewed();
+            let scenario = with(presented(generation), |c| c.seal = Seal { kid: 2, epoch: 8 });
+            assert_eq!(scenario.decide().case(), Case::LostCommit);
+            let (rotation, access) = scenario.renewed();
             assert_eq!((rotation.from, rotation.to), (5, generation + 1));
             assert_eq!((rotation.kid, rotation.epoch), (2, 8));
             assert_eq!(access.generation, generation + 1);
@@ -671,33 +675,33 @@ mod tests {
     fn a_token_of_a_later_epoch_than_the_stores_says_that_the_store_is_behind() {
         let later = |generation| with(presented(generation), |c| c.token.epoch = 8);
         assert_eq!(later(6).decide(), Decision::Wait);
-        assert_eq!(later(6).decide().row(), Row::StaleStore);
-        assert_eq!(later(5).decide().row(), Row::Current, "the generation decides");
+        assert_eq!(later(6).decide().case(), Case::StaleStore);
+        assert_eq!(later(5).decide().case(), Case::Current, "the generation decides");
         assert_eq!(later(3).revoked(), REUSED);
     }
 
     #[test]
     fn a_wrong_secret_is_refused_and_ends_nothing() {
         let secret = with(presented(5), |c| c.token.secret = FamilySecret::new([9; 16]));
-        assert_eq!(secret.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+        assert_eq!(secret.refused(), (Case::Forgery, Why::RefreshSecretWrong));
         let replay = with(presented(3), |c| c.token.secret = FamilySecret::new([9; 16]));
-        assert_eq!(replay.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+        assert_eq!(replay.refused(), (Case::Forgery, Why::RefreshSecretWrong));
         let foreign = with(presented(3), |c| c.client.id = client("other").id);
-        assert_eq!(foreign.refused(), (Row::Forgery, Why::RefreshSecretWrong));
+        assert_eq!(foreign.refused(), (Case::Forgery, Why::RefreshSecretWrong));
     }
 
     #[test]
     fn checklist_61_a_family_that_is_over_gives_nothing_and_stays_as_it_is() {
-        type End = fn(&mut Case);
+        type End = fn(&mut Scenario);
         let over: [(End, Why); 12] = [
             (|c| c.loaded = None, Why::RefreshUnknown),
             (|c| c.family().revoked = Some((at(1), RevokeReason::Client)), Why::RefreshRevoked),
-            (|c| c.loaded().user = None, Why::RefreshUserEnded),
-            (|c| c.user().enabled = false, Why::RefreshUserEnded),
-            (|c| c.user().ended.number = Ends::new((6 << 32) + 2), Why::RefreshUserEnded),
+            (|c| c.loaded().user = None, Why::UserSessionsRevoked),
+            (|c| c.user().enabled = false, Why::UserSessionsRevoked),
+            (|c| c.user().ended.number = Ends::new((6 << 32) + 2), Why::UserSessionsRevoked),
             (|c| c.ended().number = Ends::new((6 << 32) + 3), Why::RefreshClientEnded),
             (|c| c.loaded().client = None, Why::RefreshClientEnded),
-            (|c| c.uncounted().user().ended.at = at(-500), Why::RefreshUserEnded),
+            (|c| c.uncounted().user().ended.at = at(-500), Why::UserSessionsRevoked),
             (|c| c.uncounted().ended().at = at(-500), Why::RefreshClientEnded),
             (|c| c.now = at(86_400), Why::RefreshExpired),
             (|c| c.now = at(90_000), Why::RefreshExpired),
@@ -706,13 +710,13 @@ mod tests {
         for (end, why) in over {
             // Asking for too much on top of it changes nothing.
             for wish in [None, Some(scope("z"))] {
-                let case = with(with(presented(5), end), |c| c.scope = wish);
-                assert_eq!(case.refused(), (Row::Dead, why));
-                assert_eq!(case.refused().1.code(), Code::InvalidGrant);
+                let scenario = with(with(presented(5), end), |c| c.scope = wish);
+                assert_eq!(scenario.refused(), (Case::Dead, why));
+                assert_eq!(scenario.refused().1.code(), Code::InvalidGrant);
             }
             // No reuse, no forgery: what is over is over.
             for generation in [3, 4, 6] {
-                assert_eq!(with(presented(generation), end).refused().0, Row::Dead);
+                assert_eq!(with(presented(generation), end).refused().0, Case::Dead);
             }
         }
     }
@@ -721,78 +725,81 @@ mod tests {
     fn a_token_of_an_epoch_before_the_familys_own_is_forgery_and_no_lost_commit() {
         // The family began in epoch 6, and the store is in epoch 7.
         let ahead = |epoch| with(presented(6), |c| c.token.epoch = epoch).decide();
-        assert_eq!(ahead(6).row(), Row::LostCommit);
+        assert_eq!(ahead(6).case(), Case::LostCommit);
         let reject = Why::RefreshForged.into();
-        let forged = Decision::Revoke { row: Row::Forgery, reason: RevokeReason::Forgery, reject };
+        let forged =
+            Decision::Revoke { case: Case::Forgery, reason: RevokeReason::Forgery, reject };
         assert_eq!(ahead(5), forged);
     }
 
     #[test]
     fn what_began_after_the_end_of_all_sessions_lives() {
-        let case = with(presented(5), |c| {
+        let scenario = with(presented(5), |c| {
             c.user().ended = LastEnd { number: Ends::new((6 << 32) + 1), at: at(90_000) };
             *c.ended() = LastEnd { number: Ends::new((6 << 32) + 2), at: at(90_000) };
         });
-        assert_eq!(case.decide().row(), Row::Current, "by a clock that was a day ahead");
-        let case = with(presented(5), |c| {
+        assert_eq!(scenario.decide().case(), Case::Current, "by a clock that was a day ahead");
+        let scenario = with(presented(5), |c| {
             c.uncounted().user().ended.at = just_before(at(-500));
             c.uncounted().ended().at = just_before(at(-500));
         });
-        assert_eq!(case.decide().row(), Row::Current);
+        assert_eq!(scenario.decide().case(), Case::Current);
     }
 
     #[test]
     fn only_the_newest_token_of_an_expired_family_is_told_that_it_expired() {
         let late = |generation| with(presented(generation), |c| c.now = at(86_400)).refused();
-        assert_eq!(late(5), (Row::Dead, Why::RefreshExpired));
-        assert_eq!(late(4), (Row::Dead, Why::RefreshRevoked));
-        assert_eq!(late(0), (Row::Dead, Why::RefreshRevoked));
+        assert_eq!(late(5), (Case::Dead, Why::RefreshExpired));
+        assert_eq!(late(4), (Case::Dead, Why::RefreshRevoked));
+        assert_eq!(late(0), (Case::Dead, Why::RefreshRevoked));
     }
 
     #[test]
     fn checklist_62_the_grant_must_be_registered_today() {
         for generation in [3, 4, 5, 6] {
-            let case = with(presented(generation), |c| c.client.grants = vec![GrantType::Password]);
-            assert_eq!(case.refused(), (Row::Denied, Why::GrantNotRegistered));
+            let scenario =
+                with(presented(generation), |c| c.client.grants = vec![GrantType::Password]);
+            assert_eq!(scenario.refused(), (Case::Denied, Why::GrantNotRegistered));
         }
     }
 
     #[test]
     fn checklist_60_scope_never_grows() {
         let given = |asked: Option<&str>, registered: &str| {
-            let case = with(presented(5), |c| {
+            let scenario = with(presented(5), |c| {
                 c.scope = asked.map(scope);
                 c.client.scope = scope(registered);
             });
-            case.renewed().1.scope.to_string()
+            scenario.renewed().1.scope.to_string()
         };
         assert_eq!(given(None, "a b c"), "a b", "what was granted");
         assert_eq!(given(Some("b"), "a b c"), "b", "less when less is asked for");
         assert_eq!(given(None, "a c"), "a", "and less what the client has lost");
         assert_eq!(given(Some("a b"), "b c"), "b");
         for asked in ["c", "a c", "ab", "z"] {
-            let case = with(presented(5), |c| c.scope = Some(scope(asked)));
-            assert_eq!(case.refused(), (Row::Denied, Why::ScopeNotGranted), "{asked}");
+            let scenario = with(presented(5), |c| c.scope = Some(scope(asked)));
+            assert_eq!(scenario.refused(), (Case::Denied, Why::ScopeNotGranted), "{asked}");
         }
         for (asked, registered) in [(None, "x"), (Some("a"), "b")] {
-            let case = with(presented(5), |c| {
+            let scenario = with(presented(5), |c| {
                 c.scope = asked.map(scope);
                 c.client.scope = scope(registered);
             });
             // An answer could not tell that nothing is left (RFC 6749 §3.3).
-            assert_eq!(case.refused(), (Row::Denied, Why::ScopeLost));
+            assert_eq!(scenario.refused(), (Case::Denied, Why::ScopeLost));
         }
     }
 
     #[test]
     fn checklist_60_resources_never_grow() {
-        let case = |asked: Option<&str>, registered: &str| {
+        let scenario = |asked: Option<&str>, registered: &str| {
             with(presented(5), |c| {
                 c.resources = asked.map(resources);
                 c.client.resources = resources(registered);
             })
         };
-        let given = |asked, registered| case(asked, registered).renewed().1.resources.to_string();
+        let given =
+            |asked, registered| scenario(asked, registered).renewed().1.resources.to_string();
         let all = "https://a https://b https://c";
         assert_eq!(given(None, all), "https://a https://b");
         assert_eq!(given(Some("https://b"), all), "https://b");
@@ -800,12 +807,12 @@ mod tests {
         for (asked, registered) in
             [("https://c", all), ("https://a https://c", all), ("https://b", "https://a")]
         {
-            let refused = case(Some(asked), registered).refused();
-            assert_eq!(refused, (Row::Denied, Why::ResourceNotGranted), "{asked} of {registered}");
+            let refused = scenario(Some(asked), registered).refused();
+            assert_eq!(refused, (Case::Denied, Why::ResourceNotGranted), "{asked} of {registered}");
         }
     }
 
-    type Change = fn(&mut Case);
+    type Change = fn(&mut Scenario);
 
     /// Requests for more than was granted, and the cause that each is refused for.
     fn too_much() -> [(Change, Why); 3] {
@@ -819,12 +826,12 @@ mod tests {
     #[test]
     fn a_request_for_too_much_is_denied_where_the_token_would_have_been_answered() {
         for (ask, why) in too_much() {
-            assert_eq!(with(presented(5), ask).refused(), (Row::Denied, why));
+            assert_eq!(with(presented(5), ask).refused(), (Case::Denied, why));
             let kept = with(presented(5), |c| c.policy.renew_refresh_token = false);
-            assert_eq!(with(kept, ask).refused(), (Row::Denied, why), "renewal off");
-            assert_eq!(with(presented(4), ask).refused(), (Row::Denied, why), "a retry");
+            assert_eq!(with(kept, ask).refused(), (Case::Denied, why), "renewal off");
+            assert_eq!(with(presented(4), ask).refused(), (Case::Denied, why), "a retry");
             let ahead = with(presented(6), |c| c.seal.epoch = 8);
-            assert_eq!(with(ahead, ask).refused(), (Row::Denied, why), "a lost commit");
+            assert_eq!(with(ahead, ask).refused(), (Case::Denied, why), "a lost commit");
         }
     }
 
@@ -837,9 +844,9 @@ mod tests {
             let late = with(presented(4), |c| c.now = at(3600));
             assert_eq!(with(late, ask).revoked(), REUSED, "the predecessor after its grace");
             let deny = with(presented(3), |c| c.policy.on_reuse = OnReuse::Deny);
-            assert_eq!(with(deny, ask).refused(), (Row::Reuse, Why::RefreshReused));
+            assert_eq!(with(deny, ask).refused(), (Case::Reuse, Why::RefreshReused));
             let stale = with(presented(4), |c| c.family().grace_floor = 5);
-            assert_eq!(with(stale, ask).refused(), (Row::StaleRights, Why::RefreshStaleRights));
+            assert_eq!(with(stale, ask).refused(), (Case::StaleRights, Why::RefreshStaleRights));
             assert_eq!(with(presented(6), ask).revoked(), FORGED);
             let behind = with(presented(6), |c| c.token.epoch = 8);
             assert_eq!(with(behind, ask).decide(), Decision::Wait);
@@ -848,8 +855,8 @@ mod tests {
 
     #[test]
     fn a_renewed_token_inherits_its_expiry_where_the_policy_says_so() {
-        let case = with(presented(5), |c| c.policy.extend_on_renewal = false);
-        assert_eq!(case.renewed().0.expires_at, at(86_400));
+        let scenario = with(presented(5), |c| c.policy.extend_on_renewal = false);
+        assert_eq!(scenario.renewed().0.expires_at, at(86_400));
     }
 
     #[test]
@@ -861,9 +868,9 @@ mod tests {
 
     #[test]
     fn a_family_whose_counter_is_used_up_ends() {
-        let case = with(presented(u32::MAX), |c| c.family().generation = u32::MAX);
-        let overflow = (Row::Dead, RevokeReason::Overflow, Why::RefreshOverflow);
-        assert_eq!(case.revoked(), overflow);
+        let scenario = with(presented(u32::MAX), |c| c.family().generation = u32::MAX);
+        let overflow = (Case::Dead, RevokeReason::Overflow, Why::RefreshOverflow);
+        assert_eq!(scenario.revoked(), overflow);
         assert_eq!(with(presented(u32::MAX), |c| c.seal.epoch = 8).revoked(), overflow);
         let last = with(presented(u32::MAX - 1), |c| c.family().generation = u32::MAX - 1);
         assert_eq!(last.renewed().0.to, u32::MAX);
@@ -891,9 +898,9 @@ mod tests {
 
     #[test]
     fn every_row_has_a_name_of_its_own() {
-        let mut names: Vec<_> = Row::ALL.iter().map(|row| row.name()).collect();
+        let mut names: Vec<_> = Case::ALL.iter().map(|case| case.name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Row::ALL.len());
+        assert_eq!(names.len(), Case::ALL.len());
     }
 }

@@ -188,7 +188,7 @@ causes! {
     CodeExpired = "code_expired", InvalidGrant, "The authorization code is expired.",
         "Redeem a code within a minute; then begin anew. Compare the clocks where this comes often.";
     /// The user, the client or the session ended since.
-    CodeEnded = "code_ended", InvalidGrant, DEAD_CODE,
+    CodeRevoked = "code_ended", InvalidGrant, DEAD_CODE,
         "Let the user sign in again: they signed out, or were disabled, or took back their consent meanwhile.";
     /// `code` is missing.
     CodeMissing = "code_missing", InvalidRequest, "The parameter code is missing.",
@@ -394,7 +394,7 @@ causes! {
     RefreshUnknown = "refresh_unknown", InvalidGrant, DEAD,
         "Let the user sign in again: the session is over for so long that it was deleted, or the database is another one.";
     /// The user was disabled, deleted or signed out everywhere.
-    RefreshUserEnded = "refresh_user_ended", InvalidGrant, DEAD,
+    UserSessionsRevoked = "refresh_user_ended", InvalidGrant, DEAD,
         "Let the user sign in again, if they may.";
     /// All the client's sessions were ended.
     RefreshClientEnded = "refresh_client_ended", InvalidGrant, DEAD,

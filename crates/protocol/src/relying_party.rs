@@ -110,12 +110,14 @@ fn is_host(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Links;
     use crate::client::tests::client;
-    use crate::client::{Links, RegistrationError};
+    use crate::policy::Policy;
+    use crate::registration::{self, RegistrationError};
 
     fn why(party: RelyingParty) -> Option<RelyingPartyError> {
         let client = Client { relying_party: party, ..client("shop") };
-        match client.check() {
+        match registration::check(&client, &Policy::default()) {
             Ok(()) => None,
             Err(RegistrationError::RelyingParty(why)) => Some(why),
             Err(other) => panic!("{other}"),

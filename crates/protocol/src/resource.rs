@@ -5,11 +5,11 @@
 use std::fmt;
 
 use crate::reject::{Reject, Why};
-use crate::words::Words;
+use crate::token_set::TokenSet;
 
 /// A set of resource indicators.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Resources(Words);
+pub struct Resources(TokenSet);
 
 /// The longest resource indicator that is taken, in bytes.
 pub const MAX_LEN: usize = 1024;
@@ -22,7 +22,7 @@ impl Resources {
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Self, Reject> {
         let values: Vec<&str> = values.into_iter().collect();
         if values.iter().all(|v| is_absolute_uri(v)) {
-            Ok(Self(Words::collect(values)))
+            Ok(Self(TokenSet::collect(values)))
         } else {
             Err(Why::ResourceMalformed.into())
         }
@@ -39,7 +39,7 @@ impl Resources {
 
     /// Reads back what [`Resources::as_str`] gave, for the store and for sealed tokens.
     pub fn from_stored(text: String) -> Self {
-        Self(Words::from_normal_form(text))
+        Self(TokenSet::from_normal_form(text))
     }
 
     /// Sorted, separated by single spaces.
@@ -70,7 +70,7 @@ impl Resources {
     /// What either has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(Words::collect(self.iter().chain(other.iter())))
+        Self(TokenSet::collect(self.iter().chain(other.iter())))
     }
 
     /// What both have.

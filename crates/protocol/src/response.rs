@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use crate::client::Client;
 use crate::form::Form;
 use crate::reject::{Reject, Why};
 use crate::wire_names::wire_names;
@@ -22,7 +21,7 @@ pub struct ResponseType {
 }
 
 impl ResponseType {
-    /// The authorization code flow, the only one that is on by itself.
+    /// The authorization code flow, the only one that is registered by default.
     pub const CODE: Self = Self { code: true, token: false, id_token: false };
 
     /// All that there are.
@@ -53,11 +52,12 @@ impl ResponseType {
         Some(parsed)
     }
 
-    pub(crate) fn read(form: &Form<'_>, client: &Client) -> Result<Self, Reject> {
+    /// Reads the type that a request names, one of those that its client has registered.
+    pub(crate) fn read(form: &Form<'_>, registered: &[Self]) -> Result<Self, Reject> {
         let text = form.find("response_type").ok_or(Why::ResponseTypeMissing)?;
         let parsed = Self::parse(text).ok_or(Why::ResponseTypeUnknown)?;
         // RFC 6749 §4.1.2.1.
-        if !client.authorize.response_types.contains(&parsed) {
+        if !registered.contains(&parsed) {
             return Err(Why::ResponseTypeNotRegistered.into());
         }
         Ok(parsed)
@@ -91,33 +91,32 @@ wire_names! {
 
 impl ResponseMode {
     /// How the answer to a request travels, errors included: as asked where that is allowed, and
-    /// otherwise as the response type has it by itself.
-    pub(crate) fn of(form: &Form<'_>, client: &Client) -> Self {
+    /// otherwise by the default of the response type.
+    pub(crate) fn of(form: &Form<'_>, registered: &[Self]) -> Self {
         let asked = form.find("response_type").and_then(ResponseType::parse);
         let has_tokens = asked.is_some_and(ResponseType::has_tokens);
-        let by_itself = if has_tokens { Self::Fragment } else { Self::Query };
+        let default = if has_tokens { Self::Fragment } else { Self::Query };
         let mode = form.find("response_mode").and_then(Self::parse);
-        let is_allowed = |mode: &Self| mode.is_allowed(client, has_tokens).is_ok();
-        mode.filter(is_allowed).unwrap_or(by_itself)
+        let is_allowed = |mode: &Self| mode.is_allowed(registered, has_tokens).is_ok();
+        mode.filter(is_allowed).unwrap_or(default)
     }
 
     pub(crate) fn check(
         form: &Form<'_>,
-        client: &Client,
+        registered: &[Self],
         response_type: ResponseType,
     ) -> Result<(), Reject> {
         let Some(text) = form.find("response_mode") else { return Ok(()) };
         let mode = Self::parse(text).ok_or(Why::ResponseModeUnknown)?;
-        mode.is_allowed(client, response_type.has_tokens())
+        mode.is_allowed(registered, response_type.has_tokens())
     }
 
-    fn is_allowed(self, client: &Client, has_tokens: bool) -> Result<(), Reject> {
+    fn is_allowed(self, registered: &[Self], has_tokens: bool) -> Result<(), Reject> {
         // Multiple Response Types §3.0: tokens in a query end up in logs and histories.
         if self == Self::Query && has_tokens {
             return Err(Why::ResponseModeLeaks.into());
         }
-        let allowed = &client.authorize.response_modes;
-        if allowed.is_empty() || allowed.contains(&self) {
+        if registered.is_empty() || registered.contains(&self) {
             Ok(())
         } else {
             Err(Why::ResponseModeNotRegistered.into())

@@ -6,11 +6,11 @@
 use std::fmt;
 
 use crate::reject::{Reject, Why};
-use crate::words::Words;
+use crate::token_set::TokenSet;
 
 /// A set of scope tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Scope(Words);
+pub struct Scope(TokenSet);
 
 /// Scope tokens that speak about a person (OpenID Connect Core §5.4, §11). A grant without a person
 /// can not have them.
@@ -31,12 +31,12 @@ impl Scope {
         if text.len() > MAX_LEN || !text.bytes().all(legal) {
             return Err(Why::ScopeMalformed.into());
         }
-        Ok(Self(Words::collect(text.split_ascii_whitespace())))
+        Ok(Self(TokenSet::collect(text.split_ascii_whitespace())))
     }
 
     /// Reads back what [`Scope::as_str`] gave, for the store and for sealed tokens.
     pub fn from_stored(text: String) -> Self {
-        Self(Words::from_normal_form(text))
+        Self(TokenSet::from_normal_form(text))
     }
 
     /// The value of the `scope` parameter: sorted, separated by single spaces.
@@ -67,7 +67,7 @@ impl Scope {
     /// What either has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(Words::collect(self.iter().chain(other.iter())))
+        Self(TokenSet::collect(self.iter().chain(other.iter())))
     }
 
     /// What both have.

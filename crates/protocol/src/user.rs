@@ -58,6 +58,39 @@ impl Username {
     }
 }
 
+/// The fewest characters of a new password (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_MIN_CHARS: u32 = 8;
+/// The most bytes of a new password.
+pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// The reason for which a new password is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordUnfit {
+    /// It has fewer than [`PASSWORD_MIN_CHARS`].
+    TooShort,
+    /// It has more than [`PASSWORD_MAX_BYTES`].
+    TooLong,
+    /// It was not typed the same way twice.
+    NotTheSame,
+    /// It is the one before.
+    Unchanged,
+}
+
+/// Checks a new password, which its user typed twice.
+///
+/// # Errors
+/// [`PasswordUnfit`].
+pub fn check_new_password(current: &str, new: &str, repeated: &str) -> Result<(), PasswordUnfit> {
+    let is_short = u32::try_from(new.chars().count()).is_ok_and(|count| count < PASSWORD_MIN_CHARS);
+    match () {
+        () if is_short => Err(PasswordUnfit::TooShort),
+        () if new.len() > PASSWORD_MAX_BYTES => Err(PasswordUnfit::TooLong),
+        () if new != repeated => Err(PasswordUnfit::NotTheSame),
+        () if new == current => Err(PasswordUnfit::Unchanged),
+        () => Ok(()),
+    }
+}
+
 /// What a refresh needs to know about the user today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserStanding {
@@ -84,6 +117,18 @@ mod tests {
         let id = UserId([9; 16]);
         assert_eq!(UserId::from_subject(&id.subject()), Some(id));
         assert_eq!(UserId::from_subject("demo"), None);
+    }
+
+    #[test]
+    fn a_new_password_is_long_enough_another_one_and_typed_the_same_way_twice() {
+        let check = |new: &str| check_new_password("the old one", new, new);
+        assert_eq!(check("ünd söö!"), Ok(()), "8 characters, more bytes");
+        assert_eq!(check("ünd söö"), Err(PasswordUnfit::TooShort));
+        assert_eq!(check(&"x".repeat(PASSWORD_MAX_BYTES)), Ok(()));
+        assert_eq!(check(&"x".repeat(PASSWORD_MAX_BYTES + 1)), Err(PasswordUnfit::TooLong));
+        assert_eq!(check("the old one"), Err(PasswordUnfit::Unchanged));
+        let twice = check_new_password("the old one", "a new one", "a new ome");
+        assert_eq!(twice, Err(PasswordUnfit::NotTheSame));
     }
 
     #[test]

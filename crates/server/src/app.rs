@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Issuer};
 use crate::entropy;
 use crate::http::cookie_names::CookieNames;
-use crate::keys::Known;
+use crate::keys::RootKeys;
 use crate::keys::signing;
 use crate::keys::signing::{NotSigned, Signing};
 use crate::passwords::{self, Passwords};
@@ -25,7 +25,7 @@ use crate::state::logins::Logins;
 use crate::state::origins::Origins;
 use crate::state::request_ids::RequestIds;
 use crate::state::salt::Salt;
-use crate::state::suspects::Suspects;
+use crate::state::throttle::ThrottleCache;
 use crate::telemetry::Metrics;
 
 /// The running server's state, shared by all requests.
@@ -34,7 +34,7 @@ pub struct App {
     config: Config,
     policy: Policy,
     store: Store,
-    keys: ArcSwap<Known>,
+    keys: ArcSwap<RootKeys>,
     signing: signing::Current,
     node: NodeId,
     started_at: Timestamp,
@@ -45,7 +45,7 @@ pub struct App {
     pages: Pages,
     cookies: CookieNames,
     clients: Clients,
-    suspects: Suspects,
+    throttle: ThrottleCache,
     origins: Origins,
     salt: Salt,
     metrics: Metrics,
@@ -76,7 +76,7 @@ impl App {
     pub fn new(
         config: Config,
         store: Store,
-        keys: Known,
+        keys: RootKeys,
         clock: Clock,
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
@@ -88,7 +88,7 @@ impl App {
             backchannel: Backchannel::new(&config),
             request_ids: RequestIds::new(&entropy::bytes()?),
             clients: Clients::default(),
-            suspects: Suspects::default(),
+            throttle: ThrottleCache::default(),
             logins: Logins::default(),
             limits: Limits::new(&config.limits),
             origins: Origins::default(),
@@ -124,7 +124,7 @@ impl App {
     }
 
     /// The root keys that this node works with now.
-    pub fn keys(&self) -> Guard<Arc<Known>> {
+    pub fn keys(&self) -> Guard<Arc<RootKeys>> {
         self.keys.load()
     }
 
@@ -149,12 +149,12 @@ impl App {
     }
 
     /// Lets what clients are being told of logouts arrive, within a moment, and begins nothing more of it.
-    pub async fn settle(&self) {
+    pub async fn drain_logout_deliveries(&self) {
         self.backchannel.stop().await;
     }
 
     /// Says that this node stops, to those who wait for it.
-    pub async fn leave(&self) {
+    pub async fn deregister_node(&self) {
         if self.store.is_shared() {
             let _ = self.store.forget_node(self.node).await;
         }
@@ -214,8 +214,8 @@ impl App {
     }
 
     /// The wrong client secrets that were counted.
-    pub(crate) const fn suspects(&self) -> &Suspects {
-        &self.suspects
+    pub(crate) const fn throttle(&self) -> &ThrottleCache {
+        &self.throttle
     }
 
     /// The origins of applications in browsers.
@@ -259,12 +259,12 @@ impl App {
     }
 
     /// The same, to be kept for longer than a moment.
-    pub(crate) fn keys_now(&self) -> Arc<Known> {
+    pub(crate) fn keys_now(&self) -> Arc<RootKeys> {
         self.keys.load_full()
     }
 
     /// Works with other root keys from now on.
-    pub(crate) fn set_keys(&self, keys: Known) {
+    pub(crate) fn set_keys(&self, keys: RootKeys) {
         self.keys.store(Arc::new(keys));
     }
 

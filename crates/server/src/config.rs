@@ -30,7 +30,7 @@ pub use values::{
 
 /// One documented key.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct SettingSpec {
     /// The full name, such as `http.listen`.
     pub name: &'static str,
     /// What it means.
@@ -71,10 +71,10 @@ macro_rules! sections {
         )*
 
         /// Every section with what it is about, and every key in it.
-        pub const SECTIONS: &[(&str, &str, &[Key])] = &[$((
+        pub const SECTIONS: &[(&str, &str, &[SettingSpec])] = &[$((
             $section,
             concat!($($about, "\n",)*),
-            &[$(Key {
+            &[$(SettingSpec {
                 name: concat!($section, stringify!($field)),
                 doc: concat!($($doc, "\n",)*),
                 default: $default,
@@ -102,7 +102,7 @@ sections! {
     }
 
     /// Where sessions, clients and users are kept.
-    "store." StoreKeys {
+    "store." StoreSettings {
         /// A PostgreSQL database that any number of nodes share, such as
         /// `postgres://remint@db.example.com/remint`. Several hosts may be named, separated by commas: the
         /// one that accepts writes is used. `sslmode` is `verify-full` or, for a network that you trust,
@@ -198,7 +198,7 @@ sections! {
     }
 
     /// The keys that sign ID tokens and other JWTs, see [keys](keys.md).
-    "signing." SigningKeys {
+    "signing." SigningSettings {
         /// How old a key may get before the next one signs. Empty: keys change by `remint key rotate` alone.
         rotate_every: Option<Duration> = "90d";
         /// How long a new key is published before it signs, so that clients that keep the key set know it
@@ -294,7 +294,7 @@ pub struct Config {
     /// Keys without a section.
     pub server: Server,
     /// `[store]`
-    pub store: StoreKeys,
+    pub store: StoreSettings,
     /// `[http]`
     pub http: Http,
     /// `[ops]`
@@ -304,7 +304,7 @@ pub struct Config {
     /// The sessions of browsers.
     pub sessions: Sessions,
     /// `[signing]`
-    pub signing: SigningKeys,
+    pub signing: SigningSettings,
     /// `[logout]`
     pub logout: Logout,
     /// `[limits]`
@@ -336,12 +336,12 @@ impl Config {
         }
         let config = Self {
             server,
-            store: StoreKeys::resolve(sources)?,
+            store: StoreSettings::resolve(sources)?,
             http: Http::resolve(sources)?,
             ops: Ops::resolve(sources)?,
             tokens: Tokens::resolve(sources)?,
             sessions: Sessions::resolve(sources)?,
-            signing: SigningKeys::resolve(sources)?,
+            signing: SigningSettings::resolve(sources)?,
             logout: Logout::resolve(sources)?,
             limits: Limits::resolve(sources)?,
             outbound: Outbound::resolve(sources)?,
@@ -564,7 +564,7 @@ impl fmt::Display for Config {
 }
 
 /// All keys, in order.
-pub fn keys() -> impl Iterator<Item = &'static Key> {
+pub fn keys() -> impl Iterator<Item = &'static SettingSpec> {
     SECTIONS.iter().flat_map(|(_, _, keys)| keys.iter())
 }
 

@@ -1,8 +1,8 @@
 //! The only source of randomness. What is drawn here is handed to the rules as a value.
 
 use remint_protocol::browser_session::BrowserSessionId;
-use remint_protocol::family::Fresh;
 use remint_protocol::family_id::FamilyId;
+use remint_protocol::grant::NewFamilyIds;
 use remint_protocol::keyring::RootKey;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::signing_key::SigningAlg;
@@ -52,8 +52,8 @@ pub fn jti() -> Result<Jti, NoEntropy> {
 ///
 /// # Errors
 /// [`NoEntropy`].
-pub fn family() -> Result<Fresh, NoEntropy> {
-    Ok(Fresh { id: FamilyId(bytes()?), secret: FamilySecret::new(bytes()?) })
+pub fn family() -> Result<NewFamilyIds, NoEntropy> {
+    Ok(NewFamilyIds { id: FamilyId(bytes()?), secret: FamilySecret::new(bytes()?) })
 }
 
 /// The id of a browser's new session.

@@ -54,7 +54,7 @@ fn routes(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
         .merge(called_by_scripts(app))
         .route("/oauth2/authorize", authorization_endpoint(app))
         .route("/oauth2endpoints/authorize", authorization_endpoint(app))
-        .route(browser::authorize::CONTINUE, get(browser::authorize::go_on))
+        .route(browser::authorize::CONTINUE, get(browser::authorize::continuation))
         .route(
             browser::pages::sign_in::PATH,
             get(browser::authorize::show_sign_in).post(browser::authorize::sign_in),

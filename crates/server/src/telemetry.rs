@@ -14,7 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use remint_protocol::refresh::Row;
+use remint_protocol::refresh::Case;
 use remint_store::{GROUP_BUCKETS, Store};
 
 /// How many lines of the log were dropped, because nobody took those before them.
@@ -136,7 +136,11 @@ impl Metrics {
             durations.clone(),
         );
         let refreshes = Family::<Label, Counter>::default();
-        registry.register("refreshes", "Refreshes by row of the decision table", refreshes.clone());
+        registry.register(
+            "refreshes",
+            "Refreshes by case of the decision table",
+            refreshes.clone(),
+        );
         let rejects = Family::<Label, Counter>::default();
         registry.register("rejects", "Refused requests by cause", rejects.clone());
         let logout_notices = Family::<Label, Counter>::default();
@@ -156,11 +160,8 @@ impl Metrics {
             retry_age.clone(),
         );
         let passwords_busy = Gauge::default();
-        registry.register(
-            "passwords_busy",
-            "Passwords being checked or waiting",
-            passwords_busy.clone(),
-        );
+        let about = "Passwords being checked or waiting";
+        registry.register("passwords_busy", about, passwords_busy.clone());
         let families_live = Gauge::default();
         registry.register(
             "families_live",
@@ -179,9 +180,9 @@ impl Metrics {
             ok: Endpoint::each(|e| requests.get_or_create(&ok(e)).clone()),
             ok_durations: Endpoint::each(|e| durations.get_or_create(&ok(e)).clone()),
             durations,
-            refreshes: Row::ALL
+            refreshes: Case::ALL
                 .iter()
-                .map(|r| refreshes.get_or_create(&[("row", r.name())]).clone())
+                .map(|case| refreshes.get_or_create(&[("row", case.name())]).clone())
                 .collect(),
             registry,
             requests,
@@ -210,8 +211,8 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn refresh(&self, row: Row) {
-        let at = Row::ALL.iter().position(|r| *r == row).unwrap_or_default();
+    pub(crate) fn refresh(&self, case: Case) {
+        let at = Case::ALL.iter().position(|one| *one == case).unwrap_or_default();
         if let Some(counter) = self.refreshes.get(at) {
             counter.inc();
         }

@@ -11,23 +11,23 @@ pub(crate) struct Statement {
     /// whose parameters are arrays, one for each value of the single form. The last column of what
     /// it returns is the number of the request that the row belongs to, from 1.
     pub(crate) set: Option<&'static str>,
-    /// What a failover may do to it.
-    pub(crate) survives: Survives,
+    /// How much an acknowledged write outlives.
+    pub(crate) durability: Durability,
 }
 
-/// What an answered write outlives. A crash of the machine always; the rest is up to how the engine
-/// is replicated.
+/// How much an acknowledged write outlives. It always outlives a crash of the machine; the rest depends on
+/// how the engine is replicated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Survives {
-    /// As much as the cluster offers: what is revoked must stay revoked.
-    Failover,
-    /// A crash. What a failover loses of it heals by itself, see epochs.
-    Crash,
+pub(crate) enum Durability {
+    /// A failover, as far as the cluster offers it: a revoked session must stay revoked.
+    Replicated,
+    /// A crash. A failover may lose the write, and the session heals by the epoch.
+    Local,
 }
 
 impl Statement {
     pub(crate) const fn new(sql: &'static str) -> Self {
-        Self { sql, set: None, survives: Survives::Failover }
+        Self { sql, set: None, durability: Durability::Replicated }
     }
 
     /// With a form for many requests at once.
@@ -35,19 +35,19 @@ impl Statement {
         Self { set: Some(set), ..self }
     }
 
-    /// A write that may be lost in a failover.
-    pub(crate) const fn healing(self) -> Self {
-        Self { survives: Survives::Crash, ..self }
+    /// Marks a write that a failover may lose.
+    pub(crate) const fn local_commit(self) -> Self {
+        Self { durability: Durability::Local, ..self }
     }
 }
 
-/// How many rows a statement must have touched for its batch to count.
+/// How many rows a statement must touch; otherwise its batch is rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Guard {
+pub(crate) enum Expect {
     /// Any number.
     Any,
     /// Exactly one.
-    One,
+    OneRow,
 }
 
 /// A statement with its values and its guard.
@@ -55,25 +55,25 @@ pub(crate) enum Guard {
 pub(crate) struct Write {
     pub(crate) statement: &'static Statement,
     pub(crate) values: Vec<Value>,
-    pub(crate) guard: Guard,
+    pub(crate) expect: Expect,
 }
 
 impl Write {
     /// A write that counts whatever it touches.
     pub(crate) const fn any(statement: &'static Statement, values: Vec<Value>) -> Self {
-        Self { statement, values, guard: Guard::Any }
+        Self { statement, values, expect: Expect::Any }
     }
 
     /// A write that must touch exactly one row.
     pub(crate) const fn one(statement: &'static Statement, values: Vec<Value>) -> Self {
-        Self { statement, values, guard: Guard::One }
+        Self { statement, values, expect: Expect::OneRow }
     }
 }
 
 /// Writes that happen together or not at all.
 pub(crate) type Batch = Vec<Write>;
 
-/// What became of a write.
+/// The outcome of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A guard did not hold: somebody else was faster. Nothing was written.

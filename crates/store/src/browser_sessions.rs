@@ -11,7 +11,7 @@ use remint_protocol::user::{UserId, UserStanding, Username};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row};
-use crate::users::Proven;
+use crate::users::VerifiedPassword;
 use crate::{Error, Store, families, logout_notices, users};
 
 macro_rules! select {
@@ -60,7 +60,7 @@ const SEE: Statement = Statement::new(
     "UPDATE browser_sessions SET seen_at = ?2 WHERE id = ?1 AND ended_at IS NULL \
      AND (seen_at < ?2 OR seen_at > ?3)",
 )
-.healing();
+.local_commit();
 
 const END: Statement = Statement::new(
     "UPDATE browser_sessions SET ended_at = coalesce(ended_at, ?3) WHERE id = ?1 AND user_id = ?2",
@@ -110,9 +110,9 @@ pub struct Visitor {
 }
 
 /// What begins with a password that was proven, if one was.
-fn begun(proven: Option<Proven>, write: Write) -> Batch {
-    let holds = proven.as_ref().map(Proven::holds);
-    holds.into_iter().chain([write]).chain(proven.map(Proven::is_trusted)).collect()
+fn begun(proven: Option<VerifiedPassword>, write: Write) -> Batch {
+    let holds = proven.as_ref().map(VerifiedPassword::holds);
+    holds.into_iter().chain([write]).chain(proven.map(VerifiedPassword::is_trusted)).collect()
 }
 
 impl Store {
@@ -166,7 +166,7 @@ impl Store {
     pub async fn insert_browser_session(
         &self,
         session: &BrowserSession,
-        proven: Option<Proven>,
+        proven: Option<VerifiedPassword>,
     ) -> Result<Outcome, Error> {
         let values = vec![
             session.id.0.into(),
@@ -193,7 +193,7 @@ impl Store {
         &self,
         seen: SecretHash,
         session: &BrowserSession,
-        proven: Option<Proven>,
+        proven: Option<VerifiedPassword>,
     ) -> Result<Outcome, Error> {
         let values = vec![
             session.id.0.into(),

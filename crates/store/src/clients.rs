@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use remint_protocol::client::{AuthMethod, Authorize, Client, GrantType, Links, RelyingParty};
+use remint_protocol::client::{
+    AuthMethod, Authorize, Client, GrantType, Links, RefreshTokens, RelyingParty,
+};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::pkce::Pkce;
-use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides, RefreshTokens};
+use remint_protocol::policy::{MaxLifetime, OnReuse, Overrides};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::{ResponseMode, ResponseType};

@@ -14,7 +14,7 @@ use remint_protocol::user::{UserId, UserStanding};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
-use crate::users::Proven;
+use crate::users::VerifiedPassword;
 use crate::{Error, Store, browser_sessions, consents, users};
 
 /// The row and the standing of its user. What is appended is of the same moment.
@@ -125,7 +125,7 @@ pub(crate) const ROTATE: Statement = Statement::new(
      AS v (id, seen, generation, epoch, kid, rotated_at, expires_at, n) \
      WHERE f.id = v.id AND f.generation = v.seen AND f.revoked_at IS NULL RETURNING v.n",
 )
-.healing();
+.local_commit();
 
 const CONFIRM: Statement = Statement::new(
     "UPDATE families SET confirmed = 1 WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL",
@@ -246,11 +246,11 @@ impl Store {
     pub async fn insert_family(
         &self,
         family: &Family,
-        proven: Option<Proven>,
+        proven: Option<VerifiedPassword>,
     ) -> Result<Outcome, Error> {
-        let holds = proven.as_ref().map(Proven::holds);
+        let holds = proven.as_ref().map(VerifiedPassword::holds);
         let begun = holds.into_iter().chain(begin(family, None));
-        self.commit(begun.chain(proven.map(Proven::is_trusted)).collect()).await
+        self.commit(begun.chain(proven.map(VerifiedPassword::is_trusted)).collect()).await
     }
 
     /// Begins a family that was authorized at a browser, unless there is one of its id, or anything that it
@@ -283,7 +283,7 @@ impl Store {
         let mut c = Columns::new("browser_sessions", row);
         let session = browser_sessions::standing(&mut c)?;
         let (consent, consent_ended) = consents::standing(&mut c, (user, client))?;
-        Ok(Standing { session, consent, consent_ended, epoch: c.take("epoch")? })
+        Ok(Standing { browser_session: session, consent, consent_ended, epoch: c.take("epoch")? })
     }
 
     /// Moves a family to its next generation, if it still has the one that was decided upon and is
@@ -401,7 +401,7 @@ fn begin(family: &Family, session: Option<SecretHash>) -> Batch {
         family.confirmed.into(),
         family.origin.acr.as_str().into(),
         family.origin.amr.as_str().into(),
-        family.origin.session.map(|session| session.0).into(),
+        family.origin.browser_session.map(|session| session.0).into(),
         family.origin.offline.into(),
         family.origin.claims.as_str().into(),
         family.born.into(),
@@ -409,7 +409,7 @@ fn begin(family: &Family, session: Option<SecretHash>) -> Batch {
         family.proven.into(),
         session.map(|hash| hash.0).into(),
     ];
-    let held = family.origin.session.map(browser_sessions::hold);
+    let held = family.origin.browser_session.map(browser_sessions::hold);
     let first = [users::hold(family.user_id)].into_iter();
     first.chain(held).chain([Write::one(&INSERT, values)]).collect()
 }
@@ -468,7 +468,7 @@ fn family_and_user(c: &mut Columns) -> Result<(Family, Option<UserStanding>), Er
         revoked: revoked(c)?,
     };
     family.origin = Origin {
-        session: c.take::<Option<_>>("session_id")?.map(BrowserSessionId),
+        browser_session: c.take::<Option<_>>("session_id")?.map(BrowserSessionId),
         offline: c.take("offline")?,
         acr: c.take("acr")?,
         amr: c.take("amr")?,

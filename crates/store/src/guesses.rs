@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use remint_protocol::guess::{Bucket, BucketKey, FORGET_AFTER, Guesses, Pace};
+use remint_protocol::throttle::{Bucket, BucketKey, FORGET_AFTER, FailedAttempts, Pace};
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};
@@ -100,7 +100,7 @@ impl Store {
     pub async fn load_guesses<const N: usize>(
         &self,
         buckets: [BucketKey; N],
-    ) -> Result<[Guesses; N], Error> {
+    ) -> Result<[FailedAttempts; N], Error> {
         let found = self.find_guesses(&buckets).await?;
         Ok(buckets.map(|key| held(&found, key)))
     }
@@ -109,7 +109,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn load_all_guesses(&self, buckets: &[BucketKey]) -> Result<Vec<Guesses>, Error> {
+    pub async fn load_all_guesses(
+        &self,
+        buckets: &[BucketKey],
+    ) -> Result<Vec<FailedAttempts>, Error> {
         let found = self.find_guesses(buckets).await?;
         Ok(buckets.iter().map(|key| held(&found, *key)).collect())
     }
@@ -117,7 +120,7 @@ impl Store {
     async fn find_guesses(
         &self,
         buckets: &[BucketKey],
-    ) -> Result<Vec<(BucketKey, Guesses)>, Error> {
+    ) -> Result<Vec<(BucketKey, FailedAttempts)>, Error> {
         let mut found = Vec::with_capacity(buckets.len());
         for piece in buckets.chunks(LOADED_AT_ONCE) {
             let Some(last) = piece.last() else { continue };
@@ -143,7 +146,7 @@ impl Store {
         let mut all: Vec<_> = buckets.iter().map(|bucket| (bucket.key(), bucket.limit())).collect();
         // Always in the same order, so that no two of them wait for each other.
         all.sort_unstable_by_key(|(key, _)| *key);
-        let take = |(key, limit): (BucketKey, remint_protocol::guess::Limit)| {
+        let take = |(key, limit): (BucketKey, remint_protocol::throttle::Limit)| {
             let (free, first) = (limit.free.into(), millis(limit.first_wait));
             match limit.pace {
                 Pace::Leaking => {
@@ -215,7 +218,7 @@ impl Store {
         let rows = self.read(&LIST, &[start.clone(), limit.into()]).await?;
         let piece = rows.into_iter().map(guesses).collect::<Result<Vec<_>, _>>()?;
         let Some((last, _)) = piece.last() else { return Ok(None) };
-        let forgotten = |g: &Guesses| now.distance(g.last_at) > FORGET_AFTER;
+        let forgotten = |g: &FailedAttempts| now.distance(g.last_at) > FORGET_AFTER;
         if piece.iter().any(|(_, g)| forgotten(g) && g.trusted_until < now) {
             let values = vec![start, (*last).into(), millis(FORGET_AFTER), now.into()];
             self.commit(vec![Write::any(&DELETE_FORGOTTEN, values)]).await?;
@@ -225,19 +228,22 @@ impl Store {
     }
 }
 
-fn held(found: &[(BucketKey, Guesses)], key: BucketKey) -> Guesses {
-    found.iter().find(|(found, _)| *found == key).map_or_else(Guesses::default, |found| found.1)
+fn held(found: &[(BucketKey, FailedAttempts)], key: BucketKey) -> FailedAttempts {
+    found
+        .iter()
+        .find(|(found, _)| *found == key)
+        .map_or_else(FailedAttempts::default, |found| found.1)
 }
 
 fn millis(span: Duration) -> Value {
     Value::Int(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn guesses(row: Row) -> Result<(BucketKey, Guesses), Error> {
+fn guesses(row: Row) -> Result<(BucketKey, FailedAttempts), Error> {
     let mut c = Columns::new("guesses", row);
     let key = c.take("bucket")?;
     let failures = c.take("failures")?;
     let last_at = c.take("last_at")?;
     let trusted_until = c.take("trusted_until")?;
-    Ok((key, Guesses { failures, last_at, trusted_until }))
+    Ok((key, FailedAttempts { failures, last_at, trusted_until }))
 }

@@ -49,7 +49,7 @@ pub use secrets::{SUBJECT_SALT, SealedSecret};
 pub use signing_keys::StoredSigningKey;
 pub use sqlite::backup::{BackedUp, BackupError};
 pub use stats::{GROUP_BUCKETS, Stats};
-pub use users::{Proven, User};
+pub use users::{User, VerifiedPassword};
 
 use remint_protocol::time::Timestamp;
 

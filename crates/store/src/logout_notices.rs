@@ -61,22 +61,23 @@ const TAKE: Statement = Statement::new(
     "UPDATE logout_notices SET attempts = ?4, due_at = ?5 \
      WHERE client_id = ?1 AND session_id = ?2 AND due_at = ?3",
 )
-.healing();
+.local_commit();
 const POSTPONE: Statement =
     Statement::new("UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND due_at <= ?2")
-        .healing();
+        .local_commit();
 const DELETE: Statement =
-    Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2").healing();
+    Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2")
+        .local_commit();
 
 /// What was given up is due at a time that never comes, and stays for a while.
 const GIVE_UP: Statement = Statement::new(
     "UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND session_id = ?2",
 )
-.healing();
+.local_commit();
 const FORGET: Statement = Statement::new(
     "DELETE FROM logout_notices WHERE client_id = ?1 AND due_at >= ?2 AND due_at < ?3",
 )
-.healing();
+.local_commit();
 const LIST: Statement = Statement::new(
     "SELECT client_id, session_id, user_id, created_at, attempts, due_at FROM logout_notices \
      WHERE (client_id, session_id) > (?1, ?2) ORDER BY client_id, session_id LIMIT ?3",
@@ -168,7 +169,7 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let values = vec![
             attempted.client_id.as_str().into(),
-            attempted.session.0.into(),
+            attempted.browser_session.0.into(),
             seen.into(),
             attempted.attempts.into(),
             attempted.due_at.into(),
@@ -195,7 +196,7 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub async fn give_up_logout_notice(&self, given_up: &LogoutNotice) -> Result<Outcome, Error> {
-        let (client, session) = (given_up.client_id.as_str(), given_up.session.0);
+        let (client, session) = (given_up.client_id.as_str(), given_up.browser_session.0);
         let values = vec![client.into(), session.into(), given_up.due_at.into()];
         self.commit(vec![Write::any(&GIVE_UP, values)]).await
     }
@@ -223,7 +224,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<LogoutNotice>, Error> {
         let client = after.map_or("", |last| last.client_id.as_str());
-        let session = after.map_or([0; 16], |last| last.session.0);
+        let session = after.map_or([0; 16], |last| last.browser_session.0);
         let rows = self.read(&LIST, &[client.into(), session.into(), limit.into()]).await?;
         rows.into_iter().map(notice).collect()
     }
@@ -233,7 +234,7 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub async fn delete_logout_notice(&self, notice: &LogoutNotice) -> Result<Outcome, Error> {
-        let values = vec![notice.client_id.as_str().into(), notice.session.0.into()];
+        let values = vec![notice.client_id.as_str().into(), notice.browser_session.0.into()];
         self.commit(vec![Write::any(&DELETE, values)]).await
     }
 
@@ -258,7 +259,7 @@ fn notice(row: Row) -> Result<LogoutNotice, Error> {
     let mut c = Columns::new("logout_notices", row);
     Ok(LogoutNotice {
         client_id: c.parse("client_id", |text: String| ClientId::parse(&text))?,
-        session: BrowserSessionId(c.take("session_id")?),
+        browser_session: BrowserSessionId(c.take("session_id")?),
         user_id: UserId(c.take("user_id")?),
         created_at: c.take("created_at")?,
         attempts: c.take("attempts")?,

@@ -33,7 +33,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use remint_protocol::time::Timestamp;
 
-use crate::batch::{Batch, Outcome, Statement, Survives, Write};
+use crate::batch::{Batch, Durability, Outcome, Statement, Write};
 use crate::row::{Columns, Row, Value};
 use crate::stats::Stats;
 use crate::{Error, OpenError};
@@ -136,7 +136,7 @@ impl Postgres {
         let target = Arc::new(Target::new(settings)?);
         let first = Connection::raw(&target).await?;
         migrate::check(first.client(), &target).await?;
-        first.begin(&target, Survives::Failover).await?;
+        first.begin(&target, Durability::Replicated).await?;
         let mut lanes = Vec::new();
         let [few, most] = shares(target.settings.connections);
         let (reads, queue) = Queue::new();
@@ -223,7 +223,7 @@ const TIME: Statement =
 /// One that may share its commit: what a failover loses of it heals by itself.
 fn is_rotation(batch: &[Write]) -> bool {
     let [write] = batch else { return false };
-    write.statement.set.is_some() && write.statement.survives == Survives::Crash
+    write.statement.set.is_some() && write.statement.durability == Durability::Local
 }
 
 /// How many lanes read and how many rotate, and how many write all the rest.

@@ -114,7 +114,7 @@ pub struct User {
 
 /// A password that was just proven, for what begins with it.
 #[derive(Clone, Copy, Debug)]
-pub struct Proven {
+pub struct VerifiedPassword {
     /// Whose it is.
     pub user: UserId,
     /// How many ends were counted when the password was read: one of this user since then undoes the proof.
@@ -123,7 +123,7 @@ pub struct Proven {
     pub trust: (guesses::Key, Timestamp),
 }
 
-impl Proven {
+impl VerifiedPassword {
     /// What has to hold for anything to begin with it.
     pub(crate) fn holds(&self) -> Write {
         hold_as_seen(self.user, self.ends)

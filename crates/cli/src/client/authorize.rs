@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use remint_protocol::client::Authorize;
+use remint_protocol::client::{Authorize, RefreshTokens};
 use remint_protocol::pkce::Pkce;
-use remint_protocol::policy::RefreshTokens;
 use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_server::config::Setting as _;
 use serde::Serialize;

@@ -128,7 +128,7 @@ impl Rotate {
         let wait = if self.now { AT_ONCE } else { at.config.signing.lead_time };
         let longest = signing::longest_token(&at.store, &at.config).await?;
         let signs_from = now.after(wait);
-        Ok(Plan { signs_from, others_until: signs_from.after(signing::kept(longest)) })
+        Ok(Plan { signs_from, others_until: signs_from.after(signing::retention(longest)) })
     }
 }
 

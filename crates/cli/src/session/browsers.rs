@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId, State};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::UserStanding;
@@ -44,9 +44,10 @@ struct Printed {
 
 impl Printed {
     fn of(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -> Self {
+        let standing = UserStanding { enabled: user.disabled_at.is_none(), ended: user.ended };
         Self {
             browser: session.id.sid(),
-            state: state(session, user, idle, at),
+            state: session.state(Some(standing), idle, at).as_str(),
             agent: session.user_agent.clone(),
             source: session.source.clone(),
             amr: session.amr.clone(),
@@ -55,21 +56,6 @@ impl Printed {
             seen: time(session.seen_at),
             ends: time(session.expires_at),
         }
-    }
-}
-
-fn state(session: &BrowserSession, user: &User, idle: Duration, at: Timestamp) -> &'static str {
-    let standing = UserStanding { enabled: user.disabled_at.is_none(), ended: user.ended };
-    if session.is_alive(Some(standing), idle, at) {
-        "live"
-    } else if session.ended_at.is_some() {
-        "ended"
-    } else if at >= session.expires_at {
-        "expired"
-    } else if at.distance(session.seen_at) >= idle {
-        "idle"
-    } else {
-        "ended (user)"
     }
 }
 
@@ -90,7 +76,7 @@ impl Browsers {
             let Some(last) = page.last() else { return Ok(printed) };
             after = Some(last.id);
             let all = page.iter().map(|session| Printed::of(session, &user, idle, now));
-            printed.extend(all.filter(|one| self.all || one.state == "live"));
+            printed.extend(all.filter(|one| self.all || one.state == State::Live.as_str()));
         }
     }
 }

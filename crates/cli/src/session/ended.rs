@@ -94,7 +94,7 @@ pub(crate) async fn revoked(
 pub(crate) fn belongs_to(browser: BrowserSessionId) -> impl Fn(&Loaded) -> bool {
     move |loaded| {
         let origin = &loaded.family.origin;
-        origin.session == Some(browser) && !origin.offline
+        origin.browser_session == Some(browser) && !origin.offline
     }
 }
 

@@ -14,7 +14,7 @@ use remint_protocol::scope::Scope;
 use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::user::{UserId, Username};
 use remint_server::clock::Clock;
-use remint_server::keys::{self, Known};
+use remint_server::keys::{self, RootKeys};
 use remint_store::{Outcome, Store, User};
 
 use crate::crash::any_millis;
@@ -29,7 +29,7 @@ const LANES: usize = 4;
 
 /// What the authorization endpoint would give alice's application.
 struct Issuer {
-    keys: Known,
+    keys: RootKeys,
     alice: UserId,
     ends: Ends,
     issued: AtomicU64,
@@ -58,7 +58,7 @@ impl Issuer {
             family: FamilyId(number),
             secret: FamilySecret::new(number),
             user_id: self.alice,
-            session: BrowserSessionId([1; 16]),
+            browser_session: BrowserSessionId([1; 16]),
             auth_time: now,
             issued_at: now,
             born: self.ends,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::consent::Consent;
-use remint_protocol::family::{Beginning, Fresh, Origin};
+use remint_protocol::family::Origin;
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::grant::Seal;
+use remint_protocol::grant::{Grant, Issuing, NewFamilyIds, Seal};
 use remint_protocol::policy::Policy;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -78,23 +78,24 @@ impl Pages {
             client.authorize.first_party = true;
             let updated = self.store.update_client(&client, client.updated_at).await.unwrap();
             assert_eq!(updated, Outcome::Done);
-            let beginning = Beginning {
+            let grant = Grant {
                 user_id: self.alice,
                 resources: Resources::default(),
                 auth_time: self.now,
                 born: self.store.ends().await.unwrap(),
                 proven: self.store.ends().await.unwrap(),
                 origin: Origin {
-                    session: Some(session),
+                    browser_session: Some(session),
                     offline: scope.contains("offline_access"),
                     ..Origin::default()
                 },
                 scope,
             };
             let secret = FamilySecret::new([number; 16]);
-            let fresh = Fresh { id: FamilyId([number; 16]), secret };
-            let how = (&Policy::default(), Seal { kid: 1, epoch: 0 }, self.now);
-            let (family, _) = beginning.begin(&client, &fresh, how);
+            let fresh = NewFamilyIds { id: FamilyId([number; 16]), secret };
+            let seal = Seal { kid: 1, epoch: 0 };
+            let issuing = Issuing { policy: &Policy::default(), seal, now: self.now };
+            let (family, _) = grant.start_family(&client, &fresh, issuing);
             let inserted =
                 self.store.insert_family_at_browser(&family, SecretHash([9; 32])).await.unwrap();
             assert_eq!(inserted, Outcome::Done);

@@ -1,6 +1,6 @@
 //! Who guesses at one node has guessed at all of them.
 
-use remint_protocol::guess::Bucket;
+use remint_protocol::throttle::Bucket;
 use remint_testbed::postgres;
 
 use crate::http::{Answer, Http};

@@ -245,7 +245,7 @@ fn code() -> impl Strategy<Value = AuthorizationCode> {
             family: FamilyId(ids.0),
             secret: FamilySecret::new(ids.1),
             user_id: UserId(ids.2),
-            session: BrowserSessionId(ids.3),
+            browser_session: BrowserSessionId(ids.3),
             auth_time: NOW,
             issued_at: NOW,
             born: Ends::new(7),

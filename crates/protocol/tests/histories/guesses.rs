@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use remint_protocol::guess::{Bucket, FORGET_AFTER, Guesses, Limit};
+use remint_protocol::throttle::{Bucket, FORGET_AFTER, FailedAttempts, Limit};
 use remint_protocol::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ proptest! {
 
 struct Guesser {
     limit: Limit,
-    bucket: Guesses,
+    bucket: FailedAttempts,
     now: Timestamp,
     made: Vec<Timestamp>,
 }
@@ -72,7 +72,7 @@ struct Guesser {
 impl Guesser {
     fn new(limit: Limit) -> Self {
         let now = Timestamp::from_millis(1_700_000_000_000);
-        Self { limit, bucket: Guesses::default(), now, made: Vec::new() }
+        Self { limit, bucket: FailedAttempts::default(), now, made: Vec::new() }
     }
 
     fn happen(&mut self, event: &Event) {

@@ -10,13 +10,11 @@ use proptest::prelude::*;
 use remint_protocol::client::{Client, GrantType};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::{Ends, LastEnd};
-use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::grant::Access;
-use remint_protocol::grant::Seal;
+use remint_protocol::grant::{Access, Issuing, NewFamilyIds, Seal};
 use remint_protocol::keyring::{Keyring, RootKey};
-use remint_protocol::password::{Extent, begin};
+use remint_protocol::password::{Extent, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::resource::Resources;
@@ -126,10 +124,15 @@ impl World {
             ..Client::new(ClientId::parse("shop").unwrap(), Timestamp::default())
         };
         let extent = Extent { scope: scope(GRANTED), resources: resources(GRANTED) };
-        let fresh = Fresh { id: FamilyId([7; 16]), secret: FamilySecret::new([8; 16]) };
+        let fresh = NewFamilyIds { id: FamilyId([7; 16]), secret: FamilySecret::new([8; 16]) };
         let seal = Seal { kid: 1, epoch: 1 };
-        let (mut family, _) =
-            begin(&client, (UserId([9; 16]), BORN, now), extent, &fresh, (&policy, seal, now));
+        let (mut family, _) = start_family(
+            &client,
+            (UserId([9; 16]), BORN, now),
+            extent,
+            &fresh,
+            Issuing { policy: &policy, seal, now },
+        );
         family.born = BORN;
         let user = Some(UserStanding { enabled: true, ended: LastEnd::default() });
         let notes = Notes {

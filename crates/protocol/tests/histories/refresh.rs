@@ -10,7 +10,7 @@ use remint_protocol::client::GrantType;
 use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::policy::{OnReuse, Policy};
-use remint_protocol::refresh::{Decision, Row};
+use remint_protocol::refresh::{Case, Decision};
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::RefreshToken;
@@ -102,7 +102,7 @@ fn any_history() -> impl Strategy<Value = (Policy, Vec<Event>)> {
 }
 
 /// Lets a history happen and checks the laws at each step. Gives the rows of the table that it saw.
-fn live((policy, history): (Policy, Vec<Event>)) -> HashSet<Row> {
+fn live((policy, history): (Policy, Vec<Event>)) -> HashSet<Case> {
     let mut world = World::new(policy);
     let mut rows = HashSet::new();
     for event in history {
@@ -112,20 +112,20 @@ fn live((policy, history): (Policy, Vec<Event>)) -> HashSet<Row> {
     rows
 }
 
-fn happen(world: &mut World, event: Event, rows: &mut HashSet<Row>) {
+fn happen(world: &mut World, event: Event, rows: &mut HashSet<Case>) {
     match event {
         Event::Present { back, ask } => {
             let token = world.issued(back).token.clone();
             check_decision(world, &token, ask, &world.decide(&token, ask));
             let (text, before) = (world.issued(back).text.clone(), Before::of(world));
             let answer = world.present(&text, ask);
-            rows.insert(answer.decision.row());
+            rows.insert(answer.decision.case());
             before.check_writing(world, &text, &answer);
         }
         Event::PresentTwice { back } => {
             let (text, before) = (world.issued(back).text.clone(), Before::of(world));
             for answer in world.present_twice_at_once(&text) {
-                rows.insert(answer.decision.row());
+                rows.insert(answer.decision.case());
             }
             check_immutable(&before.family, world.family());
         }
@@ -133,7 +133,7 @@ fn happen(world: &mut World, event: Event, rows: &mut HashSet<Row>) {
             let secret = FamilySecret::new([if knows_secret { 8 } else { 1 }; 16]);
             let token = world.forge(world.notes.generation + ahead, secret);
             let decision = world.decide(&token, Ask::default());
-            rows.insert(decision.row());
+            rows.insert(decision.case());
             assert_eq!(access(&decision), None, "a forged token gives nothing");
             if knows_secret {
                 check_decision(world, &token, Ask::default(), &decision);
@@ -255,30 +255,31 @@ fn is_sound(world: &World, ask: Ask) -> bool {
 /// Laws of every decision, told from the notes.
 fn check_decision(world: &World, token: &RefreshToken, ask: Ask, decision: &Decision) {
     let standing = standing(world, token);
-    let (row, policy) = (decision.row(), &world.policy);
+    let (row, policy) = (decision.case(), &world.policy);
     if !is_alive(world) {
         assert!(matches!(decision, Decision::Refuse(_)), "a dead family: {decision:?}");
         return;
     }
     if !world.client.may_use(GrantType::RefreshToken) {
         assert!(matches!(decision, Decision::Refuse(_)), "no such grant: {decision:?}");
-        assert_eq!(row, Row::Denied);
+        assert_eq!(row, Case::Denied);
         return;
     }
-    let is_answered = |row| matches!(row, Row::Current | Row::Kept | Row::Retry | Row::LostCommit);
+    let is_answered =
+        |row| matches!(row, Case::Current | Case::Kept | Case::Retry | Case::LostCommit);
     let expected = match standing {
-        Standing::Newest if policy.renew_refresh_token => Row::Current,
-        Standing::Newest => Row::Kept,
-        Standing::Retried => Row::Retry,
-        Standing::Stale => Row::StaleRights,
-        Standing::UsedUp => Row::Reuse,
-        Standing::Ahead => Row::LostCommit,
-        Standing::NeverIssued => Row::Forgery,
+        Standing::Newest if policy.renew_refresh_token => Case::Current,
+        Standing::Newest => Case::Kept,
+        Standing::Retried => Case::Retry,
+        Standing::Stale => Case::StaleRights,
+        Standing::UsedUp => Case::Reuse,
+        Standing::Ahead => Case::LostCommit,
+        Standing::NeverIssued => Case::Forgery,
     };
     // Whatever it asks for: a token that is not answered is judged by its generation alone.
     if is_answered(expected) && !is_sound(world, ask) {
         assert!(matches!(decision, Decision::Refuse(_)), "asks for too much: {decision:?}");
-        assert_eq!(row, Row::Denied);
+        assert_eq!(row, Case::Denied);
         return;
     }
     assert_eq!(row, expected, "a token that is {standing:?}");
@@ -492,14 +493,14 @@ proptest! {
         }
         let newest = world.notes.newest.clone();
         let [winner, loser] = world.present_twice_at_once(&newest);
-        prop_assert_eq!(winner.decision.row(), Row::Current);
+        prop_assert_eq!(winner.decision.case(), Case::Current);
         prop_assert_eq!(world.notes.generation as usize, before + 1, "one renewal, not two");
         if grace.is_zero() {
-            prop_assert_eq!(loser.decision.row(), Row::Reuse);
+            prop_assert_eq!(loser.decision.case(), Case::Reuse);
             prop_assert_eq!(loser.refresh, None);
             prop_assert_eq!(world.family().revoked.is_some(), revoke);
         } else {
-            prop_assert_eq!(loser.decision.row(), Row::Retry);
+            prop_assert_eq!(loser.decision.case(), Case::Retry);
             prop_assert_eq!(loser.refresh, winner.refresh);
         }
     }
@@ -517,9 +518,9 @@ fn random_histories_reach_every_row_of_the_table() {
     });
     assert!(outcome.is_ok(), "{outcome:?}");
     // Two are told before there is a row to decide about, and this store is never behind its tokens.
-    let unseen: Vec<_> = Row::ALL
+    let unseen: Vec<_> = Case::ALL
         .iter()
-        .filter(|row| !matches!(row, Row::Garbage | Row::RollOut | Row::StaleStore))
+        .filter(|row| !matches!(row, Case::Garbage | Case::RollOut | Case::StaleStore))
         .filter(|row| !seen.borrow().contains(row))
         .collect();
     assert!(unseen.is_empty(), "{unseen:?}");

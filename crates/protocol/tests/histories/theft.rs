@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use remint_protocol::policy::OnReuse;
-use remint_protocol::refresh::Row;
+use remint_protocol::refresh::Case;
 
 use crate::model::{Ask, World, any_grace, lasting};
 
@@ -83,7 +83,7 @@ impl Contest {
         let is_overtaken = since.is_some_and(|since| since < self.served);
         if is_overtaken {
             assert_eq!(answer.refresh, None, "{party:?} got a token for one that was used up");
-            assert!(!was_alive || answer.decision.row() == Row::Reuse, "nobody noticed");
+            assert!(!was_alive || answer.decision.case() == Case::Reuse, "nobody noticed");
             if self.world.policy.on_reuse == OnReuse::RevokeFamily {
                 assert!(self.world.family().revoked.is_some(), "the family outlived its theft");
             }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use remint_protocol::client::{Client, GrantType};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::ends::{Ends, LastEnd};
-use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::grant::Seal;
-use remint_protocol::password::{Extent, begin};
+use remint_protocol::grant::{Issuing, NewFamilyIds, Seal};
+use remint_protocol::password::{Extent, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::resource::Resources;
@@ -106,10 +105,11 @@ impl Server {
             on_reuse: OnReuse::RevokeFamily,
             ..Policy::default()
         };
-        let fresh = Fresh { id: FamilyId([1; 16]), secret: SECRET };
+        let fresh = NewFamilyIds { id: FamilyId([1; 16]), secret: SECRET };
         let extent = Extent { scope: Scope::default(), resources: Resources::default() };
-        let began = (&policy, Seal { kid: 1, epoch: 1 }, TODAY);
-        let (mut family, _) = begin(&client, (UserId([3; 16]), BORN, TODAY), extent, &fresh, began);
+        let issuing = Issuing { policy: &policy, seal: Seal { kid: 1, epoch: 1 }, now: TODAY };
+        let (mut family, _) =
+            start_family(&client, (UserId([3; 16]), BORN, TODAY), extent, &fresh, issuing);
         family.born = BORN;
         let (decided, rows) = (RefCell::default(), RefCell::default());
         Self { client, policy, family, decided, rows }
@@ -160,13 +160,13 @@ impl Server {
         let asked = decide(&wide, Some(&loaded), &self.client, &policy, kid, ago(age));
         match &decision {
             Decision::Rotate { .. } | Decision::Keep { .. } | Decision::Retry { .. } => {
-                assert_eq!(asked.row(), remint_protocol::refresh::Row::Denied, "{asked:?}");
+                assert_eq!(asked.case(), remint_protocol::refresh::Case::Denied, "{asked:?}");
             }
             Decision::Refuse(_) | Decision::Revoke { .. } | Decision::Wait => {
                 assert_eq!(asked, decision);
             }
         }
-        self.rows.borrow_mut().insert(decision.row().name());
+        self.rows.borrow_mut().insert(decision.case().name());
         if let Decision::Rotate { rotation, .. } = &decision {
             let made = (rotation.at, rotation.kid, u16::from(epoch));
             assert_eq!(made, (ago(age), kid, rotation.epoch), "sealed now, dated on arrival");

@@ -69,7 +69,7 @@ async fn read_keys(app: &App) -> bool {
                 );
                 app.set_keys(known);
                 node::tell_once(app).await;
-                signing::want(app);
+                signing::wake(app);
             }
             true
         }

@@ -14,6 +14,7 @@ use remint_protocol::form::Form;
 use remint_protocol::reject::Code;
 use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
+use remint_protocol::user::{PASSWORD_MIN_CHARS, check_new_password};
 use remint_store::{Outcome, Visitor};
 
 use crate::App;
@@ -32,11 +33,6 @@ use crate::state::request_ids::RequestId;
 
 /// How many sessions and applications are shown: more than a person has.
 const SHOWN: u32 = 200;
-/// The fewest characters of a new password (NIST SP 800-63B §5.1.1.2).
-const LEAST_LENGTH: u32 = 8;
-/// The most bytes of a new password.
-const MOST_BYTES: usize = 1024;
-
 /// Whoever is signed in at the browser that a form or a page is asked for by.
 struct Visit<'a> {
     app: &'a App,
@@ -53,7 +49,7 @@ impl<'a> Visit<'a> {
 
     fn to(&self, path: &str) -> Response {
         let base = self.app.issuer().path();
-        self.browser.dress(see_other(&format!("{base}{path}")))
+        self.browser.with_cookies(see_other(&format!("{base}{path}")))
     }
 
     /// Signs out here, and shows what the browser has to load then.
@@ -65,7 +61,7 @@ impl<'a> Visit<'a> {
         }
         let language = Language::of_request(self.head);
         let page = SignedOut { frames, next: None };
-        Ok(self.browser.dress(self.app.pages().answer(language, &page)))
+        Ok(self.browser.with_cookies(self.app.pages().answer(language, &page)))
     }
 
     /// Shows the page, or the way to it.
@@ -84,10 +80,10 @@ impl<'a> Visit<'a> {
             applications: self.applications(person).await?,
             done,
             problem,
-            least_length: LEAST_LENGTH,
+            least_length: PASSWORD_MIN_CHARS,
         };
         let language = Language::of_request(self.head);
-        Ok(self.browser.dress(self.app.pages().answer(language, &page)))
+        Ok(self.browser.with_cookies(self.app.pages().answer(language, &page)))
     }
 
     async fn sessions(&self, person: &Person) -> Result<Vec<Session>, Failure> {
@@ -197,7 +193,7 @@ async fn form(
         if visit.browser.person.is_none() {
             return Ok(visit.to(sign_in::PATH));
         }
-        if !visit.browser.is_ours(&app, &form) {
+        if !visit.browser.verify_csrf(&app, &form) {
             return Err(Failure::FormExpired);
         }
         act(visit, &form).await
@@ -264,8 +260,9 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
     form(app, request, async |mut visit, form| {
         let current = form.find(CURRENT).unwrap_or_default();
         let new = form.find(NEW).unwrap_or_default();
-        if let Some(problem) = problem(current, new, form.find(REPEATED).unwrap_or_default()) {
-            let shown = visit.show(None, Some(problem)).await?;
+        let repeated = form.find(REPEATED).unwrap_or_default();
+        if let Err(unfit) = check_new_password(current, new, repeated) {
+            let shown = visit.show(None, Some(PasswordProblem::Unfit(unfit))).await?;
             return Ok(Failure::PasswordUnfit.shown_by(shown));
         }
         let Some(person) = &visit.browser.person else { return Ok(visit.to(sign_in::PATH)) };
@@ -304,7 +301,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         let store = visit.app.store();
         // Not where an operator, or the same form in another window, was faster.
         let changed = store.change_password(&user, &hash, now).await? == Outcome::Done;
-        visit.app.backchannel().want();
+        visit.app.backchannel().wake();
         visit.browser.person = None;
         // Everything that is not younger than this moment is over; the session here begins after it.
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);
@@ -325,15 +322,4 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         Ok(visit.to(&format!("{PATH}?done=password")))
     })
     .await
-}
-
-fn problem(current: &str, new: &str, repeated: &str) -> Option<PasswordProblem> {
-    let is_short = u32::try_from(new.chars().count()).is_ok_and(|count| count < LEAST_LENGTH);
-    match () {
-        () if is_short => Some(PasswordProblem::TooShort),
-        () if new.len() > MOST_BYTES => Some(PasswordProblem::TooLong),
-        () if new != repeated => Some(PasswordProblem::NotTheSame),
-        () if new == current => Some(PasswordProblem::Unchanged),
-        () => None,
-    }
 }

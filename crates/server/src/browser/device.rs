@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::Cookie;
-use remint_protocol::guess::{DeviceId, KNOW_DEVICE_FOR};
 use remint_protocol::secret::SecretHash;
+use remint_protocol::throttle::{DeviceId, KNOW_DEVICE_FOR};
 use remint_protocol::time::Timestamp;
 
 use crate::App;

@@ -10,12 +10,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use remint_protocol::client_id::ClientId;
-use remint_protocol::guess::{Bucket, DeviceId, PasswordBuckets, TRUST_FOR, password_wait};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;
+use remint_protocol::throttle::{Bucket, DeviceId, PasswordBuckets, TRUST_FOR, password_wait};
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
-use remint_store::{Outcome, Proven, User};
+use remint_store::{Outcome, User, VerifiedPassword};
 
 use crate::App;
 use crate::http::failure::Failure;
@@ -103,10 +103,10 @@ impl Login<'_> {
 
     /// What begins with the password that was right: only while the user is as they were read, and slips of
     /// this account from this source count against themselves alone.
-    pub(crate) fn proven(&self, user: &User) -> Proven {
+    pub(crate) fn proven(&self, user: &User) -> VerifiedPassword {
         let pair = Bucket::AccountFrom(self.username, self.source).key();
         let trust = (pair, self.now.after(TRUST_FOR));
-        Proven { user: user.id, ends: user.ends, trust }
+        VerifiedPassword { user: user.id, ends: user.ends, trust }
     }
 
     /// Refuses a guess that must wait; gives the buckets that count.

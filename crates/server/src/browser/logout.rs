@@ -1,10 +1,8 @@
 //! Signing out, asked for by an application (OpenID Connect RP-Initiated Logout 1.0).
 //!
-//! An ID token of ours as the hint tells which client asks and for whom. Without it, or where it names
-//! another session than the browser's, the person is asked: anybody can send a browser here. A hint that
-//! can not be verified counts as none: it may be older than the keys that are left. Where the
-//! browser goes afterwards is compared with what the client has registered as a redirection URI is: byte by
-//! byte, but for the port of a loopback literal.
+//! An ID token of ours as the hint tells which client asks and for whom (`protocol/end_session.rs`). Without
+//! it, or where it names another session than the browser's, the person is asked: anybody can send a browser
+//! here.
 //!
 //! Browsers send no session with the form of another site. Such a request is not answered there, where it
 //! would look as if nobody had signed in, but goes on with a redirect that carries it, sealed.
@@ -16,6 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use percent_encoding::utf8_percent_encode;
 use remint_protocol::browser_session::BrowserSessionId;
+use remint_protocol::end_session::{self, Hint};
 use remint_protocol::form::Form;
 use remint_protocol::interaction::{Interaction, Waiting};
 use remint_protocol::reject::Why;
@@ -32,8 +31,6 @@ use crate::http::failure::Failure;
 use crate::http::notes;
 use crate::state::clients::Registered;
 
-const REDIRECT_URI: &str = "post_logout_redirect_uri";
-
 /// What is asked for.
 struct Logout {
     raw: String,
@@ -48,29 +45,21 @@ impl Logout {
         notes::parameters(raw);
         let form = Form::parse(raw.as_bytes())?;
         let text = form.find("id_token_hint");
-        let hint = match text {
+        let verified = match text {
             Some(text) => app.id_token_hint(text, now).await?,
             None => None,
         };
-        let named = match (form.find("client_id"), &hint) {
-            // §2: the client must be one that the hint was issued to.
-            (Some(id), Some(hint)) if !hint.aud.contains(id) => {
-                return Err(Why::IdTokenHintInvalid.into());
-            }
-            (Some(id), _) => Some(id.to_owned()),
-            (None, Some(hint)) => hint.azp.clone().or_else(|| hint.aud.one().map(str::to_owned)),
-            // What proves no client leads nowhere, and the hint is why.
-            (None, None) if text.is_some() && form.find(REDIRECT_URI).is_some() => {
-                return Err(Why::IdTokenHintInvalid.into());
-            }
-            (None, None) => None,
+        let hint = match (text, &verified) {
+            (None, _) => Hint::Absent,
+            (Some(_), None) => Hint::Unverified,
+            (Some(_), Some(hint)) => Hint::Verified(hint),
         };
-        let client = match named {
-            Some(id) => app.client(&id).await?,
+        let client = match end_session::client_id(&form, hint)? {
+            Some(id) => app.client(id).await?,
             None => None,
         };
         let next = next(&form, client.as_deref())?;
-        let sid = hint.and_then(|hint| hint.sid);
+        let sid = verified.and_then(|hint| hint.sid);
         Ok(Self { raw: raw.to_owned(), client, sid, next })
     }
 
@@ -92,22 +81,18 @@ impl Logout {
     }
 }
 
-/// Where the browser goes afterwards. §2: not without a client that has it registered.
+/// The destination of the browser afterwards, with the request's `state`.
 fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Failure> {
-    let Some(uri) = form.find(REDIRECT_URI) else { return Ok(None) };
-    let unknown = Why::PostLogoutRedirectUriUnknown;
-    let client = &client.ok_or(unknown)?.client;
-    if !client.enabled {
-        return Err(unknown.into());
-    }
-    let uris = &client.relying_party.post_logout_redirect_uris;
-    uris.iter().find(|registered| registered.matches(uri)).ok_or(unknown)?;
-    let mut url = uri.to_owned();
-    if let Some(state) = form.find("state") {
-        let joint = if uri.contains('?') { '&' } else { '?' };
-        url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
-    }
-    Ok(Some(Next { url, client: client.shown_name().to_owned() }))
+    let client = client.map(|registered| &registered.client);
+    let uri = end_session::destination(form, client)?;
+    Ok(uri.zip(client).map(|(uri, client)| {
+        let mut url = uri.to_owned();
+        if let Some(state) = form.find("state") {
+            let joint = if uri.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{joint}state={}", utf8_percent_encode(state, RESERVED)));
+        }
+        Next { url, client: client.shown_name().to_owned() }
+    }))
 }
 
 /// `GET /oidc/logout`: the request itself, or one that came by a form and is carried on.
@@ -161,7 +146,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
         return Ok(done(app, head, &browser, &logout, Vec::new()));
     };
     if logout.is_of(app, person.session.id).await? {
-        return end(app, head, browser, &logout, now).await;
+        return finish(app, head, browser, &logout, now).await;
     }
     let page = SignOut {
         flow: logout.flow(app, now)?,
@@ -173,21 +158,21 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
         target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
         csrf: browser.csrf(app)?,
     };
-    Ok(browser.dress(app.pages().answer(Language::asked_for(&logout.raw, head), &page)))
+    Ok(browser.with_cookies(app.pages().answer(Language::asked_for(&logout.raw, head), &page)))
 }
 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let now = app.clock().now();
     let browser = Browser::read(app, head, now).await?;
-    if browser.person.is_some() && !browser.is_ours(app, form) {
+    if browser.person.is_some() && !browser.verify_csrf(app, form) {
         return Err(Failure::FormExpired);
     }
     let raw = carried(app, form, now)?.unwrap_or_default();
     let logout = Logout::read(app, &raw, now).await?;
-    end(app, head, browser, &logout, now).await
+    finish(app, head, browser, &logout, now).await
 }
 
-async fn end(
+async fn finish(
     app: &App,
     head: &Parts,
     mut browser: Browser,
@@ -214,5 +199,5 @@ fn done(
             app.pages().answer(Language::asked_for(&logout.raw, head), &page)
         }
     };
-    browser.dress(response)
+    browser.with_cookies(response)
 }

@@ -14,15 +14,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::Cookie;
 use remint_protocol::audit::{self, Actor, Object};
-use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
+use remint_protocol::browser_session::{BrowserSession, BrowserSessionId, SignIn};
 use remint_protocol::ends::Ends;
 use remint_protocol::form::Form;
-use remint_protocol::guess::DeviceId;
 use remint_protocol::secret::SecretHash;
 use remint_protocol::tell;
+use remint_protocol::throttle::DeviceId;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::Username;
-use remint_store::{Outcome, Proven, User};
+use remint_store::{Outcome, User, VerifiedPassword};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -104,7 +104,7 @@ impl Browser {
         find(head, &app.cookies().session).or_else(|| find(head, SESSION_BEFORE)).is_some()
     }
 
-    /// What goes into a form, so that [`Self::is_ours`] knows it again.
+    /// What goes into a form, so that [`Self::verify_csrf`] knows it again.
     pub(crate) fn csrf(&mut self, app: &App) -> Result<String, Failure> {
         let secret = match &self.form_secret {
             Some(secret) => secret.clone(),
@@ -115,21 +115,21 @@ impl Browser {
                 self.form_secret.insert(secret).clone()
             }
         };
-        let proof = app.keys().csrf(&self.bound(&secret));
+        let proof = app.keys().csrf(&self.csrf_input(&secret));
         let proof = proof.ok_or(Failure::Internal("the active key is missing"))?;
         Ok(URL_SAFE_NO_PAD.encode(proof.0))
     }
 
     /// Whether the form was given to this very browser.
-    pub(crate) fn is_ours(&self, app: &App, form: &Form<'_>) -> bool {
+    pub(crate) fn verify_csrf(&self, app: &App, form: &Form<'_>) -> bool {
         let proof = form.find(pages::CSRF).and_then(decode).map(SecretHash);
         let (Some(secret), Some(proof)) = (&self.form_secret, proof) else { return false };
-        app.keys().is_csrf(&self.bound(secret), &proof)
+        app.keys().is_csrf(&self.csrf_input(secret), &proof)
     }
 
     /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
     /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
-    fn bound(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
+    fn csrf_input(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(secret.to_vec());
         if let Some(person) = &self.person {
             bytes.extend_from_slice(&person.session.user_id.0);
@@ -147,11 +147,11 @@ impl Browser {
     ) -> Result<Outcome, Failure> {
         let now = login.now;
         let secret: Secret = Zeroizing::new(entropy::bytes()?);
-        let before = self.person.take();
-        let same = before.as_ref().filter(|person| person.session.user_id == user.id);
-        let id = match same {
-            Some(person) => person.session.id,
-            None => entropy::browser_session()?,
+        let before = self.person.take().map(|person| person.session);
+        let decided = SignIn::decide(before.as_ref(), user.id);
+        let (id, created_at) = match decided {
+            SignIn::Renew(own) => (own.id, own.created_at),
+            SignIn::New | SignIn::Replace(_) => (entropy::browser_session()?, now),
         };
         let session = BrowserSession {
             id,
@@ -161,24 +161,24 @@ impl Browser {
             proven: user.ends,
             expires_at: now.after(app.config().sessions.absolute_lifetime),
             amr: "pwd".into(),
-            created_at: same.map_or(now, |person| person.session.created_at),
+            created_at,
             seen_at: now,
             user_agent: self.user_agent.clone(),
             source: self.source.to_string(),
             ended_at: None,
         };
         let proven = Some(login.proven(&user));
-        let outcome = match same.map(|person| person.session.secret_hash) {
-            Some(seen) => renew(app, seen, &session, proven).await?,
-            None => app.store().insert_browser_session(&session, proven).await?,
+        let outcome = match decided {
+            SignIn::Renew(own) => renew(app, own.secret_hash, &session, proven).await?,
+            SignIn::New | SignIn::Replace(_) => {
+                app.store().insert_browser_session(&session, proven).await?
+            }
         };
         if outcome == Outcome::Conflict {
             return Ok(outcome);
         }
-        // Somebody else signs in: what the person before had at this browser is over.
-        if let Some(other) = before.filter(|person| person.session.user_id != user.id) {
-            let whose = (other.session.user_id, other.session.id);
-            app.end_browser_session(whose, now).await?;
+        if let SignIn::Replace(other) = decided {
+            app.end_browser_session((other.user_id, other.id), now).await?;
         }
         let mut value = Zeroizing::new([0; 48]);
         for (byte, from) in value.iter_mut().zip(id.0.iter().chain(secret.iter())) {
@@ -219,12 +219,12 @@ impl Browser {
     }
 
     /// Has a cookie set beside its own.
-    pub(crate) fn remember(&mut self, cookie: Cookie<'static>) {
+    pub(crate) fn push_cookie(&mut self, cookie: Cookie<'static>) {
         self.cookies.push(cookie);
     }
 
     /// Adds the cookies that are new.
-    pub(crate) fn dress(&self, mut response: Response) -> Response {
+    pub(crate) fn with_cookies(&self, mut response: Response) -> Response {
         for cookie in &self.cookies {
             if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
                 response.headers_mut().append(header::SET_COOKIE, value);
@@ -241,7 +241,7 @@ async fn renew(
     app: &App,
     mut seen: SecretHash,
     session: &BrowserSession,
-    proven: Option<Proven>,
+    proven: Option<VerifiedPassword>,
 ) -> Result<Outcome, Failure> {
     const ATTEMPTS: usize = 5;
     for _ in 0..ATTEMPTS {

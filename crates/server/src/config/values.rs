@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use remint_protocol::guess::Limit;
 use remint_protocol::policy::{MaxLifetime, OnReuse};
+use remint_protocol::throttle::Limit;
 use remint_store::postgres::{RevocationCommit, Url};
 
 /// A value that a setting may have.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse as _, Response};
-use remint_protocol::claims_parameter::Requested;
 use remint_protocol::form::Form;
 use remint_protocol::reject::Why;
-use remint_protocol::token::Subject;
+use remint_protocol::userinfo;
 use serde_json::{Map, Value};
 
 use crate::App;
@@ -43,16 +42,12 @@ async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Fa
     let Some(text) = bearer::token(head, form)? else { return Ok(bearer::challenge()) };
     let now = app.clock().now();
     let shown = app.load_access_token(text).await?.ok_or(Why::AccessTokenDead)?;
-    let Subject::User { user_id, .. } = shown.token.subject else {
-        return Err(Why::AccessTokenWithoutOpenid.into());
-    };
-    let owner = shown.owner.as_deref().ok_or(Why::AccessTokenDead)?;
-    let active = shown.judge(app, &owner.client, now).ok_or(Why::AccessTokenDead)?;
-    if !active.scope.contains("openid") {
-        return Err(Why::AccessTokenWithoutOpenid.into());
-    }
-    let asked = shown.family.as_ref().map_or("", |loaded| loaded.family.origin.claims.as_str());
-    let requested = Requested::kept(asked, &owner.client).userinfo;
+    let owner = shown.owner.as_deref();
+    let active = owner.and_then(|owner| shown.judge(app, &owner.client, now));
+    let user_id = userinfo::user(&shown.token.subject, active.as_ref())?;
+    let (owner, active) = owner.zip(active).ok_or(Why::AccessTokenDead)?;
+    let family = shown.family.as_ref().map(|loaded| &loaded.family);
+    let requested = userinfo::requested(family, &owner.client);
     // §5.3.2: the same `sub` as in the ID token.
     let sub = app.subject(&owner.client, user_id).await?;
     let mut claims = Map::from_iter([("sub".into(), Value::String(sub.into()))]);

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use remint_protocol::form::Form;
 use remint_protocol::reject::{Code, Reject, Why};
 
-use crate::http::failure::{Failure, Told};
+use crate::http::failure::{Failure, FailureReport};
 
 /// The token of a request; `None` where there is none.
 pub(crate) fn token<'a>(head: &'a Parts, form: &'a Form<'_>) -> Result<Option<&'a str>, Reject> {
@@ -42,7 +42,7 @@ pub(crate) fn challenge() -> Response {
     let value = HeaderValue::from_static("Bearer realm=\"remint\"");
     let mut response =
         (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, value)]).into_response();
-    response.extensions_mut().insert(Told::of(&Why::AccessTokenMissing.into()));
+    response.extensions_mut().insert(FailureReport::of(&Why::AccessTokenMissing.into()));
     response
 }
 

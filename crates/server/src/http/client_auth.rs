@@ -1,23 +1,23 @@
 //! Finding the client of a request, and letting the rules judge its credentials.
 //!
-//! Wrong secrets are slowed down per client and source (`suspects.rs`).
+//! Wrong secrets are slowed down per client and source (`throttle.rs`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use remint_protocol::client::Client;
 use remint_protocol::client_auth::{self, Credentials, Guess};
-use remint_protocol::guess::is_past_guessing;
 use remint_protocol::policy::Policy;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::tell;
+use remint_protocol::throttle::is_past_guessing;
 use remint_protocol::time::Timestamp;
 
 use crate::App;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
 use crate::http::observe::source_of;
-use crate::http::suspects;
+use crate::http::throttle;
 use crate::state::clients::Registered;
 use crate::state::request_ids::RequestId;
 
@@ -54,11 +54,11 @@ pub(crate) async fn authenticate(
         Guess::Nothing => None,
         // Judged at once, however many wrong ones others sent.
         Guess::Right if is_past_guessing(secret) => {
-            suspects::forgive(app, whose);
+            throttle::reset(app, whose);
             None
         }
-        Guess::Right => suspects::right(app, whose, now).await,
-        Guess::Wrong => suspects::wrong(app, whose, registered.is_some(), now).await,
+        Guess::Right => throttle::right(app, whose, now).await,
+        Guess::Wrong => throttle::wrong(app, whose, registered.is_some(), now).await,
     };
     if let Some(wait) = waits {
         tell!(

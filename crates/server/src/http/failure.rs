@@ -125,7 +125,7 @@ impl Failure {
 
     /// A page that shows the failure in its own way.
     pub(crate) fn shown_by(&self, mut page: Response) -> Response {
-        page.extensions_mut().insert(Told::of(self));
+        page.extensions_mut().insert(FailureReport::of(self));
         page
     }
 
@@ -301,7 +301,7 @@ impl Failure {
 
 /// What is told of a refusal once its request id is at hand.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct FailureReport {
     /// The error code that the client sees.
     pub(crate) error: &'static str,
     /// The exact cause.
@@ -310,7 +310,7 @@ pub(crate) struct Told {
     pub(crate) fault: Option<String>,
 }
 
-impl Told {
+impl FailureReport {
     /// Plain HTTP from elsewhere than a proxy that is trusted.
     pub(crate) const NOT_FROM_PROXY: Self =
         Self { error: "forbidden", cause: "not_from_proxy", fault: None };
@@ -381,7 +381,7 @@ impl Told {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let (shape, told) = (self.shape(), Told::of(&self));
+        let (shape, told) = (self.shape(), FailureReport::of(&self));
         let body =
             serde_json::json!({ "error": shape.error, "error_description": shape.description });
         let mut response = (shape.status, json(body.to_string())).into_response();

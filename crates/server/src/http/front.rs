@@ -16,7 +16,7 @@ use tower::util::MapRequestLayer;
 use crate::App;
 use crate::config::{Config, Issuer, Plain, is_loopback_host};
 use crate::http::client_ip::Peer;
-use crate::http::failure::Told;
+use crate::http::failure::FailureReport;
 use crate::telemetry::Endpoint;
 
 /// Serves everything below the issuer's path too, for proxies that keep it. Those that take it away are
@@ -86,7 +86,7 @@ pub(crate) async fn refuse_strangers(
                 URL.\n";
     let mut response =
         (StatusCode::FORBIDDEN, [(header::CACHE_CONTROL, "no-store")], text).into_response();
-    response.extensions_mut().insert(Told::NOT_FROM_PROXY);
+    response.extensions_mut().insert(FailureReport::NOT_FROM_PROXY);
     response
 }
 

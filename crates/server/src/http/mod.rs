@@ -16,5 +16,5 @@ pub(crate) mod limits;
 pub(crate) mod notes;
 pub(crate) mod observe;
 pub mod serve;
-pub(crate) mod suspects;
+pub(crate) mod throttle;
 pub mod tls;

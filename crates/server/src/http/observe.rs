@@ -12,7 +12,7 @@ use remint_protocol::tell;
 use crate::App;
 use crate::clock::stopwatch;
 use crate::http::client_ip;
-use crate::http::failure::Told;
+use crate::http::failure::FailureReport;
 use crate::http::front;
 use crate::http::notes;
 use crate::state::request_ids::Observed;
@@ -36,8 +36,8 @@ pub(crate) async fn observe(
     let endpoint = Endpoint::of(request.uri().path());
     let is_strict = front::is_strict(app.config(), request.headers());
     let (mut response, notes) = notes::noting(next.run(request)).await;
-    let told = response.extensions_mut().remove::<Told>();
-    let told = told.or_else(|| Told::by_status(response.status()));
+    let told = response.extensions_mut().remove::<FailureReport>();
+    let told = told.or_else(|| FailureReport::by_status(response.status()));
     if let Some(told) = &told {
         app.metrics().reject(told.cause);
         told.tell(response.status(), &notes.shown(), (endpoint, source, id));

@@ -146,9 +146,9 @@ pub fn start_background(app: &Arc<App>) -> Background {
         [
             tokio::spawn(watch::watch(Arc::clone(app))),
             tokio::spawn(node::tell(Arc::clone(app))),
-            tokio::spawn(signing::keep(Arc::clone(app))),
+            tokio::spawn(signing::run(Arc::clone(app))),
             tokio::spawn(sweep::sweep(Arc::clone(app))),
-            tokio::spawn(backchannel::keep(Arc::clone(app))),
+            tokio::spawn(backchannel::run(Arc::clone(app))),
         ]
         .map(|work| work.abort_handle()),
     )

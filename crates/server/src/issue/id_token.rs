@@ -9,7 +9,7 @@ use remint_protocol::claims::{Claim, Profile};
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::client::Client;
 use remint_protocol::family::Family;
-use remint_protocol::id_token::{self, IdToken, Identity, Together};
+use remint_protocol::id_token::{self, HashedWith, IdToken, Identity};
 use remint_protocol::scope::Scope;
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
@@ -47,14 +47,14 @@ impl<'a> SignedIn<'a> {
             auth_time: family.auth_time,
             acr: &family.origin.acr,
             amr: &family.origin.amr,
-            session: family.origin.session,
+            session: family.origin.browser_session,
         }
     }
 }
 
-/// What an ID token is issued together with.
+/// The parameters of an ID token.
 #[derive(Clone, Copy)]
-pub(crate) struct With<'a> {
+pub(crate) struct IdTokenParams<'a> {
     /// The scope whose claims it has.
     pub(crate) scope: &'a Scope,
     /// The claims that were asked for one by one.
@@ -79,16 +79,12 @@ impl App {
         &self,
         client: &Client,
         signed_in: &SignedIn<'_>,
-        with: &With<'_>,
+        with: &IdTokenParams<'_>,
         now: Timestamp,
     ) -> Result<String, Failure> {
         let alg = alg_of(client);
-        let together = Together {
-            nonce: with.nonce,
-            access_token: with.access_token,
-            code: with.code,
-            state: None,
-        };
+        let together =
+            HashedWith { nonce: with.nonce, access_token: with.access_token, code: with.code };
         let identity = self.identity(client, signed_in).await?;
         let claims = self.claims(signed_in.user_id, with.scope, &with.requested.id_token).await?;
         let token = identity.issue(alg, &together, now, self.id_token_lifetime());

@@ -119,7 +119,7 @@ fn sealed(
 }
 
 /// Sees to it that there is a salt, and that it is under the active root key.
-pub(crate) async fn tend(app: &App, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn maintain(app: &App, now: Timestamp) -> Result<(), Error> {
     let Some(stored) = app.store().find_secret(SUBJECT_SALT).await? else {
         return match make(app, now).await {
             Err(Failure::Store(error)) => Err(error),

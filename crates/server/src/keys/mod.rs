@@ -6,4 +6,4 @@ pub mod signing;
 
 pub use key_file::{KeyFile, KeyFileError};
 pub(crate) use root_keys::{Fault, stamp};
-pub use root_keys::{KeysError, Known, load, look};
+pub use root_keys::{KeysError, RootKeys, load, look};

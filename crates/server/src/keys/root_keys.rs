@@ -60,7 +60,7 @@ pub(crate) enum Fault {
 
 /// The root keys of this node.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct RootKeys {
     keyring: Keyring,
     pub(crate) fault: Option<Fault>,
     /// Those that others have and this node lacks.
@@ -69,14 +69,14 @@ pub struct Known {
     pub differs: Vec<u8>,
 }
 
-impl Known {
+impl RootKeys {
     /// The same keys, of a file that is no longer what it was.
     pub(crate) fn with(&self, fault: Option<Fault>) -> Self {
         Self { fault, ..self.clone() }
     }
 }
 
-impl Deref for Known {
+impl Deref for RootKeys {
     type Target = Keyring;
 
     fn deref(&self) -> &Keyring {
@@ -89,7 +89,7 @@ impl Deref for Known {
 ///
 /// # Errors
 /// [`KeysError`].
-pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<Known, KeysError> {
+pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<RootKeys, KeysError> {
     let read = KeyFile::read(file)?;
     let mut stored = store.list_keys().await?;
     if adopt(&read, &stored, store, now).await? {
@@ -102,7 +102,7 @@ pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<Known, K
 ///
 /// # Errors
 /// [`KeysError`].
-pub async fn look(file: &Path, store: &Store) -> Result<Known, KeysError> {
+pub async fn look(file: &Path, store: &Store) -> Result<RootKeys, KeysError> {
     let read = KeyFile::read(file)?;
     let mut stored = store.list_keys().await?;
     if !stored.iter().any(|s| s.activated_at.is_some()) {
@@ -151,7 +151,7 @@ async fn adopt(
 }
 
 /// `None` where no key of the file may seal.
-fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, KeyringError> {
+fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<RootKeys>, KeyringError> {
     let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
     let mut active: Option<&StoredKey> = None;
     let mut usable: Vec<&StoredKey> = stored.iter().filter(|s| s.retired_at.is_none()).collect();
@@ -174,7 +174,7 @@ fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<Known>, Keyrin
     let Some(active) = active else { return Ok(None) };
     let elsewhere = lacks.iter().chain(&differs).copied().collect();
     let keyring = Keyring::new(&roots, active.kid)?.with_elsewhere(elsewhere);
-    Ok(Some(Known { keyring, fault: None, lacks, differs }))
+    Ok(Some(RootKeys { keyring, fault: None, lacks, differs }))
 }
 
 /// What changes when a key file does; `None` while there is none. The time of the last change to the

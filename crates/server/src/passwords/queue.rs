@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use remint_protocol::guess::{Bucket, BucketKey, Network};
+use remint_protocol::throttle::{Bucket, BucketKey, Network};
 use tokio::sync::oneshot;
 
 /// Whose password is to be checked.

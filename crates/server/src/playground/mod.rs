@@ -80,14 +80,14 @@ async fn show(
             Some(walk) => walk,
             None => {
                 let (walk, cookie) = walks.begin()?;
-                browser.remember(cookie);
+                browser.push_cookie(cookie);
                 walk
             }
         };
         let walk = walk.lock().await;
         let steps = walk.steps.iter().rev().cloned().collect();
         let page = Playground { csrf, next: next(&app, clients, &walk), steps };
-        Ok(browser.dress(app.pages().answer(Language::English, &page)))
+        Ok(browser.with_cookies(app.pages().answer(Language::English, &page)))
     };
     shown.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
 }
@@ -246,7 +246,7 @@ async fn take(
         let (Some(walk), Some(step)) = (walks.find(head), step) else {
             return Err(Failure::FormExpired);
         };
-        if !browser.is_ours(&app, &form) {
+        if !browser.verify_csrf(&app, &form) {
             return Err(Failure::FormExpired);
         }
         let peer = head.extensions.get::<Peer>().copied();

@@ -6,7 +6,7 @@ use axum::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use remint_protocol::family::Family;
-use remint_protocol::refresh::{self, Decision, Request, Row};
+use remint_protocol::refresh::{self, Case, Decision, Request};
 use remint_protocol::reject::Why;
 use remint_protocol::token::{self, Unopened};
 
@@ -261,8 +261,8 @@ impl Player<'_> {
             Ok(token) => token,
             Err(why) => {
                 let row = match why {
-                    Unopened::Garbage => Row::Garbage,
-                    Unopened::UnknownKey => Row::RollOut,
+                    Unopened::Garbage => Case::Garbage,
+                    Unopened::UnknownKey => Case::RollOut,
                 };
                 return Ok(Verdict { row, cause: "", ends: false });
             }
@@ -278,7 +278,7 @@ impl Player<'_> {
             _ => "",
         };
         let ends = matches!(decision, Decision::Revoke { .. });
-        Ok(Verdict { row: decision.row(), cause, ends })
+        Ok(Verdict { row: decision.case(), cause, ends })
     }
 
     async fn userinfo(&mut self) -> Result<(), Failure> {

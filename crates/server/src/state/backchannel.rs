@@ -76,12 +76,12 @@ impl Backchannel {
     }
 
     /// Says that something may be due.
-    pub(crate) fn want(&self) {
+    pub(crate) fn wake(&self) {
         self.wanted.notify_one();
     }
 
     /// Resolves when something may be due.
-    pub(crate) async fn is_wanted(&self) {
+    pub(crate) async fn woken(&self) {
         self.wanted.notified().await;
     }
 

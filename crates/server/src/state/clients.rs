@@ -47,7 +47,7 @@ impl Clients {
         }
         let found = store.find_client_with_revision(id).await?;
         let Some(FoundClient { client, revision, ends }) = found else { return Ok(None) };
-        let registered = Arc::new(Registered { policy: server.of(&client), client, ends });
+        let registered = Arc::new(Registered { policy: client.policy(server), client, ends });
         let mut cache = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         // Not what was read before a change that has been seen: two reads can be of different
         // moments, and the later one need not show the later moment.

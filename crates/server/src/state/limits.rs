@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use remint_protocol::guess::{BucketKey, Guesses, Limit, request_buckets};
+use remint_protocol::throttle::{BucketKey, FailedAttempts, Limit, request_buckets};
 use remint_protocol::time::Timestamp;
 
 use super::recent::Recent;
@@ -35,7 +35,7 @@ impl Limits {
 #[derive(Debug)]
 pub(crate) struct Counts {
     limit: Option<Limit>,
-    held: Mutex<Recent<BucketKey, Guesses>>,
+    held: Mutex<Recent<BucketKey, FailedAttempts>>,
 }
 
 /// A request that was let through and counted.
@@ -50,7 +50,7 @@ impl Counts {
         Self { limit, held: Mutex::new(Recent::new(MOST)) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Recent<BucketKey, Guesses>> {
+    fn lock(&self) -> MutexGuard<'_, Recent<BucketKey, FailedAttempts>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use remint_protocol::guess::{Bucket, BucketKey, Guesses};
+use remint_protocol::throttle::{Bucket, BucketKey, FailedAttempts};
 use remint_protocol::time::Timestamp;
 use remint_store::{Error, Store};
 use tokio::sync::Notify;
@@ -47,7 +47,7 @@ impl Logins {
 /// How long a guess must wait in each bucket that has no room for it beside those that are being judged.
 pub(crate) fn waits(
     buckets: &[Bucket<'_>],
-    held: &[Guesses],
+    held: &[FailedAttempts],
     judging: &[usize],
     now: Timestamp,
 ) -> Vec<Option<Duration>> {

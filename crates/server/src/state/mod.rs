@@ -9,4 +9,4 @@ pub(crate) mod origins;
 mod recent;
 pub(crate) mod request_ids;
 pub(crate) mod salt;
-pub(crate) mod suspects;
+pub(crate) mod throttle;

@@ -13,12 +13,12 @@ const MAX_CLIENTS: u32 = 10_000;
 /// The origins that enabled clients registered, as they were at a revision of the store.
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
-    known: ArcSwapOption<Known>,
+    known: ArcSwapOption<OriginSet>,
     reading: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct OriginSet {
     all: HashSet<String>,
     revision: i64,
 }
@@ -32,7 +32,7 @@ impl Origins {
         store: &Store,
         seen: impl Fn() -> i64,
     ) -> bool {
-        let is_fresh = |known: &Known| known.revision == seen();
+        let is_fresh = |known: &OriginSet| known.revision == seen();
         if let Some(known) = &*self.known.load()
             && is_fresh(known)
         {
@@ -54,12 +54,12 @@ impl Origins {
     }
 }
 
-async fn read(store: &Store) -> Result<Known, Error> {
+async fn read(store: &Store) -> Result<OriginSet, Error> {
     let (registered, revision) = store.list_web_origins(MAX_CLIENTS).await?;
     if u32::try_from(registered.len()).is_ok_and(|count| count >= MAX_CLIENTS) {
         tracing::warn!(
             "more than {MAX_CLIENTS} clients have web origins: those after them get none"
         );
     }
-    Ok(Known { all: registered.into_iter().flatten().collect(), revision })
+    Ok(OriginSet { all: registered.into_iter().flatten().collect(), revision })
 }

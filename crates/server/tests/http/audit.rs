@@ -84,7 +84,7 @@ fn what_a_person_changes_is_told_with_who_on_what_and_from_where() {
     let code = crate::visitor::Callback::of(&answer).value("code");
     site.redeem(&code).ok();
     let browsers = site.block_on(site.store.list_browser_sessions(alice, None, 9)).unwrap();
-    let own = site.families().remove(0).family.origin.session.unwrap();
+    let own = site.families().remove(0).family.origin.browser_session.unwrap();
     let other = browsers.iter().find(|session| session.id != own).unwrap().id.sid();
     press(&mut here, "/account/sessions/end", &[("session", &other)]);
     press(&mut here, "/account/applications/end", &[("application", "web")]);

@@ -179,11 +179,11 @@ fn fill(site: &Site, client: &str, browsers: u32) {
     let id = BrowserSessionId::from_sid(claims["sid"].as_str().unwrap()).unwrap();
     let session = site.block_on(site.store.load_browser_session(id)).unwrap().unwrap().session;
     let mut families = site.families().into_iter().map(|loaded| loaded.family);
-    let family = families.find(|family| family.origin.session == Some(id)).unwrap();
+    let family = families.find(|family| family.origin.browser_session == Some(id)).unwrap();
     for _ in 1..browsers {
         let id = entropy::browser_session().unwrap();
         let session = BrowserSession { id, ..session.clone() };
-        let origin = Origin { session: Some(id), ..family.origin.clone() };
+        let origin = Origin { browser_session: Some(id), ..family.origin.clone() };
         let family = Family { id: FamilyId(id.0), origin, ..family.clone() };
         site.block_on(async {
             site.store.insert_browser_session(&session, None).await.unwrap();

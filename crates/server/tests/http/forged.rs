@@ -5,7 +5,7 @@ use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client_id::ClientId;
 use remint_protocol::code::AuthorizationCode;
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::interaction::{Interaction, Proof, Waiting};
+use remint_protocol::interaction::{Interaction, SignInProof, Waiting};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::secret::SecretHash;
@@ -59,8 +59,9 @@ fn a_real_code_that_was_opened_and_changed_with_the_key_file_begins_nothing() {
     let mut other = opened.clone();
     other.code.family = FamilyId([77; 16]);
     other.code.challenge = None;
-    let standing = site
-        .block_on(site.store.load_code_standing(opened.code.session, (opened.code.user_id, &web)));
+    let standing = site.block_on(
+        site.store.load_code_standing(opened.code.browser_session, (opened.code.user_id, &web)),
+    );
     let standing = standing.unwrap();
     assert!(opened.bound(&web, &standing).is_some());
     assert!(other.bound(&web, &standing).is_none());
@@ -181,7 +182,7 @@ fn a_sign_in_cannot_be_made_up_for_a_request_that_asks_for_one() {
         let query = query.split_once('?').map_or(query.as_str(), |(_, query)| query).to_owned();
         let since = site.now();
         site.wait(5);
-        let proof = Some(Proof::of(&session, &query, since));
+        let proof = Some(SignInProof::of(&session, &query, since));
         let forged = Interaction { waiting: Waiting::Authorization, request: query, since, proof }
             .seal(&site.keys)
             .unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use remint_protocol::guess::Bucket;
+use remint_protocol::throttle::Bucket;
 
 use crate::site::{Answer, As, PASSWORD, Site, eventually};
 

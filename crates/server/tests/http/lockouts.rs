@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use remint_protocol::guess::{
+use remint_protocol::throttle::{
     Bucket, DeviceId, KNOW_DEVICE_FOR, Pace, PasswordBuckets, TRUST_FOR, client_buckets,
 };
 

@@ -1,7 +1,7 @@
 //! Signing out as an application asks for it (OpenID Connect RP-Initiated Logout 1.0).
 
 use remint_protocol::redirect_uri::RedirectUri;
-use remint_server::keys::signing::tend;
+use remint_server::keys::signing::maintain;
 
 use crate::site::{Answer, Site};
 use crate::visitor::{Fields, Visitor, encode, head, hidden, is_sign_in};
@@ -160,7 +160,7 @@ fn outlive_the_key(site: &Site, token: &str) {
             return;
         }
         site.wait(10 * 24 * 60 * 60);
-        site.block_on(tend(&site.app)).unwrap();
+        site.block_on(maintain(&site.app)).unwrap();
     }
     panic!("the key never goes");
 }

@@ -22,7 +22,7 @@ use remint_protocol::time::Timestamp;
 use remint_server::App;
 use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources};
-use remint_server::keys::signing::{self, Expected, KEPT, NotSigned, NotVerified, Plan, tend};
+use remint_server::keys::signing::{self, Expected, KEPT, NotSigned, NotVerified, Plan, maintain};
 use remint_server::keys::{self, KeyFile};
 use remint_server::router;
 use remint_store::{Outcome, Store, StoredSigningKey};
@@ -60,7 +60,7 @@ impl Nodes {
         let all = Self::new(nodes, "").await;
         seed_signing_keys(&all.store, &all.apps[0].keys(), at(Duration::ZERO)).await;
         for app in &all.apps {
-            tend(app).await.unwrap();
+            maintain(app).await.unwrap();
         }
         all
     }
@@ -80,7 +80,7 @@ impl Nodes {
         }
         // What the first of them does must reach those that looked before it.
         for app in self.apps.iter().chain(&self.apps) {
-            tend(app).await.unwrap();
+            maintain(app).await.unwrap();
         }
     }
 
@@ -226,10 +226,10 @@ async fn a_key_stays_as_long_as_the_longest_token_of_any_client() {
 async fn of_nodes_that_make_a_key_at_once_one_does_and_all_work_with_it() {
     let nodes = Nodes::new(2, "").await;
     let [one, other] = [&nodes.apps[0], &nodes.apps[1]];
-    let (a, b) = tokio::join!(tend(one), tend(other));
+    let (a, b) = tokio::join!(maintain(one), maintain(other));
     a.unwrap();
     b.unwrap();
-    tend(one).await.unwrap();
+    maintain(one).await.unwrap();
     assert_eq!(jwks(one).await, jwks(other).await);
     for alg in SigningAlg::ALL {
         assert_eq!(nodes.stored(alg).await.len(), 1);
@@ -256,7 +256,7 @@ async fn of_nodes_that_make_a_key_at_once_one_does_and_all_work_with_it() {
 async fn a_request_for_keys_waits_until_a_fresh_store_has_them() {
     let nodes = Nodes::new(1, "").await;
     let app = &nodes.apps[0];
-    let (set, made) = tokio::join!(jwks(app), tend(app));
+    let (set, made) = tokio::join!(jwks(app), maintain(app));
     made.unwrap();
     assert_eq!(set["keys"].as_array().unwrap().len(), 4);
     assert_eq!(nodes.store.list_signing_keys().await.unwrap().len(), 4);
@@ -400,14 +400,14 @@ async fn a_node_that_cannot_open_a_key_says_later_and_leaves_it_out_of_nothing()
     nodes.join("").await;
     nodes.store.activate_key(kid, at(Duration::ZERO)).await.unwrap();
     nodes.join("").await;
-    tend(&nodes.apps[2]).await.unwrap();
+    maintain(&nodes.apps[2]).await.unwrap();
     let moved = nodes.store.list_signing_keys().await.unwrap();
     assert!(moved.iter().all(|key| key.root_kid == kid));
     std::fs::write(&path, old).unwrap();
     nodes.join("").await;
     let [first, .., lacks] = &nodes.apps[..] else { unreachable!() };
-    tend(first).await.unwrap();
-    tend(lacks).await.unwrap();
+    maintain(first).await.unwrap();
+    maintain(lacks).await.unwrap();
     let token = sign(first, SigningAlg::Es256, &claims(first)).await;
     assert!(verify(first, &token).await.is_ok(), "what was open stays open");
     assert_eq!(verify(lacks, &token).await, Err(NotVerified::KeyNotHere));

@@ -21,8 +21,8 @@ use remint_server::clock::Clock;
 use remint_server::config::{Config, Sources};
 use remint_server::entropy;
 use remint_server::http::serve;
-use remint_server::keys::signing::{self, Fresh, Plan};
-use remint_server::keys::{self, KeyFile, Known};
+use remint_server::keys::signing::{self, NewSigningKey, Plan};
+use remint_server::keys::{self, KeyFile, RootKeys};
 use remint_server::ops_router;
 use remint_server::passwords::Passwords;
 use remint_server::router_with;
@@ -128,7 +128,7 @@ impl From<Answer> for Tokens {
 pub(crate) struct Site {
     pub(crate) app: Arc<App>,
     pub(crate) store: Store,
-    pub(crate) keys: Known,
+    pub(crate) keys: RootKeys,
     pub(crate) address: SocketAddr,
     pub(crate) ops: SocketAddr,
     agent: ureq::Agent,
@@ -411,13 +411,13 @@ impl Drop for Site {
 }
 
 /// The same signing keys in every store: drawing one for RSA takes longer than most tests.
-pub(crate) async fn seed_signing_keys(store: &Store, keys: &Known, now: Timestamp) {
-    static DRAWN: OnceLock<Vec<(SigningAlg, Fresh)>> = OnceLock::new();
+pub(crate) async fn seed_signing_keys(store: &Store, keys: &RootKeys, now: Timestamp) {
+    static DRAWN: OnceLock<Vec<(SigningAlg, NewSigningKey)>> = OnceLock::new();
     if !store.list_signing_keys().await.unwrap().is_empty() {
         return;
     }
-    let drawn =
-        DRAWN.get_or_init(|| SigningAlg::ALL.map(|alg| (alg, Fresh::draw(alg).unwrap())).into());
+    let drawn = DRAWN
+        .get_or_init(|| SigningAlg::ALL.map(|alg| (alg, NewSigningKey::draw(alg).unwrap())).into());
     for (_, fresh) in drawn {
         let plan = Plan { signs_from: now, others_until: now };
         assert_eq!(signing::make(store, keys, fresh, 0, plan, now).await.unwrap(), Outcome::Done);

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{RevocationCommit, Target, timeline, value};
-use crate::batch::{Statement, Survives};
+use crate::batch::{Durability, Statement};
 use crate::row::{Row, Value};
 use crate::{Error, OpenError};
 
@@ -86,17 +86,21 @@ pub(crate) const TUNE: &str = "SELECT set_config(s.name, v.value, false) FROM (V
 
 impl Connection {
     /// Connects, and makes sure that the epoch is true before anything is read.
-    pub(super) async fn open(target: &Target, survives: Survives) -> Result<Self, OpenError> {
+    pub(super) async fn open(target: &Target, durability: Durability) -> Result<Self, OpenError> {
         let connection = Self::raw(target).await?;
-        connection.begin(target, survives).await?;
+        connection.begin(target, durability).await?;
         Ok(connection)
     }
 
     /// Makes a connection one for statements of the store.
-    pub(super) async fn begin(&self, target: &Target, survives: Survives) -> Result<(), OpenError> {
+    pub(super) async fn begin(
+        &self,
+        target: &Target,
+        durability: Durability,
+    ) -> Result<(), OpenError> {
         let opened = async {
             self.client.batch_execute(TUNE).await?;
-            self.client.batch_execute(&session(target, survives)).await?;
+            self.client.batch_execute(&session(target, durability)).await?;
             let timeline = timeline::see(&self.client).await?;
             target.timeline.store(timeline.unwrap_or(0), Ordering::Relaxed);
             Ok(())
@@ -222,16 +226,16 @@ pub(super) fn unreachable(target: &Target, cause: String) -> OpenError {
 }
 
 /// What holds for every statement of a connection.
-fn session(target: &Target, survives: Survives) -> String {
-    let commit = match (survives, target.settings.revocation_commit) {
-        (Survives::Crash, _) => "SET synchronous_commit = local".to_owned(),
+fn session(target: &Target, durability: Durability) -> String {
+    let commit = match (durability, target.settings.revocation_commit) {
+        (Durability::Local, _) => "SET synchronous_commit = local".to_owned(),
         // An answer means that the commit is on disk, whatever the server thinks is enough.
-        (Survives::Failover, RevocationCommit::Server) => {
+        (Durability::Replicated, RevocationCommit::Server) => {
             "SELECT set_config('synchronous_commit', 'local', false) \
              WHERE current_setting('synchronous_commit') = 'off'"
                 .to_owned()
         }
-        (Survives::Failover, level) => format!("SET synchronous_commit = {}", level.as_str()),
+        (Durability::Replicated, level) => format!("SET synchronous_commit = {}", level.as_str()),
     };
     let limit = target.settings.statement_timeout.as_millis();
     // A node that falls silent between two statements must not hold up others that wait for its rows.

@@ -125,7 +125,7 @@ impl<W: Work> Lane<W> {
     }
 
     async fn open(&mut self) -> Result<Connection, OpenError> {
-        let opened = Connection::open(&self.target, W::SURVIVES).await;
+        let opened = Connection::open(&self.target, W::DURABILITY).await;
         match &opened {
             Ok(_) => {
                 self.queue.win();

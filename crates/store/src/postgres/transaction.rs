@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::connection::{Connection, Failed};
-use crate::batch::{Batch, Guard, Outcome, Write};
+use crate::batch::{Batch, Expect, Outcome, Write};
 
 pub(super) async fn run(connection: &mut Connection, batch: &Batch) -> Result<Outcome, Failed> {
     for write in batch {
@@ -36,9 +36,9 @@ async fn attempt(connection: &Connection, batch: &Batch) -> Result<Outcome, Fail
 }
 
 const fn holds(write: &Write, touched: u64) -> bool {
-    match write.guard {
-        Guard::Any => true,
-        Guard::One => touched == 1,
+    match write.expect {
+        Expect::Any => true,
+        Expect::OneRow => touched == 1,
     }
 }
 

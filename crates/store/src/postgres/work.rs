@@ -12,7 +12,7 @@ use super::connection::{Connection, Failed};
 use super::set::Set;
 use super::{Target, transaction};
 use crate::Error;
-use crate::batch::{Batch, Outcome, Statement, Survives};
+use crate::batch::{Batch, Durability, Outcome, Statement};
 use crate::row::{Row, Value};
 
 /// The most requests that are answered together.
@@ -40,7 +40,7 @@ pub(super) trait Work: Send + 'static {
     /// The most jobs that it answers together.
     const MOST: usize;
     /// What its commits outlive.
-    const SURVIVES: Survives;
+    const DURABILITY: Durability;
 
     /// Answers all jobs, but for those that a broken connection left open: they are still there.
     fn run(
@@ -59,7 +59,7 @@ pub(super) struct Reads;
 impl Work for Reads {
     type Job = Read;
     const MOST: usize = GROUP_MAX;
-    const SURVIVES: Survives = Survives::Crash;
+    const DURABILITY: Durability = Durability::Local;
 
     async fn run(&self, connection: &mut Connection, jobs: &mut Vec<Read>) -> Result<(), Failed> {
         for read in &*jobs {
@@ -143,7 +143,7 @@ pub(super) struct Rotations(pub(super) Arc<Target>);
 impl Work for Rotations {
     type Job = Commit;
     const MOST: usize = GROUP_MAX;
-    const SURVIVES: Survives = Survives::Crash;
+    const DURABILITY: Durability = Durability::Local;
 
     async fn run(&self, connection: &mut Connection, jobs: &mut Vec<Commit>) -> Result<(), Failed> {
         let statement = |commit: &Commit| commit.batch.first().map(|write| write.statement);
@@ -216,7 +216,7 @@ pub(super) struct Commits(pub(super) Arc<Target>);
 impl Work for Commits {
     type Job = Commit;
     const MOST: usize = 1;
-    const SURVIVES: Survives = Survives::Failover;
+    const DURABILITY: Durability = Durability::Replicated;
 
     async fn run(&self, connection: &mut Connection, jobs: &mut Vec<Commit>) -> Result<(), Failed> {
         for commit in std::mem::take(jobs) {

@@ -11,7 +11,7 @@ use super::files::Files;
 use super::readers::Readers;
 use super::{leave_others_alone, rescue, unavailable};
 use crate::Error;
-use crate::batch::{Batch, Guard, Outcome};
+use crate::batch::{Batch, Expect, Outcome};
 use crate::stats::Stats;
 
 /// The most batches in one commit.
@@ -126,7 +126,7 @@ fn run_writes(db: &Connection, batch: &Batch) -> rusqlite::Result<Outcome> {
     for write in batch {
         let mut statement = db.prepare_cached(write.statement.sql)?;
         let touched = statement.execute(rusqlite::params_from_iter(&write.values))?;
-        if write.guard == Guard::One && touched != 1 {
+        if write.expect == Expect::OneRow && touched != 1 {
             return Ok(Outcome::Conflict);
         }
     }

@@ -129,7 +129,7 @@ fn what_a_code_stands_on_is_read_as_of_one_moment() {
             is_ended: false,
         };
         let epoch = store.epoch().await.unwrap();
-        let bare = Standing { session: Some(session), epoch, ..Standing::default() };
+        let bare = Standing { browser_session: Some(session), epoch, ..Standing::default() };
         assert_eq!(read().await, bare);
         let given = consent(USER, &shop);
         store.save_consent(&given, None).await.unwrap();
@@ -140,7 +140,12 @@ fn what_a_code_stands_on_is_read_as_of_one_moment() {
         store.save_consent(&given, None).await.unwrap();
         store.end_browser_session((USER, here.id), at(5)).await.unwrap();
         let session = Some(SessionStanding { is_ended: true, ..session });
-        let over = Standing { session, consent: Some(given), consent_ended: ended, epoch };
+        let over = Standing {
+            browser_session: session,
+            consent: Some(given),
+            consent_ended: ended,
+            epoch,
+        };
         assert_eq!(read().await, over);
         let other = store.load_code_standing(browser(9, USER).id, (BOB, &shop.id)).await.unwrap();
         assert_eq!(other, Standing { epoch, ..Standing::default() });

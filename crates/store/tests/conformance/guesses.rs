@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use remint_protocol::guess::{
-    Bucket, BucketKey, DeviceId, FORGET_AFTER, Guesses, PasswordBuckets, TRUST_FOR,
+use remint_protocol::throttle::{
+    Bucket, BucketKey, DeviceId, FORGET_AFTER, FailedAttempts, PasswordBuckets, TRUST_FOR,
 };
 use remint_protocol::time::Timestamp;
 use remint_store::{Outcome, Store};
@@ -15,7 +15,7 @@ fn key(number: u32) -> BucketKey {
     bytes(number)
 }
 
-async fn holds(store: &Store, bucket: BucketKey) -> Guesses {
+async fn holds(store: &Store, bucket: BucketKey) -> FailedAttempts {
     store.load_guesses([bucket; 3]).await.unwrap()[0]
 }
 
@@ -26,9 +26,10 @@ fn a_wrong_guess_counts_in_each_of_its_buckets_and_in_no_other() {
         store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
         store.count_wrong_guess(&[key(2), key(3)], at(2)).await.unwrap();
         let found = store.load_guesses([key(3), key(1), key(2)]).await.unwrap();
-        let expect = |failures, last_at| Guesses { failures, last_at, ..Guesses::default() };
+        let expect =
+            |failures, last_at| FailedAttempts { failures, last_at, ..FailedAttempts::default() };
         assert_eq!(found, [expect(1, at(2)), expect(1, at(1)), expect(2, at(2))]);
-        assert_eq!(holds(&store, key(4)).await, Guesses::default());
+        assert_eq!(holds(&store, key(4)).await, FailedAttempts::default());
     });
 }
 
@@ -53,7 +54,7 @@ fn guesses_made_at_once_all_count() {
     });
 }
 
-/// The rule is `Guesses::failed`; the store carries it out in place.
+/// The rule is `FailedAttempts::failed`; the store carries it out in place.
 #[test]
 fn a_bucket_counts_and_forgets_as_the_rule_says() {
     on_every_backend(async |place| {
@@ -69,7 +70,7 @@ fn a_bucket_counts_and_forgets_as_the_rule_says() {
             FORGET_AFTER * 3,
             Duration::ZERO,
         ];
-        let (mut now, mut expected) = (at(0), Guesses::default());
+        let (mut now, mut expected) = (at(0), FailedAttempts::default());
         for wait in waits {
             now = now.after(wait);
             expected = expected.failed(now);
@@ -91,7 +92,7 @@ fn a_guess_is_taken_where_the_rule_lets_it_through_and_counts_as_the_rule_says()
         let here = "2001:db8:1:2::3".parse().unwrap();
         let buckets = PasswordBuckets::of("alice", here, None).all().collect::<Vec<_>>();
         for (number, bucket) in buckets.into_iter().enumerate() {
-            let (mut now, mut expected) = (at(0), Guesses::default());
+            let (mut now, mut expected) = (at(0), FailedAttempts::default());
             let mut random = u64::try_from(number).unwrap() + 1;
             for step in 0..400u64 {
                 // Steps of all sizes, forwards and, now and then, backwards.
@@ -174,7 +175,7 @@ fn a_proven_password_resets_its_bucket_and_makes_it_trusted() {
         assert_eq!(holds(&store, key(2)).await.failures, 5, "other buckets stay as they are");
         // Trust outlives a wrong guess.
         store.count_wrong_guess(&[key(1)], at(2)).await.unwrap();
-        let expected = Guesses { failures: 1, last_at: at(2), trusted_until };
+        let expected = FailedAttempts { failures: 1, last_at: at(2), trusted_until };
         assert_eq!(holds(&store, key(1)).await, expected);
     });
 }
@@ -200,7 +201,7 @@ fn a_forgiven_bucket_is_as_good_as_new_and_no_other() {
         let store = place.open().await;
         store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
         store.forgive_guesses(key(1)).await.unwrap();
-        assert_eq!(holds(&store, key(1)).await, Guesses::default());
+        assert_eq!(holds(&store, key(1)).await, FailedAttempts::default());
         assert_eq!(holds(&store, key(2)).await.failures, 1);
     });
 }
@@ -224,14 +225,14 @@ fn what_a_bucket_holds_is_kept_as_long_as_it_means_something() {
             assert!(after.is_some(), "four buckets are two full pieces");
         }
         assert_eq!(store.delete_forgotten_guesses(after, 2, now).await.unwrap(), None);
-        assert_eq!(holds(&store, key(1)).await, Guesses::default(), "forgotten");
+        assert_eq!(holds(&store, key(1)).await, FailedAttempts::default(), "forgotten");
         assert_eq!(holds(&store, key(2)).await.failures, 1, "recent");
         assert!(holds(&store, key(3)).await.is_trusted(now));
-        assert_eq!(holds(&store, key(4)).await, Guesses::default(), "no longer trusted");
+        assert_eq!(holds(&store, key(4)).await, FailedAttempts::default(), "no longer trusted");
         assert_eq!(place.dump("guesses").len(), 2);
         // By a clock that was far ahead.
         store.count_wrong_guess(&[key(2)], now.after(FORGET_AFTER * 9)).await.unwrap();
         assert!(store.delete_forgotten_guesses(None, 9, now).await.unwrap().is_none());
-        assert_eq!(holds(&store, key(2)).await, Guesses::default(), "nor kept for ever");
+        assert_eq!(holds(&store, key(2)).await, FailedAttempts::default(), "nor kept for ever");
     });
 }

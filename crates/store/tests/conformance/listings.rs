@@ -212,7 +212,7 @@ fn the_sweep_removes_only_what_is_expired_and_only_in_its_range() {
         let sweep = async |after: Option<u32>, to| {
             store.delete_expired_families(after.map(id), id(to), at(50)).await.unwrap()
         };
-        // The range leaves its beginning out and its end in.
+        // The range leaves its grant out and its end in.
         sweep(Some(2), 6).await;
         assert_eq!(remaining().await, [0, 1, 2, 3, 5, 7, 8, 9]);
         sweep(None, 2).await;

@@ -44,7 +44,7 @@ async fn listening(store: &Store, id: &str) -> Client {
 
 async fn give(store: &Store, number: u32, client: &Client, session: Option<BrowserSessionId>) {
     let offline = number.is_multiple_of(2);
-    let origin = Origin { session, offline, ..Origin::default() };
+    let origin = Origin { browser_session: session, offline, ..Origin::default() };
     let family = Family { origin, ..family(number, client, USER) };
     let begun = match session {
         Some(_) => store.insert_family_at_browser(&family, SecretHash([2; 32])).await,
@@ -88,7 +88,7 @@ async fn notices(store: &Store, secs: i64) -> Vec<LogoutNotice> {
 async fn due(store: &Store, secs: i64) -> Vec<(String, BrowserSessionId)> {
     let all = notices(store, secs).await;
     let mut all: Vec<_> =
-        all.into_iter().map(|n| (n.client_id.as_str().to_owned(), n.session)).collect();
+        all.into_iter().map(|n| (n.client_id.as_str().to_owned(), n.browser_session)).collect();
     all.sort();
     all
 }
@@ -170,7 +170,7 @@ fn what_ends_all_sessions_of_a_user_concerns_the_clients_of_all_of_them() {
 fn notice() -> LogoutNotice {
     LogoutNotice {
         client_id: client("a").id,
-        session: SESSION,
+        browser_session: SESSION,
         user_id: USER,
         created_at: at(1),
         attempts: 0,

@@ -16,7 +16,7 @@ use remint_protocol::secret::{FamilySecret, SecretHash};
 use remint_protocol::signing_key::SigningAlg;
 use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, Username};
-use remint_store::{Outcome, Proven, Store, StoredSigningKey};
+use remint_store::{Outcome, Store, StoredSigningKey, VerifiedPassword};
 
 pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis((1_700_000_000 + secs) * 1000)
@@ -125,7 +125,7 @@ pub(crate) fn browser(number: u32, user: UserId) -> BrowserSession {
 pub(crate) fn family_at(number: u32, client: &Client, browser: &BrowserSession) -> Family {
     let session = Some(browser.id);
     Family {
-        origin: Origin { session, amr: browser.amr.clone(), ..Origin::default() },
+        origin: Origin { browser_session: session, amr: browser.amr.clone(), ..Origin::default() },
         ..family(number, client, browser.user_id)
     }
 }
@@ -219,7 +219,7 @@ pub(crate) fn secret_of(browser: BrowserSessionId) -> SecretHash {
 
 /// Begins a family in the way that its origin tells.
 pub(crate) async fn insert(store: &Store, family: &Family) -> Outcome {
-    match family.origin.session {
+    match family.origin.browser_session {
         Some(browser) => store.insert_family_at_browser(family, secret_of(browser)).await,
         None => store.insert_family(family, None).await,
     }
@@ -243,6 +243,6 @@ pub(crate) async fn begin(store: &Store, family: &Family) {
 }
 
 /// What begins with the sample user's password, as long as nothing has ended their sessions.
-pub(crate) fn proven((bucket, until): ([u8; 16], Timestamp)) -> Proven {
-    Proven { user: USER, ends: FIRST, trust: (bucket, until) }
+pub(crate) fn proven((bucket, until): ([u8; 16], Timestamp)) -> VerifiedPassword {
+    VerifiedPassword { user: USER, ends: FIRST, trust: (bucket, until) }
 }

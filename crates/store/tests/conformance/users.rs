@@ -6,7 +6,7 @@ use remint_protocol::browser_session::BrowserSession;
 use remint_protocol::ends::LastEnd;
 use remint_protocol::family::Family;
 use remint_protocol::user::{UserId, UserStanding};
-use remint_store::{Outcome, Proven, User};
+use remint_store::{Outcome, User, VerifiedPassword};
 
 use crate::backend::{on_every_backend, together};
 use crate::samples::{
@@ -183,7 +183,7 @@ fn whatever_begins_with_the_old_password_while_it_is_changed_is_over() {
             // By its clock, it always begins after the change.
             let auth_time = at(10_000).after(Duration::from_secs(round));
             let trust = ([1; 16], at(100));
-            let proven = Some(Proven { user: USER, ends: seen.ends, trust });
+            let proven = Some(VerifiedPassword { user: USER, ends: seen.ends, trust });
             let number = u32::try_from(round).unwrap() + 1;
             let begun = Family { auth_time, proven: seen.ends, ..family(number, &shop, USER) };
             let session = BrowserSession { auth_time, proven: seen.ends, ..browser(number, USER) };

@@ -15,7 +15,7 @@ use std::time::Duration;
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client::Client;
 use remint_protocol::client_id::ClientId;
-use remint_protocol::logout_notice::{Heard, LogoutNotice};
+use remint_protocol::logout_notice::{Delivery, LogoutNotice};
 use remint_protocol::logout_token::{self, LogoutToken, Over};
 use remint_protocol::tell;
 use remint_protocol::time::Timestamp;
@@ -48,30 +48,30 @@ impl App {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.store().end_browser_session(whose, now).await?;
-        self.backchannel().want();
+        self.backchannel().wake();
         Ok(())
     }
 }
 
 /// Tells what is due again and again.
-pub(crate) async fn keep(app: Arc<App>) {
+pub(crate) async fn run(app: Arc<App>) {
     let mut last = None;
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = app.backchannel().is_wanted() => {}
+            () = app.backchannel().woken() => {}
             _ = ticks.tick() => {}
         }
         // Readiness tells about a store that does not answer; here it is only asked again.
-        if let Err(error) = begin(&app, &mut last).await {
+        if let Err(error) = deliver_due(&app, &mut last).await {
             tracing::debug!(%error, "what is due to be told of logouts is not known");
         }
     }
 }
 
 /// Begins what is due and has a turn, from the client on that comes after the last one that had any.
-async fn begin(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
+async fn deliver_due(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
     // Whoever gives a slot back has this looked at again.
     if !app.backchannel().has_slots() {
         return Ok(());
@@ -79,7 +79,7 @@ async fn begin(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error>
     let now = app.clock().now();
     for client in next_clients(app, last.as_ref(), now).await? {
         if app.backchannel().has_turn(&client) {
-            begin_at(app, &client, now).await?;
+            deliver_due_to(app, &client, now).await?;
             *last = Some(client);
         }
     }
@@ -101,7 +101,7 @@ async fn next_clients(
 }
 
 /// Begins what is due to a client, as far as there are turns.
-async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(), Error> {
+async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(), Error> {
     let mut begun = 0;
     for notice in app.store().list_due_logout_notices(client, now, PIECE).await? {
         // A client that answers at once would have no end of turns, and the next one none.
@@ -110,9 +110,9 @@ async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(
         }
         let Some(turn) = app.backchannel().turn(client) else { break };
         let Some(attempted) = notice.attempted(now) else {
-            end(app, &notice, Ended::Lost("it took too long")).await?;
+            finish(app, &notice, Ended::Lost("it took too long")).await?;
             // There may be more than was looked through.
-            app.backchannel().want();
+            app.backchannel().wake();
             continue;
         };
         // Another node may have been faster.
@@ -126,7 +126,7 @@ async fn begin_at(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(
                 tracing::warn!(%error, "a logout was told, but not that it was; it is told again");
             }
             drop(turn);
-            app.backchannel().want();
+            app.backchannel().wake();
         });
     }
     Ok(())
@@ -140,7 +140,7 @@ enum Ended {
     /// The client's host is on an address that is not connected to.
     Forbidden,
     /// The client was deleted or disabled, or does not want to be told any more.
-    Moot,
+    NotApplicable,
     Lost(&'static str),
 }
 
@@ -148,19 +148,19 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
     let client = app.client(notice.client_id.as_str()).await?;
     let client = client.as_ref().map(|registered| &registered.client);
     let Some((client, url)) = client.and_then(|client| Some((client, url_of(client)?))) else {
-        return end(app, notice, Ended::Moot).await;
+        return finish(app, notice, Ended::NotApplicable).await;
     };
     let sent = match token(app, client, notice, now).await {
         Ok(token) => app.backchannel().post(&url, format!("logout_token={token}")).await,
         Err(failure) => Err(NotSent::Failed(failure.name().to_owned())),
     };
     let cause = match sent {
-        Err(NotSent::Forbidden) => return end(app, notice, Ended::Forbidden).await,
+        Err(NotSent::Forbidden) => return finish(app, notice, Ended::Forbidden).await,
         Err(NotSent::Failed(cause)) => cause,
-        Ok(status) => match Heard::of(status) {
-            Heard::Told => return end(app, notice, Ended::Told).await,
-            Heard::Refused => return end(app, notice, Ended::Refused(status)).await,
-            Heard::Failed => format!("status {status}"),
+        Ok(status) => match Delivery::of(status) {
+            Delivery::Accepted => return finish(app, notice, Ended::Told).await,
+            Delivery::Rejected => return finish(app, notice, Ended::Refused(status)).await,
+            Delivery::Retry => format!("status {status}"),
         },
     };
     app.metrics().logout_notice("failed");
@@ -169,7 +169,7 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
     // What else it is to be told now would not get there either.
     app.store().postpone_logout_notices(client_id, now, notice.due_at).await?;
     if notice.is_last_attempt() {
-        return end(app, notice, Ended::Lost("no attempt got through")).await;
+        return finish(app, notice, Ended::Lost("no attempt got through")).await;
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ async fn token(
     now: Timestamp,
 ) -> Result<String, Failure> {
     let sub = app.subject(client, notice.user_id).await?;
-    let over = Over::SessionOf(sub, app.sid(client, notice.session).await?);
+    let over = Over::SessionOf(sub, app.sid(client, notice.browser_session).await?);
     let issuer = app.issuer().as_str();
     let claims = LogoutToken::new(issuer, client.id.as_str(), over, entropy::jti()?, now);
     // §2.4: by the algorithm of its ID tokens.
@@ -196,9 +196,9 @@ async fn token(
     Ok(signing.sign(alg_of(client), logout_token::TYP, &claims, now)?)
 }
 
-async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
+async fn finish(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error> {
     match ended {
-        Ended::Told | Ended::Moot => app.store().delete_logout_notice(notice).await?,
+        Ended::Told | Ended::NotApplicable => app.store().delete_logout_notice(notice).await?,
         // `remint logout list` shows it for a while.
         Ended::Refused(_) | Ended::Forbidden | Ended::Lost(_) => {
             app.store().give_up_logout_notice(&notice.given_up(app.clock().now())).await?
@@ -213,7 +213,7 @@ async fn end(app: &App, notice: &LogoutNotice, ended: Ended) -> Result<(), Error
         }
         Ended::Refused(status) => ("refused", format!("status {status}")),
         Ended::Forbidden => ("forbidden", "its address is not one of the public internet".into()),
-        Ended::Moot => ("moot", "it is gone, disabled, or has no URL any more".into()),
+        Ended::NotApplicable => ("moot", "it is gone, disabled, or has no URL any more".into()),
         Ended::Lost(cause) => ("lost", cause.to_owned()),
     };
     tell!(LOGOUT_NOT_TOLD, outcome, %client_id, %sub, attempt, cause);

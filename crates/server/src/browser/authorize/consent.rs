@@ -12,8 +12,6 @@ use remint_protocol::form::Form;
 use remint_protocol::policy::MaxLifetime;
 use remint_protocol::redirect_uri::host_or_scheme;
 use remint_protocol::reject::Why;
-use remint_protocol::resource::Resources;
-use remint_protocol::scope::Scope;
 use remint_protocol::tell;
 use remint_store::Outcome;
 
@@ -47,7 +45,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let page = Consent { csrf, ..authorization.question(app, person)? };
     let locales = Form::parse(authorization.raw.as_bytes())?.find("ui_locales").map(str::to_owned);
     let language = Language::choose(locales.as_deref(), &head.headers);
-    Ok(browser.dress(app.pages().answer(language, &page)))
+    Ok(browser.with_cookies(app.pages().answer(language, &page)))
 }
 
 /// `POST /consent`.
@@ -68,7 +66,7 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
     let mut browser = Browser::read(app, head, authorization.now).await?;
     let form = received.form()?;
     // Whoever signed out meanwhile, or somebody else who signed in, is asked anew.
-    if !browser.is_ours(app, &form) {
+    if !browser.verify_csrf(app, &form) {
         return Ok(app.to_page(CONTINUE, &authorization.flow(app)?));
     }
     let (Step::Consent, Some(person)) =
@@ -96,7 +94,7 @@ async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
         }
         Some(SWITCH) => {
             browser.sign_out(app, authorization.now).await?;
-            Ok(browser.dress(app.to_page(sign_in::PATH, &authorization.flow(app)?)))
+            Ok(browser.with_cookies(app.to_page(sign_in::PATH, &authorization.flow(app)?)))
         }
         Some(DENY) => Err(authorization.refuse(Why::ConsentDenied.into())),
         Some(_) | None => Err(Failure::FormExpired.into()),
@@ -141,13 +139,14 @@ impl Authorization {
     async fn remember(&self, app: &App, person: &Person) -> Result<Outcome, Failure> {
         let (user_id, client) = (person.session.user_id, self.client());
         let seen = app.store().load_consent(user_id, &client.id).await?;
-        let (mut scope, mut resources) = (self.request.asks_for(), self.request.resources.clone());
-        if let Some(before) = &seen {
-            scope = Scope::union(&scope, &before.scope);
-            resources = Resources::union(&resources, &before.resources);
-        }
-        let given =
-            Given { user_id, client_id: client.id.clone(), scope, resources, given_at: self.now };
+        let given = Given {
+            user_id,
+            client_id: client.id.clone(),
+            scope: self.request.asks_for(),
+            resources: self.request.resources.clone(),
+            given_at: self.now,
+        };
+        let given = given.with(seen.as_ref());
         Ok(app.store().save_consent(&given, seen.as_ref()).await?)
     }
 }

@@ -6,7 +6,8 @@ use axum::response::Response;
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::ACR_PASSWORD;
 use remint_protocol::code::{AuthorizationCode, RedirectHash};
-use remint_protocol::family::{Beginning, Fresh, Origin};
+use remint_protocol::family::Origin;
+use remint_protocol::grant::{Grant, Issuing, NewFamilyIds};
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
 use remint_protocol::tell;
@@ -18,7 +19,7 @@ use crate::App;
 use crate::browser::session::{Browser, Person};
 use crate::entropy;
 use crate::http::failure::Failure;
-use crate::issue::id_token::{SignedIn, With};
+use crate::issue::id_token::{IdTokenParams, SignedIn};
 
 impl Authorization {
     /// Answers with what was asked for.
@@ -45,7 +46,7 @@ impl Authorization {
             // with, the claims of the scope are in the ID token.
             let nothing = Scope::default();
             let scope = if kind.code || kind.token { &nothing } else { &self.request.scope };
-            let with = With {
+            let with = IdTokenParams {
                 scope,
                 requested: &self.request.requested,
                 nonce: self.request.nonce.as_deref(),
@@ -61,12 +62,12 @@ impl Authorization {
     }
 
     fn code(&self, app: &App, person: &Person) -> Result<String, Failure> {
-        let Fresh { id, secret } = entropy::family()?;
+        let NewFamilyIds { id, secret } = entropy::family()?;
         let code = AuthorizationCode {
             family: id,
             secret,
             user_id: person.session.user_id,
-            session: person.session.id,
+            browser_session: person.session.id,
             auth_time: person.session.auth_time,
             issued_at: self.now,
             born: person.ends,
@@ -87,7 +88,7 @@ impl Authorization {
     /// browser never comes with a refresh token (RFC 6749 §4.2.2).
     async fn access_token(&self, app: &App, person: &Person) -> Result<(String, i64), Failure> {
         let (client, policy) = (self.client(), &self.registered.policy);
-        let beginning = Beginning {
+        let grant = Grant {
             user_id: person.session.user_id,
             scope: self.request.scope.clone(),
             resources: self.request.resources.clone(),
@@ -95,7 +96,7 @@ impl Authorization {
             born: person.ends,
             proven: person.session.proven,
             origin: Origin {
-                session: Some(person.session.id),
+                browser_session: Some(person.session.id),
                 acr: ACR_PASSWORD.into(),
                 amr: person.session.amr.clone(),
                 claims: self.request.requested.to_text(),
@@ -103,8 +104,11 @@ impl Authorization {
             },
         };
         let seal = app.seal().await?;
-        let (mut family, access) =
-            beginning.begin(client, &entropy::family()?, (policy, seal, self.now));
+        let (mut family, access) = grant.start_family(
+            client,
+            &entropy::family()?,
+            Issuing { policy, seal, now: self.now },
+        );
         family.expires_at = access.expires_at;
         let lifetime = access.expires_at.left(self.now).as_secs();
         let access = access.into_token(client.id.clone(), entropy::jti()?, self.now);

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse as _, Response};
-use remint_protocol::authorize::{Known, Request, Step, Target, Unproven, decide};
+use remint_protocol::authorize::{Request, SignInContext, Step, Target, Unproven, decide};
 use remint_protocol::client::Client;
 use remint_protocol::form::Form;
 use remint_protocol::id_token::SubjectId;
-use remint_protocol::interaction::{Interaction, Proof, Waiting};
+use remint_protocol::interaction::{Interaction, SignInProof, Waiting};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
 
@@ -28,7 +28,7 @@ use crate::browser::pages::{self, FLOW};
 use crate::browser::session::Browser;
 use crate::http::body::Received;
 use crate::http::failure::Failure;
-use crate::http::failure::Told;
+use crate::http::failure::FailureReport;
 use crate::http::notes;
 use crate::state::clients::Registered;
 
@@ -66,7 +66,7 @@ pub(crate) struct Authorization {
     /// When they first came.
     since: Timestamp,
     /// The sign-in that was made for them.
-    proof: Option<Proof>,
+    proof: Option<SignInProof>,
     registered: Arc<Registered>,
     target: Target,
     request: Request,
@@ -120,13 +120,13 @@ impl Authorization {
             Some(session) => Some(app.subject(self.client(), session.user_id).await?),
             None => None,
         };
-        let known = Known {
+        let known = SignInContext {
             session,
             subject: subject.as_ref(),
             consent: consent.as_ref(),
-            is_proven: session
-                .zip(self.proof)
-                .is_some_and(|(session, proof)| proof == Proof::of(session, &self.raw, self.since)),
+            is_proven: session.zip(self.proof).is_some_and(|(session, proof)| {
+                proof == SignInProof::of(session, &self.raw, self.since)
+            }),
         };
         Ok(decide((&self.request, &self.target), self.client(), known, self.now))
     }
@@ -218,7 +218,7 @@ pub(crate) async fn authorize_by_form(
 }
 
 /// `GET /oauth2/authorize/continue`: after a page.
-pub(crate) async fn go_on(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
+pub(crate) async fn continuation(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     let (head, _) = request.into_parts();
     let read = resume(&app, head.uri.query().unwrap_or_default().as_bytes()).await;
     finish(&app, &head, read).await
@@ -244,7 +244,7 @@ async fn finish(app: &App, head: &Parts, read: Result<Authorization, Refusal>) -
         let authorization = read?;
         let browser = Browser::read(app, head, authorization.now).await?;
         let response = authorization.proceed(app, &browser, head).await?;
-        Ok(browser.dress(response))
+        Ok(browser.with_cookies(response))
     };
     match answered.await {
         Ok(response) => response,
@@ -259,7 +259,7 @@ impl App {
             Refusal::Page(failure) => error_page::render(self, head, &failure),
             Refusal::Client(target, reject) => {
                 let mut response = answer::refuse(self, head, &target, reject);
-                response.extensions_mut().insert(Told::of(&reject.into()));
+                response.extensions_mut().insert(FailureReport::of(&reject.into()));
                 response
             }
         }

@@ -9,7 +9,7 @@ use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::Step;
 use remint_protocol::client_id::ClientId;
 use remint_protocol::form::Form;
-use remint_protocol::interaction::Proof;
+use remint_protocol::interaction::SignInProof;
 use remint_protocol::reject::Code;
 use remint_protocol::tell;
 use remint_protocol::user::UserId;
@@ -76,7 +76,7 @@ impl Purpose {
     fn proven(&mut self, browser: &Browser) {
         if let (Self::Request(authorization), Some(person)) = (self, &browser.person) {
             let (request, since) = (&authorization.raw, authorization.since);
-            authorization.proof = Some(Proof::of(&person.session, request, since));
+            authorization.proof = Some(SignInProof::of(&person.session, request, since));
         }
     }
 
@@ -120,7 +120,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
         username: known.or(hint).unwrap_or_default(),
         ..purpose.page(app)?
     };
-    Ok(browser.dress(app.pages().answer(purpose.language(head), &page)))
+    Ok(browser.with_cookies(app.pages().answer(purpose.language(head), &page)))
 }
 
 /// `POST /login`.
@@ -149,7 +149,8 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
             notice: Some(notice),
             ..purpose.page(app)?
         };
-        Ok(failure.shown_by(browser.dress(app.pages().answer(purpose.language(head), &page))))
+        Ok(failure
+            .shown_by(browser.with_cookies(app.pages().answer(purpose.language(head), &page))))
     };
     let login = Login {
         app,
@@ -166,7 +167,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
             return again(&mut browser, Notice::Wait(wait), &Failure::TooManyRequests(wait));
         }
     };
-    if !browser.is_ours(app, &form) {
+    if !browser.verify_csrf(app, &form) {
         return again(&mut browser, Notice::Expired, &Failure::FormExpired);
     }
     let user = match login.prove(form.find(PASSWORD).unwrap_or_default()).await {
@@ -198,7 +199,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     // The sign-in holds, whatever becomes of the request.
     let next = purpose.next(app, &browser, head).await;
     let next = next.unwrap_or_else(|refusal| app.refuse_authorization(head, refusal));
-    Ok(browser.dress(next))
+    Ok(browser.with_cookies(next))
 }
 
 fn succeeded(id: UserId, login: &Login<'_>) {

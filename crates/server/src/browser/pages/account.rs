@@ -10,6 +10,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::http::StatusCode;
 use remint_protocol::time::Timestamp;
+use remint_protocol::user::PasswordUnfit;
 
 use super::frame::When;
 use super::{Agent, Frame, Page, Place, Policy, scope};
@@ -70,14 +71,8 @@ pub enum PasswordProblem {
     WrongCurrent,
     /// Too many wrong guesses came before.
     Wait(Duration),
-    /// The new one is shorter than [`Account::least_length`].
-    TooShort,
-    /// The new one is longer than can be checked.
-    TooLong,
-    /// The two new ones differ.
-    NotTheSame,
-    /// The new one is the old one.
-    Unchanged,
+    /// The new one is not taken.
+    Unfit(PasswordUnfit),
 }
 
 /// What was just done.
@@ -132,10 +127,10 @@ impl Html<'_> {
         Some(match self.page.problem? {
             PasswordProblem::WrongCurrent => self.at.say("password-wrong"),
             PasswordProblem::Wait(wait) => self.at.say_span("password-wait", wait),
-            PasswordProblem::TooShort => self.at.say("password-short"),
-            PasswordProblem::TooLong => self.at.say("password-long"),
-            PasswordProblem::NotTheSame => self.at.say("password-different"),
-            PasswordProblem::Unchanged => self.at.say("password-unchanged"),
+            PasswordProblem::Unfit(PasswordUnfit::TooShort) => self.at.say("password-short"),
+            PasswordProblem::Unfit(PasswordUnfit::TooLong) => self.at.say("password-long"),
+            PasswordProblem::Unfit(PasswordUnfit::NotTheSame) => self.at.say("password-different"),
+            PasswordProblem::Unfit(PasswordUnfit::Unchanged) => self.at.say("password-unchanged"),
         })
     }
 
@@ -144,8 +139,8 @@ impl Html<'_> {
         match self.page.problem {
             None | Some(PasswordProblem::Wait(_)) => "",
             Some(PasswordProblem::WrongCurrent) => CURRENT,
-            Some(PasswordProblem::NotTheSame) => REPEATED,
-            Some(_) => NEW,
+            Some(PasswordProblem::Unfit(PasswordUnfit::NotTheSame)) => REPEATED,
+            Some(PasswordProblem::Unfit(_)) => NEW,
         }
     }
 

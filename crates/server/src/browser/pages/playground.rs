@@ -6,7 +6,7 @@
 
 use askama::Template;
 use remint_protocol::family::Family;
-use remint_protocol::refresh::Row;
+use remint_protocol::refresh::Case;
 use remint_protocol::time::Timestamp;
 
 use super::moment::Moment;
@@ -43,7 +43,7 @@ pub struct Check {
 #[derive(Clone, Copy)]
 pub struct Verdict {
     /// The row of the table.
-    pub row: Row,
+    pub row: Case,
     /// The exact cause, as logs have it; empty where there is nothing to refuse.
     pub cause: &'static str,
     /// Whether it ended the family.
@@ -168,7 +168,7 @@ impl Html<'_> {
         self.last().is_some_and(|last| last.verdict.is_some())
     }
 
-    fn is_last_row(&self, row: Row) -> bool {
+    fn is_last_row(&self, row: Case) -> bool {
         self.last().and_then(|last| last.verdict).is_some_and(|verdict| verdict.row == row)
     }
 }
@@ -179,64 +179,64 @@ fn time(at: Timestamp) -> String {
 
 /// The decision table as `docs/refresh-tokens.md` has it: when a token falls into a row, and what that
 /// means.
-const TABLE: [(Row, &str, &str); 12] = [
+const TABLE: [(Case, &str, &str); 12] = [
     (
-        Row::Current,
+        Case::Current,
         "The newest token, renewal on.",
         "The row counted one up, and the answer holds the next token. The one that was presented is used up.",
     ),
     (
-        Row::Kept,
+        Case::Kept,
         "The newest token, renewal off.",
         "The same refresh token came back, with a new access token.",
     ),
     (
-        Row::Retry,
+        Case::Retry,
         "The one before, within grace_period, its successor not used yet.",
         "The same successor was computed again: to the client it is as if no answer had been lost.",
     ),
     (
-        Row::Reuse,
+        Case::Reuse,
         "Any other older token.",
         "A used-up token in anyone’s hands means that somebody has a copy. Nobody can tell who is the thief.",
     ),
     (
-        Row::LostCommit,
+        Case::LostCommit,
         "Ahead of the row, from an older epoch.",
         "A failover lost the commit of the last refresh, so the row catches up with the token.",
     ),
     (
-        Row::StaleStore,
+        Case::StaleStore,
         "Ahead of the row, from a later epoch.",
         "This store is that of yesterday: the client is asked to come back later.",
     ),
     (
-        Row::Forgery,
+        Case::Forgery,
         "A generation that was never issued, or a wrong secret.",
         "No honest client can have such a token.",
     ),
     (
-        Row::Dead,
+        Case::Dead,
         "Expired, revoked, or no such family.",
         "The family has ended before, so nothing is left to be changed.",
     ),
     (
-        Row::Denied,
+        Case::Denied,
         "More was asked for than was granted.",
         "The request was refused and the row stays as it was.",
     ),
     (
-        Row::Garbage,
+        Case::Garbage,
         "The seal does not open.",
         "Damaged or made up: refused without a look into the database.",
     ),
     (
-        Row::RollOut,
+        Case::RollOut,
         "Sealed under a key that is not here yet.",
         "Another node has a newer key: the client is asked to come back later.",
     ),
     (
-        Row::StaleRights,
+        Case::StaleRights,
         "The one before, from when the session had other rights.",
         "It cannot be retried, and the family lives on.",
     ),
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn the_table_has_every_row_once() {
-        for row in Row::ALL {
+        for row in Case::ALL {
             assert_eq!(TABLE.iter().filter(|(known, ..)| known == row).count(), 1, "{row:?}");
         }
-        assert_eq!(TABLE.len(), Row::ALL.len());
+        assert_eq!(TABLE.len(), Case::ALL.len());
     }
 }

@@ -5,8 +5,7 @@
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
 use remint_protocol::family::{Family, RevokeReason};
-use remint_protocol::grant::Access;
-use remint_protocol::grant::Seal;
+use remint_protocol::grant::{Access, Issuing, Seal};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -17,7 +16,7 @@ use remint_store::Outcome;
 use super::{TokenRequest, TokenResponse};
 use crate::entropy;
 use crate::http::failure::Failure;
-use crate::issue::id_token::{SignedIn, With};
+use crate::issue::id_token::{IdTokenParams, SignedIn};
 
 /// Tells of one presentation of a code. `tracing` wants an event's level known at compile time.
 macro_rules! event {
@@ -51,7 +50,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     code.check(&redemption, now)?;
     let redeemed = Redeemed { request, code, narrowed };
     let whose = (code.user_id, &client.id);
-    let standing = app.store().load_code_standing(code.session, whose).await?;
+    let standing = app.store().load_code_standing(code.browser_session, whose).await?;
     let Some(session) = opened.bound(&client.id, &standing) else {
         return redeemed.again(false, None).await;
     };
@@ -60,7 +59,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
         return redeemed.again(true, Some(reject)).await;
     }
     let seal = Seal { kid: app.keys().active(), epoch: standing.epoch };
-    let (family, access) = code.begin(client, session.proven, (request.caller.policy(), seal, now));
+    let issuing = Issuing { policy: request.caller.policy(), seal, now };
+    let (family, access) = code.start_family(client, session.proven, issuing);
     // Before the write: nothing that can fail comes after it.
     let response = redeemed.mint(seal, access, &family).await?;
     match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
@@ -111,7 +111,7 @@ impl Redeemed<'_> {
             }
             Presented::Retry(retry) => {
                 let Retry { seal, access } = *retry;
-                let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeEnded)?;
+                let family = loaded.as_ref().map(|l| &l.family).ok_or(Why::CodeRevoked)?;
                 let response = self.mint(seal, access, family).await?;
                 event!(self, CODE_RETRIED, None);
                 Ok(response)
@@ -157,7 +157,7 @@ impl Redeemed<'_> {
         if family.scope.contains("openid") {
             let (nothing, requested) =
                 (Scope::default(), Requested::kept(&self.code.claims, client));
-            let with = With {
+            let with = IdTokenParams {
                 scope: &nothing,
                 requested: &requested,
                 nonce: self.code.nonce.as_deref(),

@@ -1,6 +1,7 @@
 //! `grant_type=password`: refuse what the rules refuse, check the password, begin a family.
 
 use remint_protocol::claims_parameter::Requested;
+use remint_protocol::grant::Issuing;
 use remint_protocol::password;
 use remint_protocol::reject::Why;
 use remint_protocol::scope::Scope;
@@ -13,7 +14,7 @@ use crate::App;
 use crate::browser::login::Login;
 use crate::entropy;
 use crate::http::failure::Failure;
-use crate::issue::id_token::{SignedIn, With};
+use crate::issue::id_token::{IdTokenParams, SignedIn};
 
 pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, now) = (request.app, request.now);
@@ -30,7 +31,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let fresh = entropy::family()?;
     let seal = app.seal().await?;
     let whose = (user.id, user.ends, now);
-    let (family, access) = password::begin(client, whose, extent, &fresh, (policy, seal, now));
+    let (family, access) =
+        password::start_family(client, whose, extent, &fresh, Issuing { policy, seal, now });
     let refresh = RefreshToken {
         kid: seal.kid,
         epoch: seal.epoch,
@@ -48,7 +50,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     let mut response = TokenResponse::new(request, &access, Some(&family), refresh).await?;
     if family.scope.contains("openid") {
         let (nothing, requested) = (Scope::default(), Requested::default());
-        let with = With {
+        let with = IdTokenParams {
             scope: &nothing,
             requested: &requested,
             nonce: None,

@@ -6,9 +6,8 @@
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::grant::Access;
-use remint_protocol::grant::Seal;
-use remint_protocol::refresh::{self, Decision, Request, Row};
+use remint_protocol::grant::{Access, Seal};
+use remint_protocol::refresh::{self, Case, Decision, Request};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
@@ -41,8 +40,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
             app.keys().active(),
             request.now,
         );
-        let event = Event { request, presented: &presented, loaded: loaded.as_ref() };
-        if let Some(response) = event.carry_out(decision, text).await? {
+        let presentation = Presentation { request, presented: &presented, loaded: loaded.as_ref() };
+        if let Some(response) = presentation.execute(decision, text).await? {
             return Ok(response);
         }
     }
@@ -53,32 +52,32 @@ fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure>
     let app = request.app;
     token::open_refresh(&app.keys(), text, &request.caller.client().id).map_err(|why| match why {
         Unopened::Garbage => {
-            app.metrics().refresh(Row::Garbage);
+            app.metrics().refresh(Case::Garbage);
             Why::RefreshGarbage.into()
         }
         Unopened::UnknownKey => {
-            app.metrics().refresh(Row::RollOut);
+            app.metrics().refresh(Case::RollOut);
             Failure::KeyNotHere
         }
     })
 }
 
 /// One presentation of a refresh token, while it is carried out and told of.
-struct Event<'a> {
+struct Presentation<'a> {
     request: &'a TokenRequest<'a>,
     presented: &'a RefreshToken,
     loaded: Option<&'a Loaded>,
 }
 
-impl Event<'_> {
+impl Presentation<'_> {
     /// Does what was decided; `None` when somebody else was faster.
-    async fn carry_out(
+    async fn execute(
         &self,
         decision: Decision,
         text: &str,
     ) -> Result<Option<TokenResponse>, Failure> {
         let app = self.request.app;
-        let row = decision.row();
+        let case = decision.case();
         let response = match decision {
             Decision::Rotate { rotation, access, .. } => {
                 let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
@@ -100,23 +99,23 @@ impl Event<'_> {
                 self.mint(access, Some(self.successor(seal, generation)?)).await?
             }
             Decision::Wait => {
-                self.tell(row, None);
+                self.record(case, None);
                 return Err(Failure::StoreBehind);
             }
             Decision::Refuse(refusal) => {
-                self.tell(row, Some(refusal.reject.why));
+                self.record(case, Some(refusal.reject.why));
                 return Err(refusal.reject.into());
             }
             Decision::Revoke { reason, reject, .. } => {
                 if self.revoke(reason).await? == Outcome::Conflict {
                     return Ok(None);
                 }
-                self.tell(row, Some(reject.why));
+                self.record(case, Some(reject.why));
                 self.request.tell_of_end(self.presented.family, reject.why);
                 return Err(reject.into());
             }
         };
-        self.tell(row, None);
+        self.record(case, None);
         Ok(Some(response))
     }
 
@@ -124,12 +123,12 @@ impl Event<'_> {
         let (store, now, id) = (self.request.app.store(), self.request.now, self.presented.family);
         let seen = self.loaded.map(|l| l.family.generation);
         Ok(match (reason, seen) {
-            // A row that has moved on since it was read may have caught up with the token: another
+            // A case that has moved on since it was read may have caught up with the token: another
             // reader may have seen, and answered from, a commit that this one did not see yet.
             (RevokeReason::Forgery, Some(generation)) => {
                 store.revoke_family_seen_at((id, generation), reason, now).await?
             }
-            // A row only moves forward, away from a token that is older. Where a failover sets it back
+            // A case only moves forward, away from a token that is older. Where a failover sets it back
             // meanwhile, the end is written all the same: the safer mistake.
             _ => store.revoke_family(id, reason, now).await?,
         })
@@ -169,16 +168,16 @@ impl Event<'_> {
         token::seal_refresh(&self.request.app.keys(), &successor, client).ok_or(Failure::KeyNotHere)
     }
 
-    /// One metric and one event for each row of the table.
-    fn tell(&self, row: Row, why: Option<Why>) {
+    /// One metric and one event for each case of the table.
+    fn record(&self, case: Case, why: Option<Why>) {
         let metrics = self.request.app.metrics();
-        metrics.refresh(row);
+        metrics.refresh(case);
         if let Some(loaded) = self.loaded
             && let Some(distance) = loaded.family.generation.checked_sub(self.presented.generation)
             && distance > 0
         {
             metrics.generation_distance.observe(distance.into());
-            if row == Row::Retry {
+            if case == Case::Retry {
                 let age = self.request.now.distance(loaded.family.rotated_at);
                 metrics.retry_age.observe(age.as_secs_f64());
             }
@@ -193,23 +192,23 @@ impl Event<'_> {
                     client_id = %self.request.caller.client().id,
                     session = %self.session(),
                     generation = self.presented.generation,
-                    row_generation = self.loaded.map(|l| l.family.generation),
+                    family_generation = self.loaded.map(|l| l.family.generation),
                     source = %self.request.caller.source,
                     request_id = %self.request.request_id,
                 )
             };
         }
-        match row {
-            Row::Current => event!(REFRESH_ROTATED),
-            Row::Kept => event!(REFRESH_KEPT),
-            Row::Retry => event!(REFRESH_RETRIED),
-            Row::LostCommit => event!(REFRESH_FAST_FORWARD),
-            Row::Reuse => event!(REFRESH_REUSED),
-            Row::Forgery => event!(REFRESH_FORGERY),
-            Row::StaleStore => event!(REFRESH_STORE_BEHIND),
-            Row::Dead | Row::Denied | Row::StaleRights => event!(REFRESH_DENIED),
+        match case {
+            Case::Current => event!(REFRESH_ROTATED),
+            Case::Kept => event!(REFRESH_KEPT),
+            Case::Retry => event!(REFRESH_RETRIED),
+            Case::LostCommit => event!(REFRESH_FAST_FORWARD),
+            Case::Reuse => event!(REFRESH_REUSED),
+            Case::Forgery => event!(REFRESH_FORGERY),
+            Case::StaleStore => event!(REFRESH_STORE_BEHIND),
+            Case::Dead | Case::Denied | Case::StaleRights => event!(REFRESH_DENIED),
             // These end before there is anything to tell of.
-            Row::Garbage | Row::RollOut => {}
+            Case::Garbage | Case::RollOut => {}
         }
     }
 

@@ -49,14 +49,14 @@ pub enum LifecycleError {
 
 /// A private key that was drawn and is not stored yet, with its public half.
 #[derive(Clone, Debug)]
-pub struct Fresh {
+pub struct NewSigningKey {
     alg: SigningAlg,
     kid: String,
     jwk: String,
     pkcs8: Zeroizing<Vec<u8>>,
 }
 
-impl Fresh {
+impl NewSigningKey {
     /// Draws a key. One for RSA takes a tenth of a second or a few.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ pub struct Plan {
 }
 
 /// How long a key stays after it signed last.
-pub fn kept(longest_token: Duration) -> Duration {
+pub fn retention(longest_token: Duration) -> Duration {
     KEPT.max(longest_token)
 }
 
@@ -109,7 +109,7 @@ pub async fn longest_token(store: &Store, config: &Config) -> Result<Duration, E
 pub async fn make(
     store: &Store,
     keys: &Keyring,
-    fresh: &Fresh,
+    fresh: &NewSigningKey,
     after: u32,
     plan: Plan,
     now: Timestamp,
@@ -196,8 +196,8 @@ pub async fn rotate(
 }
 
 /// Off the threads that serve requests.
-async fn draw(alg: SigningAlg) -> Result<Fresh, LifecycleError> {
-    let drawn = tokio::task::spawn_blocking(move || Fresh::draw(alg)).await;
+async fn draw(alg: SigningAlg) -> Result<NewSigningKey, LifecycleError> {
+    let drawn = tokio::task::spawn_blocking(move || NewSigningKey::draw(alg)).await;
     drawn.unwrap_or(Err(LifecycleError::NotMade))
 }
 
@@ -206,9 +206,9 @@ fn newest(stored: &[StoredSigningKey], alg: SigningAlg) -> Option<&StoredSigning
 }
 
 /// Looks after the keys again and again, and at once when the root keys changed.
-pub(crate) async fn keep(app: Arc<App>) {
+pub(crate) async fn run(app: Arc<App>) {
     loop {
-        let pause = match tend(&app).await {
+        let pause = match maintain(&app).await {
             Ok(()) => EVERY,
             Err(error) => {
                 tracing::warn!(%error, "signing keys wait to be looked after; tried again");
@@ -226,7 +226,7 @@ pub(crate) async fn keep(app: Arc<App>) {
 ///
 /// # Errors
 /// [`LifecycleError`].
-pub async fn tend(app: &App) -> Result<(), LifecycleError> {
+pub async fn maintain(app: &App) -> Result<(), LifecycleError> {
     let now = app.clock().now();
     let known = app.keys_now();
     make_missing(app.store(), &known, now).await?;
@@ -243,7 +243,7 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
         let longest = longest_token(app.store(), app.config()).await?;
         for newest in due {
             let signs_from = now.after(app.config().signing.lead_time);
-            let plan = Plan { signs_from, others_until: signs_from.after(kept(longest)) };
+            let plan = Plan { signs_from, others_until: signs_from.after(retention(longest)) };
             rotate(app.store(), &known, newest, plan, now).await?;
         }
         for key in over.into_iter().filter(|key| is_dead(key, &stored, longest, now)) {
@@ -260,7 +260,7 @@ pub async fn tend(app: &App) -> Result<(), LifecycleError> {
             }
         }
     }
-    subject::tend(app, now).await?;
+    subject::maintain(app, now).await?;
     reload(app).await;
     Ok(())
 }
@@ -330,6 +330,6 @@ pub(crate) async fn reload(app: &App) {
 }
 
 /// Says that the root keys changed.
-pub(crate) fn want(app: &App) {
+pub(crate) fn wake(app: &App) {
     app.signing_keys().wanted.notify_one();
 }

@@ -35,10 +35,10 @@ use tokio::time::timeout;
 use crate::http::failure::Failure;
 
 pub use lifecycle::{
-    Fresh, KEPT, LifecycleError, MAX_AGE, Plan, kept, longest_token, make, make_missing, rotate,
-    tend,
+    KEPT, LifecycleError, MAX_AGE, NewSigningKey, Plan, longest_token, maintain, make,
+    make_missing, retention, rotate,
 };
-pub(crate) use lifecycle::{keep, reload, want};
+pub(crate) use lifecycle::{reload, run, wake};
 
 use pair::Pair;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use remint_protocol::time::Timestamp;
+use remint_protocol::user::PasswordUnfit;
 use remint_server::browser::pages::account::{
     Account, Application, Done, PasswordProblem, Session,
 };
@@ -158,10 +159,16 @@ fn accounts(fill: &impl Fn(&str) -> String) -> Vec<Sample> {
         named("account-password-changed", done(Done::PasswordChanged)),
         named("account-password-wrong", problem(PasswordProblem::WrongCurrent)),
         named("account-password-wait", problem(wait)),
-        named("account-password-short", problem(PasswordProblem::TooShort)),
-        named("account-password-long", problem(PasswordProblem::TooLong)),
-        named("account-password-different", problem(PasswordProblem::NotTheSame)),
-        named("account-password-unchanged", problem(PasswordProblem::Unchanged)),
+        named("account-password-short", problem(PasswordProblem::Unfit(PasswordUnfit::TooShort))),
+        named("account-password-long", problem(PasswordProblem::Unfit(PasswordUnfit::TooLong))),
+        named(
+            "account-password-different",
+            problem(PasswordProblem::Unfit(PasswordUnfit::NotTheSame)),
+        ),
+        named(
+            "account-password-unchanged",
+            problem(PasswordProblem::Unfit(PasswordUnfit::Unchanged)),
+        ),
         named("account", page),
     ]
 }

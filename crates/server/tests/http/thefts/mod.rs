@@ -32,7 +32,7 @@ use remint_protocol::signing_key::{SigningAlg, open_private};
 use remint_protocol::token::{self, AccessToken, Jti, RefreshToken, Subject};
 use remint_protocol::user::UserId;
 use remint_protocol::{id_token, logout_token};
-use remint_server::keys::signing::{self, Fresh, Plan};
+use remint_server::keys::signing::{self, NewSigningKey, Plan};
 use remint_store::{Outcome, SUBJECT_SALT, StoredSigningKey};
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ impl Scene {
         let a_moment_later = site.now().after(Duration::from_millis(1));
         site.block_on(async {
             for old in &before {
-                let fresh = Fresh::draw(old.alg).unwrap();
+                let fresh = NewSigningKey::draw(old.alg).unwrap();
                 let plan = Plan { signs_from: site.now(), others_until: site.now() };
                 let made =
                     signing::make(store, &site.keys, &fresh, old.generation, plan, site.now());
@@ -112,7 +112,7 @@ impl Scene {
                 let deleted = store.delete_signing_key(&old.kid, a_moment_later).await.unwrap();
                 assert_eq!(deleted, Outcome::Done);
             }
-            signing::tend(&site.app).await.unwrap();
+            signing::maintain(&site.app).await.unwrap();
         });
     }
 
@@ -209,7 +209,7 @@ impl Thief<'_> {
             family,
             secret: FamilySecret::new([78; 16]),
             user_id: browser.user_id,
-            session: browser.id,
+            browser_session: browser.id,
             auth_time: self.site.now(),
             issued_at: self.site.now(),
             born: self.rows.ends,

@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, TestRng, TestRunner};
 use remint_protocol::client::{Client, GrantType};
 use remint_protocol::family::RevokeReason;
 use remint_protocol::policy::{OnReuse, Overrides, Policy};
-use remint_protocol::refresh::Row;
+use remint_protocol::refresh::Case;
 
 use crate::backend::{Place, on_every_backend_by_hand};
 use world::{Ask, World, any_grace, any_policy, words};
@@ -104,7 +104,7 @@ fn any_history() -> impl Strategy<Value = (Policy, Vec<Event>)> {
 }
 
 /// Lets a history happen to a new family. Gives the rows of the table that it saw.
-async fn live(place: &Place, (policy, history): (Policy, Vec<Event>)) -> HashSet<Row> {
+async fn live(place: &Place, (policy, history): (Policy, Vec<Event>)) -> HashSet<Case> {
     let mut world = World::new(place, policy).await;
     let mut rows = HashSet::new();
     for event in history {
@@ -114,20 +114,20 @@ async fn live(place: &Place, (policy, history): (Policy, Vec<Event>)) -> HashSet
     rows
 }
 
-async fn happen(world: &mut World<'_>, event: Event) -> Vec<Row> {
+async fn happen(world: &mut World<'_>, event: Event) -> Vec<Case> {
     match event {
         Event::Present { back, ask } => {
             let token = world.issued(back).clone();
-            return vec![world.present(&token, &ask).await.decision.row()];
+            return vec![world.present(&token, &ask).await.decision.case()];
         }
         Event::Race { backs } => {
             let tokens = backs.map(|back| world.issued(back).clone());
             let answers = world.race([&tokens[0], &tokens[1]]).await;
-            return answers.iter().map(|answer| answer.decision.row()).collect();
+            return answers.iter().map(|answer| answer.decision.case()).collect();
         }
         Event::Forge { ahead } => {
             let token = world.forge(ahead);
-            return vec![world.present(&token, &Ask::default()).await.decision.row()];
+            return vec![world.present(&token, &Ask::default()).await.decision.case()];
         }
         Event::Wait(millis) => world.wait(millis),
         Event::Revoke => world.revoke(RevokeReason::Operator).await,
@@ -175,13 +175,13 @@ fn after_any_history_the_store_holds_what_the_rules_decided() {
 #[test]
 fn histories_reach_every_row_of_the_table_that_the_store_can_bring_about() {
     let expected = HashSet::from([
-        Row::Current,
-        Row::Dead,
-        Row::Denied,
-        Row::Forgery,
-        Row::Kept,
-        Row::Retry,
-        Row::Reuse,
+        Case::Current,
+        Case::Dead,
+        Case::Denied,
+        Case::Forgery,
+        Case::Kept,
+        Case::Retry,
+        Case::Reuse,
     ]);
     on_every_backend_by_hand(|place, runtime| {
         let seen = RefCell::new(HashSet::new());

@@ -7,12 +7,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use remint_protocol::client::Client;
 use remint_protocol::ends::LastEnd;
-use remint_protocol::family::Fresh;
 use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::grant::Access;
-use remint_protocol::grant::Seal;
-use remint_protocol::password::{Extent, begin};
+use remint_protocol::grant::{Access, Issuing, NewFamilyIds, Seal};
+use remint_protocol::password::{Extent, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::scope::Scope;
@@ -84,10 +82,11 @@ impl<'a> World<'a> {
         let seal = Seal { kid: 1, epoch };
         let extent = Extent { scope: words(GRANTED), resources: client.resources.clone() };
         let secret = FamilySecret::new(bytes(number));
-        let fresh = Fresh { id: FamilyId(bytes(number)), secret: secret.clone() };
+        let fresh = NewFamilyIds { id: FamilyId(bytes(number)), secret: secret.clone() };
         let proven = store.ends().await.unwrap();
         let who = (user_id, proven, now);
-        let (mut family, _) = begin(&client, who, extent, &fresh, (&policy, seal, now));
+        let (mut family, _) =
+            start_family(&client, who, extent, &fresh, Issuing { policy: &policy, seal, now });
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
         family.born = store.load_family(family.id).await.unwrap().unwrap().family.born;
         assert!(family.born >= proven);
@@ -131,7 +130,7 @@ impl<'a> World<'a> {
     }
 
     fn own_policy(&self) -> Policy {
-        self.policy.of(&self.client)
+        self.client.policy(&self.policy)
     }
 
     /// What the store must give.

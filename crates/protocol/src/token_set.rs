@@ -3,9 +3,9 @@
 
 /// Sorted, without duplicates, separated by single spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Words(String);
+pub(crate) struct TokenSet(String);
 
-impl Words {
+impl TokenSet {
     pub(crate) fn collect<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all: Vec<&str> = words.into_iter().collect();
         all.sort_unstable();

@@ -77,7 +77,7 @@ pub enum Bucket<'a> {
     Network(Network),
     /// Guesses at clients that do not exist from one source. They are counted elsewhere; this one takes
     /// the write, so that its time does not tell.
-    MadeUp(IpAddr),
+    UnknownClients(IpAddr),
     /// Requests of one source. Never in the store.
     Requests(IpAddr),
     /// Requests of a wider network. Never in the store.
@@ -89,7 +89,7 @@ pub type BucketKey = [u8; 16];
 
 /// What a bucket holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Guesses {
+pub struct FailedAttempts {
     /// Guesses that were wrong, or are being judged.
     pub failures: u32,
     /// The last wrong guess; in a bucket that leaks, when it leaked last.
@@ -140,7 +140,7 @@ impl Bucket<'_> {
             Self::AccountFromNetwork(name, _) => (6, name),
             Self::ClientFromNetwork(id, _) => (7, id),
             Self::Network(_) => (8, ""),
-            Self::MadeUp(_) => (9, ""),
+            Self::UnknownClients(_) => (9, ""),
             Self::Requests(_) => (10, ""),
             Self::RequestsOfNetwork(_) => (11, ""),
         };
@@ -152,7 +152,7 @@ impl Bucket<'_> {
             Self::AccountFrom(_, source)
             | Self::ClientFrom(_, source)
             | Self::Source(source)
-            | Self::MadeUp(source)
+            | Self::UnknownClients(source)
             | Self::Requests(source) => match source.to_canonical() {
                 // A socket for both families writes IPv4 as IPv6, in one single /64.
                 IpAddr::V4(v4) => hash.update(v4.octets()),
@@ -192,7 +192,7 @@ impl Bucket<'_> {
             Self::Network(network) => {
                 Limit::leaking(100 * network.times(), Duration::from_secs(30) / network.times())
             }
-            Self::MadeUp(_) | Self::Requests(_) | Self::RequestsOfNetwork(_) => Limit::NONE,
+            Self::UnknownClients(_) | Self::Requests(_) | Self::RequestsOfNetwork(_) => Limit::NONE,
         }
     }
 }
@@ -216,7 +216,7 @@ impl Limit {
     ///
     /// Moments are compared by their distance: one that a wrong clock dated into the future counts as
     /// the same one in the past, and holds nobody up for longer.
-    pub fn wait(self, guesses: &Guesses, now: Timestamp) -> Option<Duration> {
+    pub fn wait(self, guesses: &FailedAttempts, now: Timestamp) -> Option<Duration> {
         let since = now.distance(guesses.last_at);
         match self.pace {
             Pace::Doubling => {
@@ -238,7 +238,7 @@ impl Limit {
 
     /// The bucket after one more guess, which [`Self::wait`] let through.
     #[must_use]
-    pub fn count(self, guesses: &Guesses, now: Timestamp) -> Guesses {
+    pub fn count(self, guesses: &FailedAttempts, now: Timestamp) -> FailedAttempts {
         if self.pace == Pace::Doubling {
             return guesses.failed(now);
         }
@@ -249,11 +249,11 @@ impl Limit {
         } else {
             guesses.last_at.after(self.first_wait.saturating_mul(leaked))
         };
-        Guesses { failures: level.saturating_add(1), last_at, ..*guesses }
+        FailedAttempts { failures: level.saturating_add(1), last_at, ..*guesses }
     }
 
     /// How full a bucket is that leaks, and how much has leaked.
-    fn level(self, guesses: &Guesses, now: Timestamp) -> (u32, u32) {
+    fn level(self, guesses: &FailedAttempts, now: Timestamp) -> (u32, u32) {
         let every = self.first_wait.as_millis().max(1);
         let leaked = now.distance(guesses.last_at).as_millis() / every;
         let leaked = u32::try_from(leaked).unwrap_or(u32::MAX);
@@ -261,7 +261,7 @@ impl Limit {
     }
 }
 
-impl Guesses {
+impl FailedAttempts {
     /// The bucket after one more wrong guess, where waits double.
     #[must_use]
     pub fn failed(self, now: Timestamp) -> Self {
@@ -343,15 +343,15 @@ impl<'a> PasswordBuckets<'a> {
     }
 
     /// Those that count, given what the own one holds: for who is known it is the own one alone.
-    pub fn counting(&self, own: &Guesses, now: Timestamp) -> Vec<Bucket<'a>> {
+    pub fn counting(&self, own: &FailedAttempts, now: Timestamp) -> Vec<Bucket<'a>> {
         if own.is_trusted(now) { vec![self.own] } else { self.all().collect() }
     }
 }
 
 /// How long a password guess must wait, given the bucket of its own and the common ones.
 pub fn password_wait<'a, 'g>(
-    own: (Bucket<'a>, &Guesses),
-    common: impl IntoIterator<Item = (Bucket<'a>, &'g Guesses)>,
+    own: (Bucket<'a>, &FailedAttempts),
+    common: impl IntoIterator<Item = (Bucket<'a>, &'g FailedAttempts)>,
     now: Timestamp,
 ) -> Option<Duration> {
     let wait = own.0.limit().wait(own.1, now);
@@ -380,9 +380,9 @@ mod tests {
         Timestamp::from_millis(secs * 1000)
     }
 
-    fn guesses(failures: u32, trusted: bool) -> Guesses {
+    fn guesses(failures: u32, trusted: bool) -> FailedAttempts {
         let trusted_until = if trusted { at(1_000_000) } else { at(0) };
-        Guesses { failures, last_at: at(1000), trusted_until }
+        FailedAttempts { failures, last_at: at(1000), trusted_until }
     }
 
     #[test]
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn a_bucket_that_leaks_makes_room_however_often_it_is_asked() {
         let limit = Bucket::Source(HERE).limit();
-        let mut bucket = Guesses::default();
+        let mut bucket = FailedAttempts::default();
         for _ in 0..limit.free {
             assert_eq!(limit.wait(&bucket, at(1000)), None);
             bucket = limit.count(&bucket, at(1000));
@@ -469,11 +469,16 @@ mod tests {
     fn a_clock_that_was_ahead_fills_no_bucket_for_ever() {
         for bucket in [Bucket::AccountFrom("alice", HERE), Bucket::Account("alice")] {
             let limit = bucket.limit();
-            let ahead = Guesses { failures: 1_000, last_at: at(900_000), ..Guesses::default() };
+            let ahead = FailedAttempts {
+                failures: 1_000,
+                last_at: at(900_000),
+                ..FailedAttempts::default()
+            };
             assert_eq!(limit.wait(&ahead, at(1000)), None, "{bucket:?}");
             assert_eq!(limit.count(&ahead, at(1000)).failures, 1);
         }
-        let trusted = Guesses { trusted_until: at(100_000_000), ..Guesses::default() };
+        let trusted =
+            FailedAttempts { trusted_until: at(100_000_000), ..FailedAttempts::default() };
         assert!(!trusted.is_trusted(at(1000)));
     }
 

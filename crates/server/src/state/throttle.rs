@@ -4,17 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use remint_protocol::guess::{Bucket, BucketKey, Guesses};
+use remint_protocol::throttle::{Bucket, BucketKey, FailedAttempts};
 use remint_protocol::time::Timestamp;
 
 use super::recent::Recent;
 
 /// The most buckets that are remembered in memory, of each kind.
-const SUSPECTS_MAX: usize = 10_000;
+const BUCKETS_MAX: usize = 10_000;
 
 /// What is held against guessers. Empty on an ordinary day, when it costs one load.
 #[derive(Debug)]
-pub(crate) struct Suspects {
+pub(crate) struct ThrottleCache {
     count: AtomicUsize,
     guesses: Mutex<Guessed>,
 }
@@ -23,36 +23,39 @@ pub(crate) struct Suspects {
 #[derive(Debug)]
 struct Guessed {
     clients: Recent<BucketKey, Suspect>,
-    made_up: Recent<BucketKey, Suspect>,
+    unknown_clients: Recent<BucketKey, Suspect>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Suspect {
-    guesses: Guesses,
+    guesses: FailedAttempts,
     /// Whether what the store knows of it is in it.
     is_loaded: bool,
 }
 
-impl Default for Suspects {
+impl Default for ThrottleCache {
     fn default() -> Self {
-        let (clients, made_up) = (Recent::new(SUSPECTS_MAX), Recent::new(SUSPECTS_MAX));
-        Self { count: AtomicUsize::new(0), guesses: Mutex::new(Guessed { clients, made_up }) }
+        let (clients, unknown_clients) = (Recent::new(BUCKETS_MAX), Recent::new(BUCKETS_MAX));
+        Self {
+            count: AtomicUsize::new(0),
+            guesses: Mutex::new(Guessed { clients, unknown_clients }),
+        }
     }
 }
 
 impl Guessed {
     const fn of(&mut self, exists: bool) -> &mut Recent<BucketKey, Suspect> {
-        if exists { &mut self.clients } else { &mut self.made_up }
+        if exists { &mut self.clients } else { &mut self.unknown_clients }
     }
 }
 
-impl Suspects {
+impl ThrottleCache {
     fn lock(&self) -> MutexGuard<'_, Guessed> {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recount(&self, all: &Guessed) {
-        self.count.store(all.clients.len() + all.made_up.len(), Ordering::Release);
+        self.count.store(all.clients.len() + all.unknown_clients.len(), Ordering::Release);
     }
 
     /// Whether anything is held against a client at a source, or just being looked at.
@@ -77,7 +80,7 @@ impl Suspects {
     }
 
     /// Adds what the store holds.
-    pub(crate) fn learn(&self, buckets: &[Bucket<'_>], exists: bool, stored: &[Guesses]) {
+    pub(crate) fn learn(&self, buckets: &[Bucket<'_>], exists: bool, stored: &[FailedAttempts]) {
         let mut all = self.lock();
         let kind = all.of(exists);
         for (bucket, stored) in buckets.iter().zip(stored) {
@@ -120,7 +123,7 @@ impl Suspects {
         let mut all = self.lock();
         all.clients.remove(&key);
         // An id that was made up once may have been registered since.
-        all.made_up.remove(&key);
+        all.unknown_clients.remove(&key);
         self.recount(&all);
     }
 }
@@ -133,37 +136,37 @@ mod tests {
 
     #[test]
     fn checklist_43_a_flood_of_made_up_ids_lets_no_guesser_of_a_real_client_off() {
-        let suspects = Suspects::default();
+        let cache = ThrottleCache::default();
         let source = IpAddr::from([127, 0, 0, 1]);
         let shop = [Bucket::ClientFrom("shop", source)];
         let now = Timestamp::from_millis(1_000);
         let guess =
-            |id: &str, exists| suspects.wait(&[Bucket::ClientFrom(id, source)], exists, now, true);
+            |id: &str, exists| cache.wait(&[Bucket::ClientFrom(id, source)], exists, now, true);
         assert_eq!(guess("shop", true), None);
-        for i in 0..=SUSPECTS_MAX {
+        for i in 0..=BUCKETS_MAX {
             assert_eq!(guess(&i.to_string(), false), None);
         }
         let held = |all: &Guessed| all.clients.peek(&shop[0].key()).map(|s| s.guesses.failures);
-        assert_eq!(held(&suspects.lock()), Some(1));
-        assert!(suspects.lock().made_up.len() <= SUSPECTS_MAX);
-        suspects.forget(shop[0].key());
-        assert!(!suspects.has(&shop));
+        assert_eq!(held(&cache.lock()), Some(1));
+        assert!(cache.lock().unknown_clients.len() <= BUCKETS_MAX);
+        cache.forget(shop[0].key());
+        assert!(!cache.has(&shop));
         assert_eq!(guess("shop", false), None);
-        suspects.forget(shop[0].key());
-        assert!(suspects.lock().made_up.peek(&shop[0].key()).is_none(), "registered since");
+        cache.forget(shop[0].key());
+        assert!(cache.lock().unknown_clients.peek(&shop[0].key()).is_none(), "registered since");
     }
 
     #[test]
     fn a_guesser_who_goes_on_is_not_forgotten_for_what_is_made_up_meanwhile() {
-        let suspects = Suspects::default();
+        let cache = ThrottleCache::default();
         let source = IpAddr::from([127, 0, 0, 1]);
         let now = Timestamp::from_millis(1_000);
         let own = [Bucket::ClientFrom("nobody", source)];
-        for i in 0..3 * SUSPECTS_MAX {
+        for i in 0..3 * BUCKETS_MAX {
             let id = i.to_string();
-            let _ = suspects.wait(&[Bucket::ClientFrom(&id, source)], false, now, true);
+            let _ = cache.wait(&[Bucket::ClientFrom(&id, source)], false, now, true);
             if i % 1000 == 0 {
-                let wait = suspects.wait(&own, false, now, true);
+                let wait = cache.wait(&own, false, now, true);
                 assert_eq!(wait.is_some(), i >= 20 * 1000, "{i}");
             }
         }

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use remint_protocol::guess::{Bucket, BucketKey, client_buckets};
+use remint_protocol::throttle::{Bucket, BucketKey, client_buckets};
 use remint_protocol::time::Timestamp;
 use remint_store::Outcome;
 
@@ -20,16 +20,16 @@ type Whose<'a> = (&'a str, IpAddr);
 /// must. Gives how long.
 pub(crate) async fn right(app: &App, whose: Whose<'_>, now: Timestamp) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
-    if !app.suspects().has(&buckets) {
+    if !app.throttle().has(&buckets) {
         return None;
     }
     // Other nodes know of guesses that came there.
-    if app.suspects().mark(&buckets, true) || app.store().is_shared() {
+    if app.throttle().mark(&buckets, true) || app.store().is_shared() {
         load(app, &buckets, true).await;
     }
-    let wait = app.suspects().wait(&buckets, true, now, false);
+    let wait = app.throttle().wait(&buckets, true, now, false);
     if wait.is_none() {
-        forgive(app, whose);
+        reset(app, whose);
     }
     wait
 }
@@ -43,10 +43,10 @@ pub(crate) async fn wrong(
 ) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
     // Whether or not the client exists, or the time of the answer would tell.
-    if app.suspects().mark(&buckets, exists) {
+    if app.throttle().mark(&buckets, exists) {
         load(app, &buckets, exists).await;
     }
-    let wait = app.suspects().wait(&buckets, exists, now, true);
+    let wait = app.throttle().wait(&buckets, exists, now, true);
     if wait.is_some() {
         return wait;
     }
@@ -73,13 +73,13 @@ async fn take(
     exists: bool,
     now: Timestamp,
 ) -> Option<Duration> {
-    let made_up = [Bucket::MadeUp(whose.1)];
-    let counting = if exists { buckets } else { &made_up };
+    let unknown_clients = [Bucket::UnknownClients(whose.1)];
+    let counting = if exists { buckets } else { &unknown_clients };
     match app.store().take_guess(counting, now).await {
         Ok(Outcome::Done) => None,
         Ok(Outcome::Conflict) => {
             load(app, buckets, exists).await;
-            let wait = app.suspects().wait(buckets, exists, now, false);
+            let wait = app.throttle().wait(buckets, exists, now, false);
             wait.or(Some(Duration::from_secs(1)))
         }
         Err(error) => {
@@ -91,20 +91,20 @@ async fn take(
 
 async fn load(app: &App, buckets: &[Bucket<'_>], exists: bool) {
     match app.store().load_all_guesses(&keys(buckets)).await {
-        Ok(stored) => app.suspects().learn(buckets, exists, &stored),
+        Ok(stored) => app.throttle().learn(buckets, exists, &stored),
         Err(error) => tracing::warn!(%error, "wrong client secrets are counted at this node alone"),
     }
 }
 
 /// A right secret ends what wrong ones before it began, in the store as well: otherwise the next slip
 /// would count from there. Those of wider networks are others' and fade by themselves.
-pub(crate) fn forgive(app: &App, whose: Whose<'_>) {
+pub(crate) fn reset(app: &App, whose: Whose<'_>) {
     let own = Bucket::ClientFrom(whose.0, whose.1);
-    if !app.suspects().has(&[own]) {
+    if !app.throttle().has(&[own]) {
         return;
     }
     let (store, own) = (app.store().clone(), own.key());
-    app.suspects().forget(own);
+    app.throttle().forget(own);
     tokio::spawn(async move {
         if let Err(error) = store.forgive_guesses(own).await {
             tracing::warn!(%error, "wrong client secrets were not forgiven");
