@@ -53,7 +53,7 @@ fn without_its_database_a_node_asks_for_patience_and_recovers_by_itself() {
     refresh_all(nodes.at(0), &tokens).iter().for_each(Answer::later);
     is_red(nodes.at(0));
     proxy.freeze(false);
-    nodes.at(0).is_ready_in_the_end();
+    nodes.iter().for_each(Node::is_ready_in_the_end);
     tokens = successors(refresh_all(nodes.at(1), &tokens));
 
     cluster.stop(Stop::Immediate);
