@@ -201,13 +201,11 @@ fn list(common: &Common) -> anyhow::Result<()> {
     let at = Installation::open_to_read(&common.location)?;
     let mut all: Vec<Printed> = Vec::new();
     block_on(async {
-        let mut after = String::new();
-        loop {
-            let page = at.store.list_clients(&after, 500).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            last.id.as_str().clone_into(&mut after);
-            all.extend(page.iter().map(Printed::from));
+        let mut pages = at.store.client_pages();
+        while let Some(clients) = pages.next().await? {
+            all.extend(clients.iter().map(Printed::from));
         }
+        Ok(())
     })?;
     let columns =
         ["client_id", "name", "enabled", "token_endpoint_auth_methods", "grant_types", "scope"];

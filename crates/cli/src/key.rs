@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use remint_protocol::audit::Object;
 use remint_protocol::event;
 use remint_protocol::keyring::Fingerprint;
-use remint_protocol::time::Timestamp;
+use remint_protocol::root_key::{self, Needs, StoredRootKey};
 use remint_server::background::node::SILENT_AFTER;
 use remint_server::keys::KeyFile;
-use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store, StoredKey};
+use remint_store::{Filter, Node, Outcome, SUBJECT_SALT, Store};
 use serde::Serialize;
 
 use crate::install::{Common, Installation, Location, block_on, now};
@@ -92,10 +92,10 @@ fn list(common: &Common) -> anyhow::Result<()> {
     common.output.many(&printed, &columns)
 }
 
-fn print(key: &StoredKey, all: &[StoredKey], nodes: &[Node], at: &Installation) -> Printed {
+fn print(key: &StoredRootKey, all: &[StoredRootKey], nodes: &[Node], at: &Installation) -> Printed {
     let state = if key.retired_at.is_some() {
         "retired"
-    } else if sealing(all).is_some_and(|s| s.kid == key.kid) {
+    } else if root_key::sealing(all) == Some(key.kid) {
         "sealing"
     } else {
         "known"
@@ -111,12 +111,6 @@ fn print(key: &StoredKey, all: &[StoredKey], nodes: &[Node], at: &Installation) 
         activated: key.activated_at.map(time),
         retired: key.retired_at.map(time),
     }
-}
-
-/// The key that seals new tokens.
-fn sealing(keys: &[StoredKey]) -> Option<&StoredKey> {
-    let usable = keys.iter().filter(|k| k.retired_at.is_none() && k.activated_at.is_some());
-    usable.max_by_key(|k| k.activated_at)
 }
 
 /// The servers that run now.
@@ -161,7 +155,7 @@ fn add(common: &Common) -> anyhow::Result<()> {
 }
 
 /// Removes a key that was to have the number of a retired one, but never became known under it.
-fn forget_unfinished(file: &mut KeyFile, stored: &[StoredKey]) {
+fn forget_unfinished(file: &mut KeyFile, stored: &[StoredRootKey]) {
     for known in stored.iter().filter(|known| known.retired_at.is_some()) {
         let own = file.keys().iter().find(|(kid, _)| *kid == known.kid);
         let fingerprint = own.and_then(|(_, key)| key.fingerprint());
@@ -232,12 +226,12 @@ impl Change {
             let Some(key) = keys.iter().find(|key| key.kid == kid) else {
                 bail!("there is no root key {kid}: `remint key list` shows them")
             };
-            if sealing(&keys).is_some_and(|s| s.kid == kid) {
+            if root_key::sealing(&keys) == Some(kid) {
                 bail!("the root key {kid} seals: activate another one first");
             }
-            let needs = Needs::count(&at, key).await?;
+            let needs = needs(&at, key, &keys).await?;
             if !self.force && !needs.is_none() {
-                bail!("{needs}. With --force they are lost");
+                bail!("{}. With --force they are lost", in_words(kid, &needs));
             }
             // What is wrong with the file is found before anything is given up.
             Ok(KeyFile::read_to_change(&at.config.key_file())?)
@@ -260,111 +254,65 @@ impl Change {
     }
 }
 
-/// What would be lost with a key.
-struct Needs {
-    kid: u8,
-    sessions: usize,
-    clients: Vec<String>,
-    access_tokens_until: Option<Timestamp>,
-    signing_keys: usize,
-    subject_salt: bool,
+/// Counts what would be lost with a key.
+async fn needs(
+    at: &Installation,
+    key: &StoredRootKey,
+    keys: &[StoredRootKey],
+) -> anyhow::Result<Needs> {
+    let (kid, store, now) = (key.kid, &at.store, now());
+    let mut needs = Needs::default();
+    let mut longest = at.config.policy().access_token_lifetime;
+    let mut pages = store.client_pages();
+    while let Some(clients) = pages.next().await? {
+        for client in &clients {
+            longest = longest.max(client.overrides.access_token_lifetime.unwrap_or_default());
+            needs.count_client(kid, client, now);
+        }
+    }
+    let mut pages = store.family_pages(Filter::All);
+    while let Some(families) = pages.next().await? {
+        for loaded in &families {
+            needs.count_family(kid, &loaded.family, now);
+        }
+    }
+    needs.count_access_tokens(key, keys, longest, now);
+    let signing_keys = store.list_signing_keys().await?;
+    needs.signing_keys = signing_keys.iter().filter(|signing| signing.root_kid == kid).count();
+    let salt = store.find_secret(SUBJECT_SALT).await?;
+    needs.subject_salt = salt.is_some_and(|salt| salt.root_kid == kid);
+    Ok(needs)
 }
 
-impl Needs {
-    async fn count(at: &Installation, key: &StoredKey) -> anyhow::Result<Self> {
-        let now = now();
-        let (kid, store) = (key.kid, &at.store);
-        let mut needs = Self {
-            kid,
-            sessions: 0,
-            clients: Vec::new(),
-            access_tokens_until: None,
-            signing_keys: store
-                .list_signing_keys()
-                .await?
-                .iter()
-                .filter(|k| k.root_kid == kid)
-                .count(),
-            subject_salt: store.find_secret(SUBJECT_SALT).await?.is_some_and(|s| s.root_kid == kid),
-        };
-        let mut longest = at.config.policy().access_token_lifetime;
-        let mut after = String::new();
-        loop {
-            let clients = store.list_clients(&after, 500).await?;
-            let Some(last) = clients.last() else { break };
-            last.id.as_str().clone_into(&mut after);
-            for client in &clients {
-                longest = longest.max(client.overrides.access_token_lifetime.unwrap_or_default());
-                let previous = client.previous_secret.filter(|(_, until)| *until > now);
-                let secrets = client.secret.into_iter().chain(previous.map(|(secret, _)| secret));
-                if secrets.map(|secret| secret.kid).any(|k| k == kid) {
-                    needs.clients.push(client.id.to_string());
-                }
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = store.list_families(Filter::All, after, 1_000).await?;
-            let lives = |f: &remint_protocol::family::Family| {
-                f.kid == kid && f.revoked.is_none() && !f.is_expired(now)
-            };
-            needs.sessions += page.families.iter().filter(|l| lives(&l.family)).count();
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        let keys = store.list_keys().await?;
-        // It sealed access tokens until the next one was activated.
-        let until = keys
-            .iter()
-            .filter_map(|k| k.activated_at)
-            .filter(|at| key.activated_at.is_some_and(|own| *at > own));
-        needs.access_tokens_until = until.min().map(|at| at.after(longest)).filter(|at| *at > now);
-        Ok(needs)
+fn in_words(kid: u8, needs: &Needs) -> String {
+    let mut all = Vec::new();
+    if needs.families > 0 {
+        all.push(format!(
+            "{} living sessions are sealed under it, which move to the new key as they are refreshed",
+            needs.families
+        ));
     }
-
-    const fn is_none(&self) -> bool {
-        self.sessions == 0
-            && self.clients.is_empty()
-            && self.access_tokens_until.is_none()
-            && self.signing_keys == 0
-            && !self.subject_salt
+    if !needs.clients.is_empty() {
+        all.push(format!(
+            "the secrets of these clients are hashed under it, until `remint client rotate-secret`: {}",
+            needs.clients.join(", ")
+        ));
     }
-}
-
-impl std::fmt::Display for Needs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut all = Vec::new();
-        if self.sessions > 0 {
-            all.push(format!(
-                "{} living sessions are sealed under it, which move to the new key as they are refreshed",
-                self.sessions
-            ));
-        }
-        if !self.clients.is_empty() {
-            all.push(format!(
-                "the secrets of these clients are hashed under it, until `remint client rotate-secret`: {}",
-                self.clients.join(", ")
-            ));
-        }
-        if let Some(until) = self.access_tokens_until {
-            all.push(format!("access tokens that it sealed may live until {}", time(until)));
-        }
-        if self.signing_keys > 0 {
-            all.push(format!(
-                "{} signing keys are sealed under it, which a running server moves to the new key within \
-                 a minute",
-                self.signing_keys
-            ));
-        }
-        if self.subject_salt {
-            all.push(
-                "the salt of pairwise subjects is sealed under it, which a running server moves to the new \
-                 key within a minute; without it such clients take everybody for somebody new"
-                    .to_owned(),
-            );
-        }
-        write!(f, "the root key {} is still needed: {}", self.kid, all.join("; "))
+    if let Some(until) = needs.access_tokens_until {
+        all.push(format!("access tokens that it sealed may live until {}", time(until)));
     }
+    if needs.signing_keys > 0 {
+        all.push(format!(
+            "{} signing keys are sealed under it, which a running server moves to the new key within a minute",
+            needs.signing_keys
+        ));
+    }
+    if needs.subject_salt {
+        all.push(
+            "the salt of pairwise subjects is sealed under it, which a running server moves to the new key \
+             within a minute; without it such clients take everybody for somebody new"
+                .to_owned(),
+        );
+    }
+    format!("the root key {kid} is still needed: {}", all.join("; "))
 }

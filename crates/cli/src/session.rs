@@ -183,10 +183,9 @@ impl List {
         };
         let mut names = Names { store: &at.store, keys: &at.keys, users: HashMap::new() };
         let mut printed = Vec::new();
-        let mut after = None;
-        loop {
-            let page = at.store.list_families(filter, after, 500).await?;
-            for loaded in &page.families {
+        let mut pages = at.store.family_pages(filter);
+        while let Some(families) = pages.next().await? {
+            for loaded in &families {
                 let one = names.print(loaded, now).await?;
                 if self.all || one.state == "live" {
                     printed.push(one);
@@ -195,11 +194,8 @@ impl List {
                     return Ok(printed);
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(printed),
-            }
         }
+        Ok(printed)
     }
 }
 

@@ -86,13 +86,10 @@ async fn open(
     keys: &Keyring,
     text: &str,
 ) -> anyhow::Result<Result<(Client, RefreshToken), Unopened>> {
-    let mut after = String::new();
     let mut why = Unopened::Garbage;
-    loop {
-        let page = store.list_clients(&after, 500).await?;
-        let Some(last) = page.last() else { return Ok(Err(why)) };
-        last.id.as_str().clone_into(&mut after);
-        for client in page {
+    let mut pages = store.client_pages();
+    while let Some(clients) = pages.next().await? {
+        for client in clients {
             match token::open_refresh(keys, text, &client.id) {
                 Ok(token) => return Ok(Ok((client, token))),
                 Err(Unopened::UnknownKey) => why = Unopened::UnknownKey,
@@ -100,6 +97,7 @@ async fn open(
             }
         }
     }
+    Ok(Err(why))
 }
 
 async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {

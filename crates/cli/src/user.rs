@@ -186,13 +186,11 @@ fn list(common: &Common) -> anyhow::Result<()> {
     let at = Installation::open_to_read(&common.location)?;
     let mut all: Vec<Printed> = Vec::new();
     block_on(async {
-        let mut after = String::new();
-        loop {
-            let page = at.store.list_users(&after, 500).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            last.username.as_str().clone_into(&mut after);
-            all.extend(page.iter().map(Printed::from));
+        let mut pages = at.store.user_pages();
+        while let Some(users) = pages.next().await? {
+            all.extend(users.iter().map(Printed::from));
         }
+        Ok(())
     })?;
     common.output.many(&all, &["username", "sub", "enabled", "created"])
 }

@@ -239,7 +239,7 @@ pub struct Rotation {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::grant::{Grant, Issuing, NewFamilyIds, Seal};
     use crate::policy::Policy;
@@ -266,6 +266,11 @@ mod tests {
         let (family, _) = grant.start_family(&shop, &fresh, issuing);
         let user = Some(UserStanding { enabled: true, ended: user });
         Loaded { family, user, client: Some(client), epoch: 1 }
+    }
+
+    /// A family of the client `shop`, which began at 9 seconds.
+    pub(crate) fn family() -> Family {
+        loaded((1, 1), NEVER, NEVER).family
     }
 
     const NEVER: LastEnd = LastEnd::uncounted(at(0));

@@ -45,6 +45,7 @@ pub mod relying_party;
 pub mod resource;
 pub mod response;
 pub mod revoke;
+pub mod root_key;
 pub mod scope;
 pub mod secret;
 pub mod signing_key;

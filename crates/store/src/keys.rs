@@ -1,6 +1,7 @@
 //! What is known of root keys: their numbers and fingerprints, never the keys themselves.
 
 use remint_protocol::keyring::Fingerprint;
+use remint_protocol::root_key::StoredRootKey;
 use remint_protocol::time::Timestamp;
 
 use crate::batch::{Outcome, Statement, Write};
@@ -64,27 +65,12 @@ const REUSE: Statement = Statement::new(concat!(
 #[cfg(test)]
 pub(crate) const COLD: &[&Statement] = &[&LIST, &INSERT, &ACTIVATE, &RETIRE, &FREE, &REUSE];
 
-/// What is known of a root key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredKey {
-    /// Its number.
-    pub kid: u8,
-    /// Tells whether a key of that number is this one.
-    pub fingerprint: Fingerprint,
-    /// When it was made known.
-    pub added_at: Timestamp,
-    /// When it was told to seal; of several, the latest does.
-    pub activated_at: Option<Timestamp>,
-    /// When it was given up: what it sealed is garbage.
-    pub retired_at: Option<Timestamp>,
-}
-
 impl Store {
     /// Every root key that was ever made known, in the order of their numbers.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn list_keys(&self) -> Result<Vec<StoredKey>, Error> {
+    pub async fn list_keys(&self) -> Result<Vec<StoredRootKey>, Error> {
         self.read(&LIST, &[]).await?.into_iter().map(key).collect()
     }
 
@@ -145,9 +131,9 @@ impl Store {
     }
 }
 
-fn key(row: Row) -> Result<StoredKey, Error> {
+fn key(row: Row) -> Result<StoredRootKey, Error> {
     let mut c = Columns::new("keys", row);
-    Ok(StoredKey {
+    Ok(StoredRootKey {
         kid: c.take("kid")?,
         fingerprint: Fingerprint(c.take("fingerprint")?),
         added_at: c.take("added_at")?,

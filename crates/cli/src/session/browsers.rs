@@ -70,14 +70,12 @@ impl Browsers {
 
     async fn collect(&self, store: &Store, idle: Duration) -> anyhow::Result<Vec<Printed>> {
         let (user, now) = (user::find(store, &self.username).await?, now());
-        let (mut printed, mut after) = (Vec::new(), None);
-        loop {
-            let page = store.list_browser_sessions(user.id, after, 500).await?;
-            let Some(last) = page.last() else { return Ok(printed) };
-            after = Some(last.id);
-            let all = page.iter().map(|session| Printed::of(session, &user, idle, now));
+        let (mut printed, mut pages) = (Vec::new(), store.browser_session_pages(user.id));
+        while let Some(sessions) = pages.next().await? {
+            let all = sessions.iter().map(|session| Printed::of(session, &user, idle, now));
             printed.extend(all.filter(|one| self.all || one.state == State::Live.as_str()));
         }
+        Ok(printed)
     }
 }
 

@@ -9,8 +9,6 @@ use remint_protocol::user::UserId;
 use remint_store::{Filter, Store};
 use std::collections::HashMap;
 
-const PIECE: u32 = 500;
-
 /// Ends everything that a user has, with `end`, and counts it.
 pub(crate) async fn of_user(
     store: &Store,
@@ -67,13 +65,11 @@ async fn client_ends(
         let found = store.find_client(id.as_str()).await?;
         return Ok(found.into_iter().map(|client| (client.id, client.ended)).collect());
     }
-    let (mut all, mut after) = (HashMap::new(), String::new());
-    loop {
-        let page = store.list_clients(&after, PIECE).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        last.id.as_str().clone_into(&mut after);
-        all.extend(page.into_iter().map(|client| (client.id, client.ended)));
+    let (mut all, mut pages) = (HashMap::new(), store.client_pages());
+    while let Some(clients) = pages.next().await? {
+        all.extend(clients.into_iter().map(|client| (client.id, client.ended)));
     }
+    Ok(all)
 }
 
 /// Counts what one end has revoked row by row, at `now` and for `reason`.
@@ -107,15 +103,11 @@ async fn count(
     filter: Filter<'_>,
     is_ended: impl Fn(&Loaded) -> bool,
 ) -> anyhow::Result<usize> {
-    let (mut ended, mut after) = (0, None);
-    loop {
-        let page = store.list_families(filter, after, PIECE).await?;
-        ended += page.families.iter().filter(|loaded| is_ended(loaded)).count();
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(ended),
-        }
+    let (mut ended, mut pages) = (0, store.family_pages(filter));
+    while let Some(families) = pages.next().await? {
+        ended += families.iter().filter(|loaded| is_ended(loaded)).count();
     }
+    Ok(ended)
 }
 
 /// The number in words, as in "all sessions of alice ended: 2 were live".

@@ -113,14 +113,10 @@ pub(crate) async fn longest_access_token(
     policy: &Policy,
 ) -> Result<Duration, Error> {
     let mut longest = policy.access_token_lifetime;
-    let mut after = String::new();
-    loop {
-        let clients = store.list_clients(&after, PIECE).await?;
+    let mut pages = store.client_pages();
+    while let Some(clients) = pages.next().await? {
         let own = clients.iter().filter_map(|c| c.overrides.access_token_lifetime).max();
         longest = longest.max(own.unwrap_or_default());
-        match clients.last() {
-            Some(last) => last.id.as_str().clone_into(&mut after),
-            None => return Ok(longest + CLOCKS_DIFFER),
-        }
     }
+    Ok(longest + CLOCKS_DIFFER)
 }

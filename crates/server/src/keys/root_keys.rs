@@ -9,8 +9,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use remint_protocol::keyring::{Keyring, KeyringError};
+use remint_protocol::root_key::StoredRootKey;
 use remint_protocol::time::Timestamp;
-use remint_store::{Store, StoredKey};
+use remint_store::Store;
 
 use super::key_file::{KeyFile, KeyFileError};
 
@@ -112,10 +113,10 @@ pub async fn look(file: &Path, store: &Store) -> Result<RootKeys, KeysError> {
 }
 
 /// What a store will know of the keys of a file that is the first one it sees.
-fn as_adopted(file: &KeyFile) -> Vec<StoredKey> {
+fn as_adopted(file: &KeyFile) -> Vec<StoredRootKey> {
     let first = file.first_active();
     let stored = file.keys().iter().filter_map(|(kid, key)| {
-        Some(StoredKey {
+        Some(StoredRootKey {
             kid: *kid,
             fingerprint: key.fingerprint()?,
             added_at: Timestamp::default(),
@@ -128,7 +129,7 @@ fn as_adopted(file: &KeyFile) -> Vec<StoredKey> {
 
 async fn adopt(
     file: &KeyFile,
-    stored: &[StoredKey],
+    stored: &[StoredRootKey],
     store: &Store,
     now: Timestamp,
 ) -> Result<bool, KeysError> {
@@ -151,10 +152,11 @@ async fn adopt(
 }
 
 /// `None` where no key of the file may seal.
-fn resolve(file: &KeyFile, stored: &[StoredKey]) -> Result<Option<RootKeys>, KeyringError> {
+fn resolve(file: &KeyFile, stored: &[StoredRootKey]) -> Result<Option<RootKeys>, KeyringError> {
     let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
-    let mut active: Option<&StoredKey> = None;
-    let mut usable: Vec<&StoredKey> = stored.iter().filter(|s| s.retired_at.is_none()).collect();
+    let mut active: Option<&StoredRootKey> = None;
+    let mut usable: Vec<&StoredRootKey> =
+        stored.iter().filter(|s| s.retired_at.is_none()).collect();
     // Numbers are used again, so the lowest one need not be the oldest.
     usable.sort_by_key(|known| (known.added_at, known.kid));
     for known in usable {
@@ -189,14 +191,14 @@ mod tests {
     use super::*;
 
     /// A file with the keys of those numbers, and what a store knows that has seen it.
-    fn file(dir: &Path, keys: u8) -> (KeyFile, Vec<StoredKey>) {
+    fn file(dir: &Path, keys: u8) -> (KeyFile, Vec<StoredRootKey>) {
         let path = dir.join("remint.keys");
         KeyFile::create(&path).unwrap();
         let mut file = KeyFile::read(&path).unwrap();
         while file.keys().len() < keys.into() {
             file.add(std::iter::empty()).unwrap();
         }
-        let stored = file.keys().iter().map(|(kid, key)| StoredKey {
+        let stored = file.keys().iter().map(|(kid, key)| StoredRootKey {
             kid: *kid,
             fingerprint: key.fingerprint().unwrap(),
             added_at: Timestamp::default(),
@@ -207,7 +209,7 @@ mod tests {
         (file, stored)
     }
 
-    fn activate(stored: &mut [StoredKey], kid: u8, millis: i64) {
+    fn activate(stored: &mut [StoredRootKey], kid: u8, millis: i64) {
         let key = stored.iter_mut().find(|key| key.kid == kid).unwrap();
         key.activated_at = Some(Timestamp::from_millis(millis));
     }
