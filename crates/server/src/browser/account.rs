@@ -19,7 +19,7 @@ use remint_store::{Outcome, Visitor};
 
 use crate::App;
 use crate::browser::authorize::see_other;
-use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::login::Login;
 use crate::browser::pages::account::{
     Account, Application, CURRENT, Done, NEW, PATH, PasswordProblem, REPEATED, Session,
@@ -27,7 +27,6 @@ use crate::browser::pages::account::{
 use crate::browser::pages::sign_out::SignedOut;
 use crate::browser::pages::{Language, sign_in};
 use crate::browser::session::{Browser, Person};
-use crate::http::body::Received;
 use crate::http::failure::Failure;
 use crate::state::request_ids::RequestId;
 
@@ -158,9 +157,8 @@ impl<'a> Visit<'a> {
 
 /// `GET /account`.
 pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
-    let shown = async {
-        let visit = Visit::read(&app, &head).await?;
+    handler::page(&app, request, async |head| {
+        let visit = Visit::read(&app, head).await?;
         let done = match head.uri.query() {
             Some("done=session") => Some(Done::SessionEnded),
             Some("done=application") => Some(Done::ApplicationEnded),
@@ -168,8 +166,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, request: Request) -> Respo
             _ => None,
         };
         visit.show(done, None).await
-    };
-    shown.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
+    })
+    .await
 }
 
 /// `GET` of where a form leads, which stays in the address bar when a form is refused.
@@ -183,11 +181,7 @@ async fn form(
     request: Request,
     act: impl AsyncFnOnce(Visit<'_>, &Form<'_>) -> Result<Response, Failure>,
 ) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    let acted = async {
+    handler::form(&app, request, async |received| {
         let form = received.form()?;
         let visit = Visit::read(&app, &received.head).await?;
         if visit.browser.person.is_none() {
@@ -197,8 +191,8 @@ async fn form(
             return Err(Failure::FormExpired);
         }
         act(visit, &form).await
-    };
-    acted.await.unwrap_or_else(|failure| error_page::render(&app, &received.head, &failure))
+    })
+    .await
 }
 
 /// Ends one session of the person.

@@ -22,11 +22,10 @@ use remint_protocol::time::Timestamp;
 
 use crate::App;
 use crate::browser::authorize::{RESERVED, see_other};
-use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::pages::sign_out::{self, Next, SignOut, SignedOut};
 use crate::browser::pages::{CSRF, FLOW, Language, Link, Source};
 use crate::browser::session::Browser;
-use crate::http::body::Received;
 use crate::http::failure::Failure;
 use crate::http::notes;
 use crate::state::clients::Registered;
@@ -97,25 +96,20 @@ fn next(form: &Form<'_>, client: Option<&Registered>) -> Result<Option<Next>, Fa
 
 /// `GET /oidc/logout`: the request itself, or one that came by a form and is carried on.
 pub(crate) async fn ask(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
-    let raw = head.uri.query().unwrap_or_default();
-    let answered = async {
+    handler::page(&app, request, async |head| {
+        let raw = head.uri.query().unwrap_or_default();
         match carried(&app, &Form::parse(raw.as_bytes())?, app.clock().now())? {
-            Some(raw) => begin(&app, &head, &raw).await,
-            None => begin(&app, &head, raw).await,
+            Some(raw) => begin(&app, head, &raw).await,
+            None => begin(&app, head, raw).await,
         }
-    };
-    answered.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
+    })
+    .await
 }
 
 /// `POST /oidc/logout`: the request itself, or the answer to the question.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    let head = &received.head;
-    let answered = async {
+    handler::form(&app, request, async |received| {
+        let head = &received.head;
         let form = received.form()?;
         if form.find(CSRF).is_some() {
             return confirmed(&app, head, &form).await;
@@ -126,8 +120,8 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request) -> R
         let now = app.clock().now();
         let logout = Logout::read(&app, received.text()?, now).await?;
         Ok(app.to_page(sign_out::PATH, &logout.flow(&app, now)?))
-    };
-    answered.await.unwrap_or_else(|failure| error_page::render(&app, head, &failure))
+    })
+    .await
 }
 
 /// The request that a form or a URL carries, if it carries one.

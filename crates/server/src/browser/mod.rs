@@ -5,6 +5,7 @@ pub(crate) mod authorize;
 pub(crate) mod device;
 pub(crate) mod error_page;
 pub(crate) mod frontchannel;
+pub(crate) mod handler;
 pub(crate) mod home;
 pub(crate) mod login;
 pub(crate) mod logout;

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use crate::App;
 use crate::http::body::Received;
-use crate::http::client_auth::{Caller, authenticate};
+use crate::http::client_auth::Caller;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::{Failure, json};
 
 pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -23,9 +24,8 @@ pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
-    let form = received.form()?;
-    let now = app.clock().now();
-    let caller = authenticate(app, &received, &form, now).await?;
+    let ClientRequest { form, caller, now, .. } =
+        ClientRequest::authenticate(app, &received, app.clock().now()).await?;
     // RFC 7662 §2.1: the caller must be authorized, which one without credentials can not be.
     if caller.client().is_public() {
         return Err(Why::CallerPublic.into());

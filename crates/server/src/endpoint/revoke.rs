@@ -16,9 +16,8 @@ use remint_protocol::token::{REFRESH_PREFIX, Subject};
 use crate::App;
 use crate::endpoint::introspect::open_refresh;
 use crate::http::body::Received;
-use crate::http::client_auth::authenticate;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
-use crate::state::request_ids::RequestId;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
@@ -26,9 +25,8 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
 
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
-    let form = received.form()?;
-    let now = app.clock().now();
-    let caller = authenticate(app, &received, &form, now).await?;
+    let ClientRequest { form, caller, now, request_id, .. } =
+        ClientRequest::authenticate(app, &received, app.clock().now()).await?;
     let text = form.find("token").ok_or(Why::TokenMissing)?;
     // The prefix says what it is, so a wrong `token_type_hint` does no harm (RFC 7009 §2.1).
     let revocation = if text.starts_with(REFRESH_PREFIX) {
@@ -53,7 +51,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
         }
     };
     if let Some(revocation) = revocation {
-        carry_out(app, revocation, now).await?;
+        execute(app, revocation, now).await?;
         let session = match revocation {
             Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {
                 Some(app.session_id(id))
@@ -68,14 +66,14 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
             source = %caller.source,
             client_id = %caller.client().id,
             session,
-            request_id = %RequestId::of(&received.head.extensions),
+            %request_id,
         );
     }
     // RFC 7009 §2.2: 200 whether or not there was anything to revoke.
     Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response())
 }
 
-async fn carry_out(app: &App, revocation: Revocation, now: Timestamp) -> Result<(), Failure> {
+async fn execute(app: &App, revocation: Revocation, now: Timestamp) -> Result<(), Failure> {
     match revocation {
         Revocation::Family(id) => app.store().revoke_family(id, RevokeReason::Client, now).await?,
         Revocation::Access { jti, expires_at, .. } => {

@@ -5,6 +5,7 @@ pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod client_auth;
 pub(crate) mod client_ip;
+pub(crate) mod client_request;
 pub(crate) mod cookie;
 pub(crate) mod cookie_names;
 pub(crate) mod cors;

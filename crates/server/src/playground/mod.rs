@@ -23,13 +23,12 @@ use remint_protocol::form::Form;
 
 use crate::App;
 use crate::browser::authorize::see_other;
-use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::pages::playground::{
     CALLBACK, Check, Exchange, Next, PATH, Playground, SIGNED_OUT, STEP,
 };
 use crate::browser::pages::{Language, sign_out};
 use crate::browser::session::Browser;
-use crate::http::body::Received;
 use crate::http::client_ip::Peer;
 use crate::http::failure::Failure;
 
@@ -72,11 +71,10 @@ async fn show(
     Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
-    let (head, _) = request.into_parts();
-    let shown = async {
-        let mut browser = Browser::read(&app, &head, app.clock().now()).await?;
+    handler::page(&app, request, async |head| {
+        let mut browser = Browser::read(&app, head, app.clock().now()).await?;
         let csrf = browser.csrf(&app)?;
-        let walk = match walks.find(&head) {
+        let walk = match walks.find(head) {
             Some(walk) => walk,
             None => {
                 let (walk, cookie) = walks.begin()?;
@@ -88,8 +86,8 @@ async fn show(
         let steps = walk.steps.iter().rev().cloned().collect();
         let page = Playground { csrf, next: next(&app, clients, &walk), steps };
         Ok(browser.with_cookies(app.pages().answer(Language::English, &page)))
-    };
-    shown.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
+    })
+    .await
 }
 
 fn next(app: &App, clients: PlaygroundClients, walk: &Walk) -> Next {
@@ -139,16 +137,15 @@ async fn answered(
     Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
-    let (head, _) = request.into_parts();
-    let taken = async {
-        let walk = walks.find(&head).ok_or(Failure::FormExpired)?;
+    handler::page(&app, request, async |head| {
+        let walk = walks.find(head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
-        let exchange = judge_answer(&app, clients, &mut walk, &head, &form)?;
+        let exchange = judge_answer(&app, clients, &mut walk, head, &form)?;
         walk.add(exchange);
         Ok(app.to_playground())
-    };
-    taken.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
+    })
+    .await
 }
 
 fn judge_answer(
@@ -209,9 +206,8 @@ async fn signed_out(
     Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
-    let (head, _) = request.into_parts();
-    let taken = async {
-        let walk = walks.find(&head).ok_or(Failure::FormExpired)?;
+    handler::page(&app, request, async |head| {
+        let walk = walks.find(head).ok_or(Failure::FormExpired)?;
         let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
         let mut walk = walk.lock().await;
         let state = walk.tokens.as_ref().map(|tokens| tokens.leaving.as_str());
@@ -224,8 +220,8 @@ async fn signed_out(
             player.leave(request, navigation(target)).await?;
         }
         Ok(app.to_playground())
-    };
-    taken.await.unwrap_or_else(|failure| error_page::render(&app, &head, &failure))
+    })
+    .await
 }
 
 /// `POST /playground`: the next step.
@@ -234,12 +230,8 @@ async fn take(
     Extension(Play { clients, walks }): Extension<Play>,
     request: Request,
 ) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    let head = &received.head;
-    let taken = async {
+    handler::form(&app, request, async |received| {
+        let head = &received.head;
         let form = received.form()?;
         let browser = Browser::read(&app, head, app.clock().now()).await?;
         let step = form.find(STEP).and_then(Step::parse);
@@ -251,9 +243,10 @@ async fn take(
         }
         let peer = head.extensions.get::<Peer>().copied();
         let mut walk = walk.lock().await;
-        Player { app: &app, clients, walk: &mut walk, peer }.take(step).await?;
+        let mut player = Player { app: &app, clients, walk: &mut walk, peer };
+        // Boxed: it holds a whole request to this server.
+        Box::pin(player.take(step)).await?;
         Ok(app.to_playground())
-    };
-    // Boxed: it holds a whole request to this server.
-    Box::pin(taken).await.unwrap_or_else(|failure| error_page::render(&app, head, &failure))
+    })
+    .await
 }

@@ -17,7 +17,7 @@ use remint_store::Outcome;
 
 use super::{Authorization, CONTINUE, Refusal, resume};
 use crate::App;
-use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::pages::consent::{ALLOW, Asker, Consent, DENY, SWITCH};
 use crate::browser::pages::{DECISION, Language, Link, Source, sign_in};
 use crate::browser::session::{Browser, Person};
@@ -26,11 +26,7 @@ use crate::http::failure::Failure;
 
 /// `GET /consent`.
 pub(crate) async fn show_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let (head, _) = request.into_parts();
-    match show(&app, &head).await {
-        Ok(response) => response,
-        Err(refusal) => app.refuse_authorization(&head, refusal),
-    }
+    handler::page(&app, request, async |head| app.refusing(head, show(&app, head).await)).await
 }
 
 async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
@@ -50,14 +46,10 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 
 /// `POST /consent`.
 pub(crate) async fn answer_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    match answer(&app, &received).await {
-        Ok(response) => response,
-        Err(refusal) => app.refuse_authorization(&received.head, refusal),
-    }
+    handler::form(&app, request, async |received| {
+        app.refusing(&received.head, answer(&app, received).await)
+    })
+    .await
 }
 
 async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {

@@ -24,9 +24,9 @@ use remint_protocol::time::Timestamp;
 
 use crate::App;
 use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::pages::{self, FLOW};
 use crate::browser::session::Browser;
-use crate::http::body::Received;
 use crate::http::failure::Failure;
 use crate::http::failure::FailureReport;
 use crate::http::notes;
@@ -180,11 +180,13 @@ impl App {
 
 /// `GET /oauth2/authorize`.
 pub(crate) async fn authorize(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let (head, _) = request.into_parts();
-    let now = app.clock().now();
-    let raw = head.uri.query().unwrap_or_default().to_owned();
-    let begun = Authorization::read(&app, waiting(raw, now), now).await;
-    finish(&app, &head, begun).await
+    handler::page(&app, request, async |head| {
+        let now = app.clock().now();
+        let raw = head.uri.query().unwrap_or_default().to_owned();
+        let read = Authorization::read(&app, waiting(raw, now), now).await;
+        finish(&app, head, read).await
+    })
+    .await
 }
 
 /// `POST /oauth2/authorize` (OpenID Connect Core §3.1.2.1). Browsers send no session with the form of
@@ -193,35 +195,26 @@ pub(crate) async fn authorize_by_form(
     State(app): State<Arc<App>>,
     request: HttpRequest,
 ) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    let now = app.clock().now();
-    let head = &received.head;
-    let read = match received.text() {
-        Ok(raw) => {
-            let interaction = waiting(raw.to_owned(), now);
-            Authorization::read(&app, interaction, now).await
-        }
-        Err(failure) => Err(Refusal::Page(failure)),
-    };
-    match read {
-        Ok(authorization) if !Browser::has_session_cookie(&app, head) => {
-            match authorization.flow(&app) {
-                Ok(flow) => app.to_page(CONTINUE, &flow),
-                Err(failure) => error_page::render(&app, head, &failure),
+    handler::form(&app, request, async |received| {
+        let (head, now) = (&received.head, app.clock().now());
+        let interaction = waiting(received.text()?.to_owned(), now);
+        match Authorization::read(&app, interaction, now).await {
+            Ok(authorization) if !Browser::has_session_cookie(&app, head) => {
+                Ok(app.to_page(CONTINUE, &authorization.flow(&app)?))
             }
+            read => finish(&app, head, read).await,
         }
-        read => finish(&app, head, read).await,
-    }
+    })
+    .await
 }
 
 /// `GET /oauth2/authorize/continue`: after a page.
 pub(crate) async fn continuation(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let (head, _) = request.into_parts();
-    let read = resume(&app, head.uri.query().unwrap_or_default().as_bytes()).await;
-    finish(&app, &head, read).await
+    handler::page(&app, request, async |head| {
+        let read = resume(&app, head.uri.query().unwrap_or_default().as_bytes()).await;
+        finish(&app, head, read).await
+    })
+    .await
 }
 
 /// A request as it arrives.
@@ -239,28 +232,34 @@ async fn resume(app: &App, form: &[u8]) -> Result<Authorization, Refusal> {
     Authorization::read(app, interaction, now).await
 }
 
-async fn finish(app: &App, head: &Parts, read: Result<Authorization, Refusal>) -> Response {
+async fn finish(
+    app: &App,
+    head: &Parts,
+    read: Result<Authorization, Refusal>,
+) -> Result<Response, Failure> {
     let answered = async {
         let authorization = read?;
         let browser = Browser::read(app, head, authorization.now).await?;
         let response = authorization.proceed(app, &browser, head).await?;
         Ok(browser.with_cookies(response))
     };
-    match answered.await {
-        Ok(response) => response,
-        Err(refusal) => app.refuse_authorization(head, refusal),
-    }
+    app.refusing(head, answered.await)
 }
 
 impl App {
-    /// Says no, to whom it may be said.
-    fn refuse_authorization(&self, head: &Parts, refusal: Refusal) -> Response {
-        match refusal {
-            Refusal::Page(failure) => error_page::render(self, head, &failure),
-            Refusal::Client(target, reject) => {
+    /// Sends the client what is for the client. What is left is for the person at the browser.
+    fn refusing(
+        &self,
+        head: &Parts,
+        answered: Result<Response, Refusal>,
+    ) -> Result<Response, Failure> {
+        match answered {
+            Ok(response) => Ok(response),
+            Err(Refusal::Page(failure)) => Err(failure),
+            Err(Refusal::Client(target, reject)) => {
                 let mut response = answer::refuse(self, head, &target, reject);
                 response.extensions_mut().insert(FailureReport::of(&reject.into()));
-                response
+                Ok(response)
             }
         }
     }

@@ -18,6 +18,7 @@ use remint_store::Outcome;
 use super::{Authorization, Refusal, resume, see_other};
 use crate::App;
 use crate::browser::error_page;
+use crate::browser::handler;
 use crate::browser::login::Login;
 use crate::browser::pages::sign_in::{Notice, PASSWORD, SignIn, USERNAME};
 use crate::browser::pages::{self, Language, Source};
@@ -94,11 +95,7 @@ impl Purpose {
 
 /// `GET /login`.
 pub(crate) async fn show_sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let (head, _) = request.into_parts();
-    match show(&app, &head).await {
-        Ok(response) => response,
-        Err(refusal) => app.refuse_authorization(&head, refusal),
-    }
+    handler::page(&app, request, async |head| app.refusing(head, show(&app, head).await)).await
 }
 
 async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
@@ -125,14 +122,10 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
 
 /// `POST /login`.
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
-    let received = match Received::read_form(&app, request).await {
-        Ok(received) => received,
-        Err((head, failure)) => return error_page::render(&app, &head, &failure),
-    };
-    match prove(&app, &received).await {
-        Ok(response) => response,
-        Err(refusal) => app.refuse_authorization(&received.head, refusal),
-    }
+    handler::form(&app, request, async |received| {
+        app.refusing(&received.head, prove(&app, received).await)
+    })
+    .await
 }
 
 async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
@@ -198,7 +191,8 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     purpose.proven(&browser);
     // The sign-in holds, whatever becomes of the request.
     let next = purpose.next(app, &browser, head).await;
-    let next = next.unwrap_or_else(|refusal| app.refuse_authorization(head, refusal));
+    let next = app.refusing(head, next);
+    let next = next.unwrap_or_else(|failure| error_page::render(app, head, &failure));
     Ok(browser.with_cookies(next))
 }
 

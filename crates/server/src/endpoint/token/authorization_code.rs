@@ -13,8 +13,9 @@ use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
-use super::{TokenRequest, TokenResponse};
+use super::TokenResponse;
 use crate::entropy;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 use crate::issue::id_token::{IdTokenParams, SignedIn};
 
@@ -35,7 +36,7 @@ macro_rules! event {
     }};
 }
 
-pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, client, now) = (request.app, request.caller.client(), request.now);
     code::is_registered(client)?;
     let narrowed = request.resources()?;
@@ -81,7 +82,7 @@ fn unopened(why: Unopened) -> Failure {
 
 /// A code with everything right.
 struct Redeemed<'a> {
-    request: &'a TokenRequest<'a>,
+    request: &'a ClientRequest<'a>,
     code: &'a AuthorizationCode,
     /// The resources that the access token shall be for, if not for all.
     narrowed: Option<Resources>,

@@ -2,11 +2,12 @@
 
 use remint_protocol::client_credentials;
 
-use super::{TokenRequest, TokenResponse};
+use super::TokenResponse;
 use crate::entropy;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 
-pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let scope = request.scope()?;
     let resources = request.resources()?;
     let access = client_credentials::grant(

@@ -13,34 +13,22 @@ use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::client::GrantType;
 use remint_protocol::family::Family;
 use remint_protocol::family_id::FamilyId;
-use remint_protocol::form::Form;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::tell;
-use remint_protocol::time::Timestamp;
 use remint_protocol::token::AccessToken;
 use remint_protocol::user::UserId;
 use serde::Serialize;
 
 use crate::App;
 use crate::http::body::Received;
-use crate::http::client_auth::{Caller, authenticate};
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::{Failure, json};
 use crate::http::limits;
 use crate::http::observe::source_of;
-use crate::state::request_ids::RequestId;
 
-/// One authenticated token request.
-struct TokenRequest<'a> {
-    app: &'a App,
-    form: &'a Form<'a>,
-    caller: &'a Caller,
-    now: Timestamp,
-    request_id: RequestId,
-}
-
-impl TokenRequest<'_> {
+impl ClientRequest<'_> {
     fn scope(&self) -> Result<Option<Scope>, Reject> {
         let scope = self.form.find("scope").map(Scope::parse).transpose()?;
         // RFC 6749 §3.3: at least one scope token. Nothing but spaces asks for nothing.
@@ -105,7 +93,7 @@ struct TokenResponse {
 impl TokenResponse {
     /// Seals the access token. `family` is what the user authorized, where there is one.
     async fn new(
-        request: &TokenRequest<'_>,
+        request: &ClientRequest<'_>,
         access: &AccessToken,
         family: Option<&Family>,
         refresh_token: Option<String>,
@@ -129,22 +117,19 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
 async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let now = app.clock().now();
     let source = source_of(request.extensions());
-    let request_id = RequestId::of(request.extensions());
     let taken = app.limits().token.take(source, now);
     let received = match (Received::read(app, request).await, &taken) {
         (Ok(received), _) => received,
         (Err(failure), Ok(_)) => return Err(failure),
         (Err(_), Err(wait)) => return Err(Failure::TooManyRequests(*wait)),
     };
-    let form = received.form()?;
     let taken = match taken {
         Ok(taken) => taken,
-        Err(wait) => limits::take_refresh(app, (&received, &form), now, wait)
+        Err(wait) => limits::take_refresh(app, (&received, &received.form()?), now, wait)
             .map_err(Failure::TooManyRequests)?,
     };
-    let caller = authenticate(app, &received, &form, now).await?;
-    let request = TokenRequest { app, form: &form, caller: &caller, now, request_id };
-    let grant_type = form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
+    let request = ClientRequest::authenticate(app, &received, now).await?;
+    let grant_type = request.form.find("grant_type").ok_or(Why::GrantTypeMissing)?;
     let response = match GrantType::parse(grant_type).ok_or(Why::GrantTypeUnknown)? {
         // Boxed: logins are rare and their future is large.
         GrantType::AuthorizationCode => Box::pin(authorization_code::grant(&request)).await?,

@@ -9,20 +9,21 @@ use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken};
 use remint_store::{Outcome, User};
 
-use super::{TokenRequest, TokenResponse};
+use super::TokenResponse;
 use crate::App;
 use crate::browser::login::Login;
 use crate::entropy;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 use crate::issue::id_token::{IdTokenParams, SignedIn};
 
-pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, now) = (request.app, request.now);
     let (client, policy) = (request.caller.client(), request.caller.policy());
     let scope = request.scope()?;
     let resources = request.resources()?;
     let extent = password::extent(client, scope.as_ref(), resources.as_ref())?;
-    let (username, password) = password::credentials(request.form)?;
+    let (username, password) = password::credentials(&request.form)?;
     let source = request.caller.source;
     let (client_id, request_id) = (Some(&client.id), request.request_id);
     let login = Login { app, username, source, client: client_id, device: None, now, request_id };

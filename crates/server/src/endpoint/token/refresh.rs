@@ -13,15 +13,16 @@ use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
-use super::{TokenRequest, TokenResponse};
+use super::TokenResponse;
 use crate::entropy;
+use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 use crate::issue::id_token::SignedIn;
 
 /// How often a request reads and decides before it gives up.
 const ATTEMPTS: usize = 3;
 
-pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, Failure> {
+pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let app = request.app;
     let text = request.form.find("refresh_token").ok_or(Why::RefreshMissing)?;
     // Before the token is looked at: what is malformed says nothing about it.
@@ -48,7 +49,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, F
     Err(Failure::Contended)
 }
 
-fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure> {
+fn open(request: &ClientRequest<'_>, text: &str) -> Result<RefreshToken, Failure> {
     let app = request.app;
     token::open_refresh(&app.keys(), text, &request.caller.client().id).map_err(|why| match why {
         Unopened::Garbage => {
@@ -64,7 +65,7 @@ fn open(request: &TokenRequest<'_>, text: &str) -> Result<RefreshToken, Failure>
 
 /// One presentation of a refresh token, while it is carried out and told of.
 struct Presentation<'a> {
-    request: &'a TokenRequest<'a>,
+    request: &'a ClientRequest<'a>,
     presented: &'a RefreshToken,
     loaded: Option<&'a Loaded>,
 }
