@@ -123,7 +123,7 @@ fn a_walk_shows_each_request_its_answer_and_the_familys_row() {
     assert_eq!(column(&page, "generation"), "0");
 
     let page = visitor.press(&page, "refresh");
-    seen(&page, &["Case of the table: current", "grant_type=refresh_token", "✓ sub and auth_time"]);
+    seen(&page, &["Row of the table: current", "grant_type=refresh_token", "✓ sub and auth_time"]);
     assert_eq!(
         (column(&page, "generation"), column(&page, "revoked_at")),
         ("1".into(), "–".into())
@@ -136,20 +136,20 @@ fn a_walk_shows_each_request_its_answer_and_the_familys_row() {
     seen(&page, &["authorization: Basic ", "\"active\": true", "\"aud\": [", API]);
 
     let page = visitor.press(&page, "damage");
-    seen(&page, &["Case of the table: garbage", "400 Bad Request"]);
+    seen(&page, &["Row of the table: garbage", "400 Bad Request"]);
     assert_eq!(column(&page, "revoke_reason"), "–");
 
     let page = visitor.press(&page, "replay");
     seen(
         &page,
-        &["Case of the table: reuse (refresh_reused)", "the family has ended", "invalid_grant"],
+        &["Row of the table: reuse (refresh_reused)", "the family has ended", "invalid_grant"],
     );
     assert_eq!(column(&page, "revoke_reason"), "reuse");
     let family = &site.families()[0].family;
     assert_eq!(family.revoked.map(|(_, why)| why), Some(RevokeReason::Reuse));
 
     let page = visitor.press(&page, "refresh");
-    seen(&page, &["Case of the table: dead (refresh_revoked)"]);
+    seen(&page, &["Row of the table: dead (refresh_revoked)"]);
     let page = visitor.press(&page, "introspect");
     seen(&page, &["{\n  \"active\": false\n}", "has ended with its family"]);
     let page = visitor.press(&page, "userinfo");
@@ -190,9 +190,9 @@ fn within_its_grace_the_old_token_gets_the_same_successor() {
     let page = visitor.playing();
     let page = visitor.press(&page, "refresh");
     let page = visitor.press(&page, "replay");
-    seen(&page, &["Case of the table: retry", "The same successor was computed again"]);
+    seen(&page, &["Row of the table: retry", "The same successor was computed again"]);
     let page = visitor.press(&page, "refresh");
-    seen(&page, &["Case of the table: current"]);
+    seen(&page, &["Row of the table: current"]);
     assert_eq!(column(&page, "generation"), "2");
 }
 
