@@ -1,7 +1,7 @@
 //! Real PostgreSQL servers for tests, and a network between them that fails on request. Every
 //! server runs in a temporary directory of its own, on loopback, and goes away with the process
-//! that started it, however that process ends. `browser` is what a test that walks through the pages
-//! needs of one.
+//! that started it, however that process ends. `http` is how tests speak to a server, `browser` what
+//! one that walks through the pages needs of a browser, `pkce` the example of the RFC.
 //!
 //! Everything here panics when it cannot do what it is asked, with the server's log in the message.
 #![expect(
@@ -15,11 +15,14 @@ mod browser;
 mod cluster;
 mod database;
 mod home;
+pub mod http;
 mod installation;
+pub mod pkce;
 mod processes;
 mod proxy;
 mod replication;
 mod server;
+mod threads;
 
 use std::sync::OnceLock;
 
@@ -28,6 +31,7 @@ pub use cluster::{Cluster, Stop};
 pub use database::Database;
 pub use proxy::Proxy;
 pub use replication::Backup;
+pub use threads::at_once;
 
 use crate::installation::Installation;
 

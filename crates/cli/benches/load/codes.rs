@@ -6,15 +6,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use remint_testbed::pkce::CHALLENGE;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::drive::Session;
 use crate::process::{AUTHORIZE, CODE_CLIENT, PASSWORD, REDIRECT_URI, Server, USERNAME};
-
-/// RFC 7636 Appendix B.
-pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// For how many seconds a code is good.
 pub(crate) const LIFETIME: u64 = 60;

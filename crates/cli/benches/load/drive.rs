@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use remint_testbed::pkce::VERIFIER;
 use serde::{Deserialize, Serialize};
 use tokio::task::LocalSet;
 
 use crate::client::Client;
-use crate::codes::VERIFIER;
 use crate::now;
 use crate::process::{
     CLIENT, CODE_CLIENT, ES256_CLIENT, INTROSPECT, REDIRECT_URI, RS256_CLIENT, Server, TOKEN,

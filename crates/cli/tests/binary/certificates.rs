@@ -12,7 +12,7 @@ use rcgen::{
 };
 
 use crate::certificate::is_trusted_as;
-use crate::home::{Home, eventually, free_address, run};
+use crate::home::{Home, eventually, free_address, metric, run};
 
 const HOST: &str = "id.example.com";
 
@@ -352,11 +352,8 @@ fn a_self_signed_certificate_of_another_host_says_how_to_get_a_new_one() {
 }
 
 /// When the certificate expires, as the metrics have it.
-fn expiry(ops: SocketAddr) -> Option<i64> {
-    let mut answer = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
-    let text = answer.body_mut().read_to_string().unwrap();
-    let name = "remint_tls_certificate_expiry_timestamp_seconds ";
-    text.lines().find_map(|line| line.strip_prefix(name)?.parse().ok())
+fn expiry(ops: SocketAddr) -> Option<u64> {
+    metric(ops, "remint_tls_certificate_expiry_timestamp_seconds")
 }
 
 /// A self-signed certificate for this machine until the first day of a year, in a directory.
@@ -368,8 +365,8 @@ fn until(year: i32, dir: &Path) {
     write_key(&dir.join("tls.key"), key.serialize_pem());
 }
 
-const IN_2040: i64 = 2_208_988_800;
-const IN_2041: i64 = 2_240_611_200;
+const IN_2040: u64 = 2_208_988_800;
+const IN_2041: u64 = 2_240_611_200;
 
 #[test]
 fn renewed_files_are_taken_without_a_signal_and_a_broken_pair_is_told_once() {

@@ -19,8 +19,8 @@ use remint_store::{Outcome, Store, User};
 
 use crate::crash::any_millis;
 use crate::home::{Answer, Home, SECRET, Server};
+use crate::support::{CALLBACK, CREATE_WEB};
 
-const CALLBACK: &str = "https://app.example/cb";
 /// What the store has of the secret in the cookie of alice's browser.
 const SESSION: SecretHash = SecretHash([9; 32]);
 const KILLS: usize = 12;
@@ -95,40 +95,23 @@ async fn sign_in(store: &Store, alice: &User) {
     assert_eq!(store.insert_browser_session(&session, None).await.unwrap(), Outcome::Done);
 }
 
-fn post(server: &Server, form: &[(&str, &str)]) -> Option<Answer> {
-    server.try_post_as(&format!("web:{SECRET}"), "/oauth2/token", form)
-}
-
 fn redeem(server: &Server, code: &str) -> Option<Answer> {
     let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
-    post(server, &form)
+    server.try_post("/oauth2/token", &form)
 }
 
-fn refresh(server: &Server, token: &str) -> Answer {
-    post(server, &[("grant_type", "refresh_token"), ("refresh_token", token)]).unwrap()
+/// The server, as `web` uses it.
+fn serve(home: &Home) -> Server {
+    let mut server = home.serve();
+    server.credentials = format!("web:{SECRET}");
+    server
 }
 
 fn furnished(grace: &str) -> Home {
     let home = Home::furnished();
     home.set("tokens.grace_period", grace);
-    let create = [
-        "client",
-        "create",
-        "--id",
-        "web",
-        "--grant",
-        "authorization_code",
-        "--grant",
-        "refresh_token",
-        "--scope",
-        "a",
-        "--redirect-uri",
-        CALLBACK,
-        "--first-party",
-        "true",
-        "--secret-stdin",
-    ];
-    home.run_with(&create, SECRET).ok();
+    let own = ["--first-party", "true"];
+    home.run_with(&[&CREATE_WEB[..], &own].concat(), SECRET).ok();
     home
 }
 
@@ -170,19 +153,19 @@ fn redeem_and_kill(server: &mut Server, issuer: &Issuer) -> Remembered {
 fn within_grace_a_client_whose_answer_a_crash_took_gets_it_and_all_others_go_on() {
     let home = furnished("\"10m\"");
     let issuer = Issuer::of(&home);
-    let mut server = home.serve();
+    let mut server = serve(&home);
     for _ in 0..KILLS {
         let known = redeem_and_kill(&mut server, &issuer);
-        server = home.serve();
+        server = serve(&home);
         for code in known.lost.into_inner().unwrap() {
             // Whether it was written or not: the client gets a session, and the same one again.
             let [first, second] =
                 [0, 1].map(|_| redeem(&server, &code).unwrap().ok().text("refresh_token"));
             assert_eq!(first, second);
-            refresh(&server, &first).ok();
+            server.refresh(&first).ok();
         }
         for token in known.given.into_inner().unwrap() {
-            refresh(&server, &token).ok();
+            server.refresh(&token).ok();
         }
     }
 }
@@ -191,17 +174,17 @@ fn within_grace_a_client_whose_answer_a_crash_took_gets_it_and_all_others_go_on(
 fn checklist_48_without_grace_a_second_try_after_a_crash_ends_its_own_session_at_most() {
     let home = furnished("\"0s\"");
     let issuer = Issuer::of(&home);
-    let mut server = home.serve();
+    let mut server = serve(&home);
     let mut answered = 0;
     for _ in 0..KILLS {
         let known = redeem_and_kill(&mut server, &issuer);
-        server = home.serve();
+        server = serve(&home);
         for code in known.lost.into_inner().unwrap() {
             let again = redeem(&server, &code).unwrap();
             assert!(matches!(again.status, 200 | 400), "{again:?}");
         }
         for token in known.given.into_inner().unwrap() {
-            refresh(&server, &token).ok();
+            server.refresh(&token).ok();
             answered += 1;
         }
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::home::{Home, Server, remint, run};
+use crate::home::{Answer, Home, Server, remint, run};
 
 fn dev(edit: impl FnOnce(&mut Command)) -> (Server, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -12,7 +12,9 @@ fn dev(edit: impl FnOnce(&mut Command)) -> (Server, tempfile::TempDir) {
     // Spoken without TLS, so that this test needs no client that takes any certificate.
     command.env("REMINT_HTTP_PLAIN", "true").env("REMINT_OPS_LISTEN", "off");
     edit(&mut command);
-    (Server::start(command, &dir.path().join("log")), dir)
+    let mut server = Server::start(command, &dir.path().join("log"));
+    server.credentials = "demo:demo-secret".to_owned();
+    (server, dir)
 }
 
 /// The value between two texts of the greeting.
@@ -34,16 +36,22 @@ fn what_is_printed_can_be_pasted() {
         .split('&')
         .map(|pair| pair.split_once('=').unwrap())
         .collect();
-    let demo = |form: &[(&str, &str)]| {
-        server.try_post_as("demo:demo-secret", "/oauth2/token", form).unwrap()
-    };
-    assert!(demo(&form).ok().text("refresh_token").starts_with("rmrt_"));
+    let given = server.post("/oauth2/token", &form).ok();
+    assert!(given.text("refresh_token").starts_with("rmrt_"));
     let printed = between(greeting, "refresh_token&refresh_token=", "\"");
-    let refresh = [("grant_type", "refresh_token"), ("refresh_token", printed)];
-    demo(&refresh).ok();
-    assert_eq!(demo(&refresh).status, 400, "it works once");
+    server.refresh(printed).ok();
+    assert_eq!(server.refresh(printed).status, 400, "it works once");
     assert!(greeting.contains("Basic ZGVtbzpkZW1vLXNlY3JldA=="), "{greeting}");
     assert!(greeting.contains(&format!("{}/oauth2/token", server.url)), "{greeting}");
+}
+
+/// Goes where a link leads.
+fn follow(server: &Server, path: &str) -> Answer {
+    let answer = server.get(path);
+    match answer.location() {
+        Some(to) => follow(server, to.strip_prefix(&server.url).unwrap_or(to)),
+        None => answer,
+    }
 }
 
 #[test]
@@ -55,12 +63,12 @@ fn the_playground_is_named_first_and_can_sign_people_in() {
     assert!(greeting.find("demo-secret").is_some_and(|other| at < other), "{greeting}");
     let page = server.get("/playground").ok().body;
     let link = between(&page, "id=\"playground-begin\" href=\"", "\"").replace("&#38;", "&");
-    let page = server.get(&link).ok().body;
+    let page = follow(&server, &link).ok().body;
     assert!(page.contains("id=\"login-submit\"") && page.contains("Playground"), "{page}");
     // Nobody is signed in, so the server leads straight back; there, no browser has begun anything.
     let back = format!("{url}/playground/signed-out");
     let leave = format!("/oidc/logout?client_id=playground&post_logout_redirect_uri={back}");
-    let page = server.get(&leave);
+    let page = follow(&server, &leave);
     assert_eq!(page.status, 403, "{page:?}");
     assert!(page.body.contains("This form is no longer valid"), "{page:?}");
 }
@@ -138,8 +146,7 @@ fn the_temporary_directory_goes_away_at_exit_and_a_kept_one_stays() {
     let (server, _dir) = dev(|command| {
         command.arg("--data-dir").arg(&kept);
     });
-    let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
-    server.try_post_as("demo:demo-secret", "/oauth2/token", &form).unwrap().ok();
+    server.refresh(&token).ok();
     let mut command = remint();
     command.args(["session", "list", "--json", "--data-dir"]).arg(&kept);
     let sessions = run(command, "").ok().json();

@@ -1,14 +1,14 @@
 //! An installation, its commands and its server.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+pub(crate) use remint_testbed::http::Answer;
+use remint_testbed::http::{Http, basic};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +19,23 @@ pub(crate) use crate::support::{PASSWORD, Ran, SECRET, eventually, remint, run};
 /// An address that nobody listens on.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A client that waits for half a minute.
+pub(crate) fn client() -> Http {
+    Http::new(Duration::from_secs(30))
+}
+
+/// The metrics that a server shows its operators.
+pub(crate) fn metrics(ops: SocketAddr) -> String {
+    client().get(&format!("http://{ops}/metrics"), &[]).unwrap().ok().body
+}
+
+/// One of them, by its name; none where it is not shown.
+pub(crate) fn metric(ops: SocketAddr, name: &str) -> Option<u64> {
+    let text = metrics(ops);
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    Some(value.parse().unwrap())
 }
 
 /// An installation made by `remint init`.
@@ -119,31 +136,9 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// The first line and what followed at once.
     pub(crate) greeting: String,
-    agent: ureq::Agent,
-}
-
-/// An answer of the token endpoint and its neighbours.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
-
-    pub(crate) fn text(&self, member: &str) -> String {
-        let json = self.json();
-        json[member].as_str().unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.status, 200, "{self:?}");
-        self
-    }
+    client: Http,
+    /// The id and the secret that forms are sent with: those of the shop, unless others are put here.
+    pub(crate) credentials: String,
 }
 
 impl Server {
@@ -162,20 +157,23 @@ impl Server {
                 assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "{greeting}");
             }
         }
-        let agent = ureq::config::Config::builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)));
-        Self { child, log: log.to_owned(), url, greeting, agent: agent.build().new_agent() }
+        let credentials = format!("shop:{SECRET}");
+        Self { child, log: log.to_owned(), url, greeting, client: client(), credentials }
     }
 
     /// What was logged about everything that was asked for before this. Lines are written by a thread of
     /// their own, in their order: the line about a refused request tells that those before it are there.
     pub(crate) fn log(&self) -> String {
-        let refused = self.agent.get(format!("{}/nowhere", self.url)).call().unwrap();
-        let id = refused.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let refused = self.get("/nowhere");
+        let id = refused.header("x-request-id").unwrap();
         let log = || fs::read_to_string(&self.log).unwrap();
-        eventually("its last line is written", || log().contains(&id));
+        eventually("its last line is written", || log().contains(id));
         log()
+    }
+
+    /// The address that it listens on.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.split_once("://").unwrap().1.parse().unwrap()
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -203,9 +201,9 @@ impl Server {
         self.wait();
     }
 
-    /// Sends a form with the shop's credentials; `None` where the connection broke.
+    /// Sends a form; `None` where the connection broke.
     pub(crate) fn try_post(&self, path: &str, form: &[(&str, &str)]) -> Option<Answer> {
-        self.try_post_as(&format!("shop:{SECRET}"), path, form)
+        self.try_post_as(&self.credentials, path, form)
     }
 
     pub(crate) fn try_post_as(
@@ -214,13 +212,8 @@ impl Server {
         path: &str,
         form: &[(&str, &str)],
     ) -> Option<Answer> {
-        let basic = format!("Basic {}", STANDARD.encode(credentials));
-        let request = self.agent.post(format!("{}{path}", self.url));
-        let response = request.header("authorization", basic).send_form(form.iter().copied());
-        let mut response = response.ok()?;
-        let mut body = String::new();
-        response.body_mut().as_reader().read_to_string(&mut body).ok()?;
-        Some(Answer { status: response.status().as_u16(), body })
+        let headers = [("authorization", &*basic(credentials))];
+        self.client.post(&format!("{}{path}", self.url), &headers, form).ok()
     }
 
     pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
@@ -247,9 +240,11 @@ impl Server {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        let mut response = self.agent.get(format!("{}{path}", self.url)).call().unwrap();
-        let body = response.body_mut().read_to_string().unwrap();
-        Answer { status: response.status().as_u16(), body }
+        self.get_with(path, &[])
+    }
+
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.client.get(&format!("{}{path}", self.url), headers).unwrap()
     }
 }
 

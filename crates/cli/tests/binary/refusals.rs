@@ -2,22 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use remint_testbed::http::{self, FORM, request};
 use serde_json::Value;
 
-use crate::home::{Home, PASSWORD, SECRET, Server, eventually, free_address};
+use crate::home::{Home, PASSWORD, SECRET, Server, eventually, free_address, metrics};
 use crate::support::bare;
 
 /// A value that must never come into the log, wherever a request has it.
 const CANARY: &str = "CANARY";
 
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 /// The rest of an authorization request, where it is right.
 const CHALLENGE: &str =
     "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
@@ -40,22 +36,8 @@ fn furnished() -> (Home, Server) {
 
 /// Sends bytes as they are; gives the status and the request's id.
 fn send(server: &Server, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).unwrap();
-    let response = String::from_utf8_lossy(&response);
-    let status = response.split(' ').nth(1).unwrap_or_else(|| panic!("{request}")).parse().unwrap();
-    let id = response.lines().find_map(|line| line.strip_prefix("x-request-id: "));
-    (status, id.unwrap_or_default().to_owned())
-}
-
-fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
+    let answer = http::exchange(server.address(), request);
+    (answer.status, answer.header("x-request-id").unwrap_or_default().to_owned())
 }
 
 fn get(path: &str) -> String {
@@ -63,11 +45,11 @@ fn get(path: &str) -> String {
 }
 
 fn post(path: &str, body: &str) -> String {
-    request("POST", path, FORM, body)
+    http::form(path, "", body)
 }
 
 fn basic(pair: &str) -> String {
-    format!("Authorization: Basic {}\r\n{FORM}", STANDARD.encode(pair))
+    format!("Authorization: {}\r\n{FORM}", http::basic(pair))
 }
 
 fn post_as_shop(path: &str, body: &str) -> String {
@@ -482,8 +464,7 @@ fn every_metric_is_in_the_guide_and_every_one_of_the_guide_is_there() {
     home.set("ops.listen", &format!("\"{ops}\""));
     let server = home.serve();
     send(&server, &get("/oauth2/authorize"));
-    let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
-    let metrics = metrics.into_body().read_to_string().unwrap();
+    let metrics = metrics(ops);
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE remint_"));
     let mut shown: BTreeSet<_> =
         types.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
@@ -509,8 +490,7 @@ fn a_redirect_counts_as_what_it_says() {
     let good = format!("client_id=web&{CALLBACK}&response_type=code&scope=a&{CHALLENGE}");
     assert_eq!(send(&server, &authorize(&good)).0, 303);
     assert_eq!(send(&server, &authorize(&format!("{good}&prompt=none"))).0, 303);
-    let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
-    let metrics = metrics.into_body().read_to_string().unwrap();
+    let metrics = metrics(ops);
     for line in [
         "remint_http_requests_total{endpoint=\"authorize\",outcome=\"ok\"} 1",
         "remint_http_requests_total{endpoint=\"authorize\",outcome=\"login_required\"} 1",

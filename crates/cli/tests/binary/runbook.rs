@@ -22,7 +22,7 @@ use remint_server::keys::KeyFile;
 use remint_store::{Outcome, Store};
 use serde_json::Value;
 
-use crate::home::{Answer, Home, PASSWORD, SECRET, Server, eventually};
+use crate::home::{Home, Server, eventually};
 
 /// The lines of the code block that follows the heading.
 fn commands() -> Vec<String> {
@@ -95,9 +95,7 @@ fn sign_in(home: &Home) -> String {
 }
 
 fn is_signed_in(server: &Server, cookie: &str) -> bool {
-    let request = ureq::get(format!("{}/account", server.url)).header("cookie", cookie);
-    let request = request.config().max_redirects(0).build();
-    request.call().unwrap().status().as_u16() == 200
+    server.get_with("/account", &[("cookie", cookie)]).status == 200
 }
 
 fn published(server: &Server) -> BTreeSet<String> {
@@ -106,50 +104,23 @@ fn published(server: &Server) -> BTreeSet<String> {
     keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The grants and endpoints of the shop, whatever its secret is by now.
-struct Shop<'s> {
-    server: &'s Server,
-    secret: String,
-}
-
-impl Shop<'_> {
-    fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        self.server.try_post_as(&format!("shop:{}", self.secret), path, form).unwrap()
-    }
-
-    /// Whether its secret is taken.
-    fn gets_in(&self) -> bool {
-        self.post("/oauth2/token", &[("grant_type", "client_credentials")]).status == 200
-    }
-
-    fn log_in(&self) -> Answer {
-        let form = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
-        self.post("/oauth2/token", &form)
-    }
-
-    fn refresh(&self, token: &str) -> Answer {
-        self.post("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)])
-    }
-
-    fn is_active(&self, token: &str) -> bool {
-        let seen = self.post("/oauth2/introspect", &[("token", token)]).ok();
-        seen.json()["active"].as_bool().unwrap()
-    }
+/// Whether the shop's secret is taken.
+fn gets_in(server: &Server) -> bool {
+    server.post("/oauth2/token", &[("grant_type", "client_credentials")]).status == 200
 }
 
 #[test]
 fn the_commands_for_a_stolen_key_file_leave_a_thief_nothing() {
     let home = Home::furnished();
     let cookie = sign_in(&home);
-    let server = home.serve();
+    let mut server = home.serve();
     let stolen = steal_key_file(&home);
-    let mut shop = Shop { server: &server, secret: SECRET.to_owned() };
-    let [mut thief, idle] = [(); 2].map(|()| shop.log_in().ok().text("refresh_token"));
+    let [mut thief, idle] = [(); 2].map(|()| server.log_in().ok().text("refresh_token"));
     // Of this one it has got hold of a token, which the key file opens.
     let id = ClientId::parse("shop").unwrap();
     let opened = token::open_refresh(&stolen, &idle, &id).unwrap();
     let jwks = published(&server);
-    assert!(shop.is_active(&forge(&stolen)) && is_signed_in(&server, &cookie));
+    assert!(server.is_active(&forge(&stolen)) && is_signed_in(&server, &cookie));
 
     let commands = commands();
     let ends = ["key add", "key activate", "key retire", "key rotate", "client", "session revoke"];
@@ -157,9 +128,9 @@ fn the_commands_for_a_stolen_key_file_leave_a_thief_nothing() {
     for (line, does) in commands.iter().zip(ends) {
         assert!(line.starts_with(&format!("remint {does}")), "{line}");
         if does == "session revoke" {
-            let again = shop.refresh(&thief).ok();
+            let again = server.refresh(&thief).ok();
             assert!(
-                shop.is_active(&again.text("access_token")),
+                server.is_active(&again.text("access_token")),
                 "but for the last command it lives"
             );
             thief = again.text("refresh_token");
@@ -170,7 +141,7 @@ fn the_commands_for_a_stolen_key_file_leave_a_thief_nothing() {
                 // Running servers follow within a second.
                 while token::open_refresh(&stolen, &thief, &id).is_ok() {
                     std::thread::sleep(Duration::from_millis(50));
-                    thief = shop.refresh(&thief).ok().text("refresh_token");
+                    thief = server.refresh(&thief).ok().text("refresh_token");
                 }
                 let is_moved = || {
                     let keys = home.json(&["key", "list"]);
@@ -183,26 +154,26 @@ fn the_commands_for_a_stolen_key_file_leave_a_thief_nothing() {
                 });
             }
             "key retire" => {
-                assert!(!shop.gets_in(), "its secret was hashed under the old key");
+                assert!(!gets_in(&server), "its secret was hashed under the old key");
                 assert_eq!(published(&server), jwks, "the server had moved them");
             }
             "key rotate" => {
                 assert!(published(&server).is_disjoint(&jwks), "JWTs from before are withdrawn");
             }
             "client" => {
-                said["client_secret"].as_str().unwrap().clone_into(&mut shop.secret);
-                assert!(shop.gets_in());
+                server.credentials = format!("shop:{}", said["client_secret"].as_str().unwrap());
+                assert!(gets_in(&server));
             }
             _ => {}
         }
     }
 
-    assert_eq!(shop.refresh(&thief).status, 400, "the thief's session is over");
-    assert!(!shop.is_active(&thief) && !shop.is_active(&forge(&stolen)));
+    assert_eq!(server.refresh(&thief).status, 400, "the thief's session is over");
+    assert!(!server.is_active(&thief) && !server.is_active(&forge(&stolen)));
     let made = token::seal_refresh(&stolen, &opened, &id).unwrap();
-    assert_eq!((made == idle, shop.refresh(&made).status), (true, 400));
+    assert_eq!((made == idle, server.refresh(&made).status), (true, 400));
     assert!(is_signed_in(&server, &cookie), "people stay signed in at their browsers");
-    let anew = shop.log_in().ok();
-    shop.refresh(&anew.text("refresh_token")).ok();
+    let anew = server.log_in().ok();
+    server.refresh(&anew.text("refresh_token")).ok();
     assert_eq!(home.json(&["key", "list"]).as_array().unwrap().len(), 2 + 4);
 }

@@ -5,12 +5,12 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::home::{Home, PASSWORD, SECRET};
+use crate::home::{Home, PASSWORD, SECRET, free_address, metrics};
 
 #[test]
 fn checklist_86_no_secret_is_logged_or_measured() {
     let home = Home::furnished();
-    let ops = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ops = free_address();
     home.set("ops.listen", &format!("\"{ops}\""));
     home.set("tokens.grace_period", "\"60s\"");
     let server = home.serve_with(|command| {
@@ -28,8 +28,7 @@ fn checklist_86_no_secret_is_logged_or_measured() {
     let wrong = [("grant_type", "password"), ("username", "alice"), ("password", "canary-guess")];
     server.post("/oauth2/token", &wrong);
     server.try_post_as("shop:canary-secret", "/oauth2/token", &wrong);
-    let address = format!("http://{ops}/metrics");
-    let metrics = ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap();
+    let metrics = metrics(ops);
     server.stop();
     let log = home.log();
     for event in ["refresh.rotated", "refresh.retried", "refresh.reuse_detected", "login.failed"] {

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use remint_testbed::http::{Answer, connect, form, rest};
 use rustix::process::Signal;
 
 use crate::home::{Home, remint, run};
@@ -24,29 +25,23 @@ fn a_second_server_on_the_same_data_directory_is_refused_by_name() {
 fn sigterm_lets_a_running_request_finish() {
     let home = Home::furnished();
     let mut server = home.serve();
-    let address = server.url.strip_prefix("http://").unwrap().to_owned();
-    let mut slow = TcpStream::connect(&address).unwrap();
+    let address = server.address();
+    let mut slow = connect(address);
     let body = "grant_type=client_credentials&client_id=shop&client_secret=shop-secret";
-    let (first, rest) = body.split_at(20);
-    write!(
-        slow,
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{first}",
-        body.len()
-    )
-    .unwrap();
+    let request = form("/oauth2/token", "Expect: 100-continue\r\n", body);
+    let (first, second) = request.split_at(request.len() - 40);
+    slow.write_all(first.as_bytes()).unwrap();
     // Said once the server waits for the rest of the body.
     let mut go_on = [0; 25];
     slow.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.signal(Signal::TERM);
     crate::home::eventually("it says that it stops", || home.log().contains("stopping"));
-    slow.write_all(rest.as_bytes()).unwrap();
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).unwrap();
+    slow.write_all(second.as_bytes()).unwrap();
+    let answer = Answer::parse(&rest(slow));
     // A post with a secret in the body needs a client that is registered for it: this one is not,
     // and being told so is a whole answer.
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert_eq!(answer.status, 401, "{answer:?}");
     assert!(server.wait().success());
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
@@ -56,7 +51,7 @@ fn a_second_signal_ends_what_is_still_running() {
     let home = Home::furnished();
     home.set("http.drain_timeout", "\"1h\"");
     let mut server = home.serve();
-    let mut slow = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let mut slow = connect(server.address());
     write!(slow, "POST /oauth2/token HTTP/1.1\r\n").unwrap();
     assert_eq!(server.get("/health/live").status, 200);
     server.signal(Signal::INT);

@@ -9,10 +9,11 @@ use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::home::{Home, Server, eventually, free_address};
+use crate::home::{Home, Server, client, eventually, free_address, metric};
 
 /// More lines than the queue and the pipe have room for.
 const REFUSED: usize = 6_000;
+const DROPPED: &str = "remint_log_lines_dropped_total";
 
 /// Refused refreshes, each told in the log.
 fn refuse(server: &Server) {
@@ -52,10 +53,7 @@ fn lines_that_were_lost_are_counted_and_told_once_the_log_is_read_again() {
     home.set("ops.listen", &format!("\"{ops}\""));
     let (server, reader) = stalled(&home);
     refuse(&server);
-    let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
-    let metrics = metrics.into_body().read_to_string().unwrap();
-    let counted = metrics.lines().find_map(|l| l.strip_prefix("remint_log_lines_dropped_total "));
-    let counted: u64 = counted.unwrap().parse().unwrap();
+    let counted = metric(ops, DROPPED).unwrap();
     let mut lines = BufReader::new(reader).lines();
     let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
     let (mut told, mut dropped, mut of_first) = (0, 0, 0);
@@ -118,7 +116,8 @@ fn a_ready_line_that_nobody_takes_holds_up_neither_requests_nor_the_end() {
     let mut command = home.command(&["serve"]);
     let mut child =
         command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
-    let is_ready = || ureq::get(format!("http://{address}/health/ready")).call().is_ok();
+    let url = format!("http://{address}/health/ready");
+    let is_ready = || client().get(&url, &[]).is_ok_and(|answer| answer.status == 200);
     eventually("it is ready", is_ready);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
@@ -135,12 +134,6 @@ fn a_line_that_cannot_be_written_counts_as_lost() {
     for _ in 0..10 {
         assert_eq!(server.refresh(&token).status, 400);
     }
-    let counted = || {
-        let metrics = ureq::get(format!("http://{ops}/metrics")).call().unwrap();
-        let metrics = metrics.into_body().read_to_string().unwrap();
-        let found = metrics.lines().find_map(|l| l.strip_prefix("remint_log_lines_dropped_total "));
-        found.unwrap().parse::<u64>().unwrap()
-    };
-    eventually("every refusal's line counts", || counted() >= 10);
+    eventually("every refusal's line counts", || metric(ops, DROPPED).unwrap() >= 10);
     assert!(server.stop().success());
 }

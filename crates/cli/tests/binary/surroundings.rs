@@ -8,27 +8,17 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 use std::time::Duration;
 
+use remint_testbed::http::{self, Answer};
 use rustix::process::{Signal, getuid};
 
 use crate::certificate::is_trusted_as;
-use crate::home::{Home, Server, eventually, run};
+use crate::home::{Home, Server, eventually, free_address, run};
 use crate::support::{CREATE_ALICE, CREATE_SHOP, PASSWORD, REMINT, SECRET, bare};
 
-/// Sends a request to an address, and gives the answer; nothing where it cannot be reached.
-fn ask(address: SocketAddr, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let sent =
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: id.example.com\r\nConnection: close\r\n\r\n");
-    let mut text = Vec::new();
-    if sent.is_ok() {
-        let _ = stream.read_to_end(&mut text);
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn address(server: &Server) -> SocketAddr {
-    server.url.split("://").nth(1).unwrap().parse().unwrap()
+/// Asks whoever listens at an address.
+fn ask(address: SocketAddr, path: &str) -> Answer {
+    let head = "HTTP/1.1\r\nHost: id.example.com\r\nConnection: close\r\n\r\n";
+    http::exchange(address, format!("GET {path} {head}"))
 }
 
 #[test]
@@ -125,7 +115,7 @@ fn with_64_file_descriptors_it_serves_and_recovers_from_more_connections_than_th
     assert!(log.contains("the system allows 64 open files"), "{log}");
     let token = server.log_in().ok().text("refresh_token");
     // As many as the system's queue takes.
-    let connect = || TcpStream::connect_timeout(&address(&server), Duration::from_millis(500)).ok();
+    let connect = || TcpStream::connect_timeout(&server.address(), Duration::from_millis(500)).ok();
     let many: Vec<_> = (0..200).map_while(|_| connect()).collect();
     assert!(many.len() > 24, "more than have a place");
     // Those that have a place are answered.
@@ -213,50 +203,45 @@ fn checklist_82_where_a_proxy_ends_tls_it_alone_is_served_in_clear() {
 
     home.set("http.trusted_proxies", "[\"203.0.113.0/24\"]");
     let server = home.serve();
-    let port = address(&server).port();
+    let port = server.address().port();
     let (stranger, loopback) =
         (SocketAddr::new(own, port), SocketAddr::from(([127, 0, 0, 1], port)));
     for path in ["/.well-known/openid-configuration", "/login", "/oauth2/token", "/assets/x", "/"] {
         let answer = ask(stranger, path);
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{path}: {answer}");
-        assert!(answer.contains("Use its public URL"), "{answer}");
-        assert!(!ask(loopback, path).starts_with("HTTP/1.1 403 "), "{path}");
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        assert!(answer.body.contains("Use its public URL"), "{answer:?}");
+        assert_ne!(ask(loopback, path).status, 403, "{path}");
     }
     // Whoever probes may come from anywhere.
-    assert!(ask(stranger, "/health/ready").starts_with("HTTP/1.1 200 "));
+    ask(stranger, "/health/ready").ok();
     let log = server.log();
     assert_eq!(log.matches("because it is not from http.trusted_proxies").count(), 1, "{log}");
     server.stop();
 
     home.set("http.trusted_proxies", &format!("[\"{own}\"]"));
     let server = home.serve();
-    let proxy = SocketAddr::new(own, address(&server).port());
-    let answer = ask(proxy, "/.well-known/openid-configuration");
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
-    assert!(
-        answer.contains("\"token_endpoint\":\"https://id.example.com/oauth2/token\""),
-        "{answer}"
-    );
+    let proxy = SocketAddr::new(own, server.address().port());
+    let answer = ask(proxy, "/.well-known/openid-configuration").ok();
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
+    assert_eq!(answer.text("token_endpoint"), "https://id.example.com/oauth2/token");
     let page = ask(proxy, "/login");
-    assert!(page.contains("__Host-remint-form-") && page.contains("Secure"), "{page}");
+    let cookie = page.header("set-cookie").unwrap();
+    assert!(cookie.contains("__Host-remint-form-") && cookie.contains("Secure"), "{page:?}");
 }
 
 #[test]
 fn after_sigterm_it_serves_on_and_is_not_ready_until_the_delay_is_over() {
     let home = Home::furnished();
     home.set("http.shutdown_delay", "\"1h\"");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ops = free.local_addr().unwrap();
-    drop(free);
+    let ops = free_address();
     home.set("ops.listen", &format!("\"{ops}\""));
     let mut server = home.serve();
     assert_eq!(server.get("/health/ready").status, 200);
     server.signal(Signal::TERM);
     eventually("it says so", || server.get("/health/ready").status == 503);
     assert_eq!(server.get("/health/ready").body, "not ready: this node is stopping\n");
-    assert!(ask(ops, "/health/ready").contains("not ready: this node is stopping"));
-    assert!(ask(ops, "/metrics").starts_with("HTTP/1.1 200 "));
+    assert!(ask(ops, "/health/ready").body.contains("not ready: this node is stopping"));
+    ask(ops, "/metrics").ok();
     assert_eq!(server.get("/health/live").status, 200);
     let token = server.log_in().ok().text("refresh_token");
     server.refresh(&token).ok();

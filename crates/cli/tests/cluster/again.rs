@@ -3,9 +3,8 @@
 use remint_testbed::{Cluster, Proxy, Stop, is_available};
 
 use crate::failover::pair;
-use crate::http::Http;
 use crate::load::{Busy, while_busy};
-use crate::node::Node;
+use crate::node::{Node, client};
 use crate::nodes::{Nodes, like_alice, through};
 use crate::session::{Sent, Session, send};
 
@@ -61,7 +60,7 @@ fn a_second_failover_that_loses_the_epoch_of_the_first_logs_nobody_out() {
 
 /// Sends a revocation once; whether it was said to be done.
 fn revoke(node: &Node, token: &str) -> bool {
-    match send(&Http::new(), node, "/oauth2/revoke", &[("token", token)]) {
+    match send(&client(), node, "/oauth2/revoke", &[("token", token)]) {
         Sent::Answered(answer) => answer.status == 200,
         Sent::Unanswered(_) => false,
     }

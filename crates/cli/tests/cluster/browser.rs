@@ -1,10 +1,10 @@
 //! The browser of a person: it takes each page from the node that it is told.
 
 use percent_encoding::percent_decode_str;
+use remint_testbed::http::{Answer, Http};
 use remint_testbed::{Cookies, hidden};
 
-use crate::http::{Answer, Http};
-use crate::node::Node;
+use crate::node::{Node, client};
 use crate::support::PASSWORD;
 
 pub(crate) struct Browser {
@@ -14,18 +14,18 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn new() -> Self {
-        Self { http: Http::new(), cookies: Cookies::default() }
+        Self { http: client(), cookies: Cookies::default() }
     }
 
     pub(crate) fn get(&mut self, node: &Node, path: &str) -> Answer {
         let cookies = self.cookies.header();
-        let answer = self.http.get_with(("cookie", &cookies), &format!("{}{path}", node.url()));
+        let answer = self.http.get(&format!("{}{path}", node.url()), &[("cookie", &cookies)]);
         self.obey(answer.unwrap())
     }
 
     pub(crate) fn post(&mut self, node: &Node, path: &str, form: &[(&str, &str)]) -> Answer {
         let (cookies, url) = (self.cookies.header(), format!("{}{path}", node.url()));
-        let answer = self.http.post_with(("cookie", &cookies), &url, form);
+        let answer = self.http.post(&url, &[("cookie", &cookies)], form);
         self.obey(answer.unwrap())
     }
 

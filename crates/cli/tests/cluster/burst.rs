@@ -1,25 +1,48 @@
 //! One token, presented a thousand times at the same moment, at all nodes.
 
 use std::collections::HashSet;
+use std::io::Write as _;
+use std::time::Duration;
 
+use remint_testbed::http::{self, Answer, basic};
 use remint_testbed::{Database, postgres};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::Value;
 
-use crate::http::at_once;
+use crate::node::Node;
 use crate::nodes::Nodes;
 use crate::support::SECRET;
 
 const PRESENTS: usize = 1_000;
 
-/// The status and the body of each answer.
-type Answers = Vec<(u16, Value)>;
+/// Presents one form to the token endpoints of many nodes at the same moment: sends all requests but for
+/// their last byte, then all the last bytes, then reads all answers.
+pub(crate) fn present_at_once<'n>(
+    nodes: impl Iterator<Item = &'n Node>,
+    credentials: &str,
+    form: &str,
+) -> Vec<Answer> {
+    let headers = format!("Authorization: {}\r\n", basic(credentials));
+    let request = http::form("/oauth2/token", &headers, form);
+    let (request, last) = request.as_bytes().split_at(request.len() - 1);
+    let begin = |node: &Node| {
+        let mut stream = http::connect(node.address());
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        stream.write_all(request).unwrap();
+        stream
+    };
+    let mut waiting: Vec<_> = nodes.map(begin).collect();
+    for stream in &mut waiting {
+        stream.write_all(last).unwrap();
+    }
+    waiting.into_iter().map(|stream| Answer::parse(&http::rest(stream))).collect()
+}
 
 /// Presents a token everywhere at once.
-fn burst(nodes: &Nodes, token: &str) -> Answers {
-    let urls = (0..PRESENTS).map(|at| nodes.at(at % 3).url());
+fn burst(nodes: &Nodes, token: &str) -> Vec<Answer> {
+    let everywhere = (0..PRESENTS).map(|at| nodes.at(at % 3));
     let form = format!("grant_type=refresh_token&refresh_token={token}");
-    at_once(urls, &format!("shop:{SECRET}"), &form)
+    present_at_once(everywhere, &format!("shop:{SECRET}"), &form)
 }
 
 /// A connection is a file, and often only 1,024 of them are allowed at first.
@@ -28,7 +51,7 @@ fn allow_many_files() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
 
-fn burst_with_grace(grace: &str) -> Option<(Nodes, Database, Answers)> {
+fn burst_with_grace(grace: &str) -> Option<(Nodes, Database, Vec<Answer>)> {
     let database = postgres()?.create_database();
     allow_many_files();
     let settings = [
@@ -49,12 +72,10 @@ const ROW: &str = "SELECT generation, revoked_at IS NOT NULL FROM families";
 #[test]
 fn a_thousand_presents_at_once_within_grace_are_one_renewal_and_get_one_successor() {
     let Some((nodes, database, answers)) = burst_with_grace("60s") else { return };
-    let successor = |(status, body): &(u16, Value)| {
-        assert_eq!(*status, 200, "{body}");
-        body["refresh_token"].as_str().unwrap().to_owned()
-    };
-    let successors: HashSet<_> = answers.iter().map(successor).collect();
-    assert_eq!((answers.len(), successors.len()), (PRESENTS, 1));
+    assert_eq!(answers.len(), PRESENTS);
+    let successors = answers.into_iter().map(|answer| answer.ok().text("refresh_token"));
+    let successors: HashSet<_> = successors.collect();
+    assert_eq!(successors.len(), 1);
     assert_eq!(database.execute(ROW), "2|f");
     for successor in successors {
         nodes.at(2).refresh(&successor).ok();
@@ -65,14 +86,10 @@ fn a_thousand_presents_at_once_within_grace_are_one_renewal_and_get_one_successo
 #[test]
 fn of_a_thousand_presents_at_once_without_grace_one_is_served_and_the_rest_are_reuse() {
     let Some((nodes, database, answers)) = burst_with_grace("0s") else { return };
-    let (served, refused): (Answers, Answers) =
-        answers.into_iter().partition(|(status, _)| *status == 200);
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 200);
     assert_eq!((served.len(), refused.len()), (1, PRESENTS - 1));
-    for (status, body) in refused {
-        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")), "{body}");
-    }
+    refused.into_iter().for_each(Answer::invalid_grant);
     assert_eq!(database.execute(ROW), "2|t");
     assert!(nodes.logged("refresh.reuse_detected") > 0);
-    let successor = served[0].1["refresh_token"].as_str().unwrap();
-    nodes.at(0).refresh(successor).invalid_grant();
+    nodes.at(0).refresh(&served[0].text("refresh_token")).invalid_grant();
 }

@@ -1,41 +1,18 @@
 //! The authorization code flow over several nodes: each step meets another one, one code is redeemed at
 //! all of them at once, and the node that redeems is killed when it has written and not yet answered.
 
+use remint_testbed::http::Answer;
+use remint_testbed::pkce::{CHALLENGE, VERIFIER};
 use remint_testbed::{Cluster, Database, Proxy, postgres};
-use serde_json::Value;
 
 use crate::browser::{Browser, parameter};
-use crate::http::{Answer, Http, at_once};
-use crate::node::Node;
+use crate::burst::present_at_once;
+use crate::node::{Node, client};
 use crate::nodes::{Nodes, through};
-use crate::support::{SECRET, eventually};
-
-const CALLBACK: &str = "https://app.example/cb";
-const SIGNED_OUT: &str = "https://app.example/signed-out";
-/// RFC 7636 Appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+use crate::support::{CALLBACK, CREATE_WEB, SECRET, SIGNED_OUT, eventually};
 
 /// How many codes are redeemed at all nodes at once.
 const ROUNDS: usize = 150;
-
-const CREATE_WEB: [&str; 15] = [
-    "client",
-    "create",
-    "--id",
-    "web",
-    "--grant",
-    "authorization_code",
-    "--grant",
-    "refresh_token",
-    "--scope",
-    "openid a",
-    "--redirect-uri",
-    CALLBACK,
-    "--post-logout-redirect-uri",
-    SIGNED_OUT,
-    "--secret-stdin",
-];
 
 /// Three nodes with the client `web`, whose codes alice allows.
 fn running(store_url: &str, grace: &str) -> Nodes {
@@ -76,7 +53,7 @@ fn code(browser: &mut Browser, node: &Node) -> String {
 }
 
 fn post(node: &Node, path: &str, form: &[(&str, &str)]) -> Result<Answer, String> {
-    Http::new().post_as(&format!("web:{SECRET}"), &format!("{}{path}", node.url()), form)
+    node.send_as(&client(), &format!("web:{SECRET}"), (path, form))
 }
 
 fn try_redeem(node: &Node, code: &str) -> Result<Answer, String> {
@@ -104,8 +81,8 @@ fn is_active(node: &Node, token: &str) -> bool {
 }
 
 fn userinfo(node: &Node, token: &str) -> Answer {
-    let url = format!("{}/oauth2/userinfo", node.url());
-    Http::new().get_with(("authorization", &format!("Bearer {token}")), &url).unwrap()
+    let headers = [("authorization", &*format!("Bearer {token}"))];
+    client().get(&format!("{}/oauth2/userinfo", node.url()), &headers).unwrap()
 }
 
 /// How many families there are, and how many of them ended.
@@ -159,17 +136,12 @@ fn each_step_of_the_code_flow_may_meet_another_node() {
 }
 
 /// Presents one more code to all nodes at once.
-fn redeem_everywhere(nodes: &Nodes, browser: &mut Browser) -> Vec<(u16, Value)> {
+fn redeem_everywhere(nodes: &Nodes, browser: &mut Browser) -> Vec<Answer> {
     let code = code(browser, nodes.any());
     let form = format!(
         "grant_type=authorization_code&code={code}&redirect_uri={CALLBACK}&code_verifier={VERIFIER}"
     );
-    at_once(nodes.iter().map(Node::url), &format!("web:{SECRET}"), &form)
-}
-
-fn refresh_token((status, body): &(u16, Value)) -> String {
-    assert_eq!(*status, 200, "{body}");
-    body["refresh_token"].as_str().unwrap().to_owned()
+    present_at_once(nodes.iter(), &format!("web:{SECRET}"), &form)
 }
 
 #[test]
@@ -180,14 +152,12 @@ fn checklist_48_a_code_presented_to_all_nodes_at_once_begins_one_family_and_ends
     let mut browser = known(nodes.at(0));
     for round in 1..=ROUNDS {
         let answers = redeem_everywhere(&nodes, &mut browser);
-        let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.0 == 200);
+        let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 200);
         assert_eq!((served.len(), refused.len()), (1, 2), "{answers:?}");
-        for (status, body) in refused {
-            assert_eq!((*status, body["error"].as_str()), (400, Some("invalid_grant")), "{body}");
-        }
+        refused.into_iter().for_each(Answer::invalid_grant);
         assert_eq!(families(&database), (round, round));
         if round % 10 == 0 {
-            refresh(nodes.any(), &refresh_token(served[0])).invalid_grant();
+            refresh(nodes.any(), &served[0].text("refresh_token")).invalid_grant();
         }
     }
     assert!(nodes.logged("code.reuse_detected") >= ROUNDS);
@@ -201,9 +171,10 @@ fn within_grace_a_code_presented_to_all_nodes_at_once_begins_one_family_for_all(
     let mut browser = known(nodes.at(0));
     for round in 1..=ROUNDS / 3 {
         let answers = redeem_everywhere(&nodes, &mut browser);
-        let mut tokens: Vec<_> = answers.iter().map(refresh_token).collect();
+        let tokens = answers.into_iter().map(|answer| answer.ok().text("refresh_token"));
+        let mut tokens: Vec<_> = tokens.collect();
         tokens.dedup();
-        assert_eq!(tokens.len(), 1, "{answers:?}");
+        assert_eq!(tokens.len(), 1, "{tokens:?}");
         assert_eq!(families(&database), (round, 0));
         refresh(nodes.any(), &tokens[0]).ok();
     }

@@ -1,10 +1,10 @@
 //! Who guesses at one node has guessed at all of them.
 
 use remint_protocol::throttle::Bucket;
-use remint_testbed::postgres;
+use remint_testbed::http::Answer;
+use remint_testbed::{at_once, postgres};
 
-use crate::http::{Answer, Http};
-use crate::node::Node;
+use crate::node::{Node, client};
 use crate::nodes::Nodes;
 
 /// How many guesses somebody has the patience for.
@@ -21,8 +21,7 @@ fn guess_password(node: &Node) -> Answer {
 
 fn guess_secret(node: &Node) -> Answer {
     let form = [("grant_type", "client_credentials")];
-    let url = format!("{}/oauth2/token", node.url());
-    Http::new().post_as("shop:wrong", &url, &form).unwrap()
+    node.send_as(&client(), "shop:wrong", ("/oauth2/token", &form)).unwrap()
 }
 
 /// Guesses at a node until it says that one must wait, and longer than a moment.
@@ -66,15 +65,12 @@ fn wrong_client_secrets_at_one_node_count_at_another_from_its_first_on() {
 /// How many of so many wrong secrets, sent at once to these nodes, are judged.
 fn judged_at_once(nodes: &[&Node], guesses: usize) -> usize {
     let threads = 40;
-    std::thread::scope(|scope| {
-        let guesser = |number: usize| {
-            let node = nodes[number % nodes.len()];
-            let answers = (0..guesses / threads).map(|_| guess_secret(node).status);
-            answers.filter(|status| *status == 401).count()
-        };
-        let all: Vec<_> = (0..threads).map(|number| scope.spawn(move || guesser(number))).collect();
-        all.into_iter().map(|one| one.join().unwrap()).sum()
-    })
+    let guesser = |number: usize| {
+        let node = nodes[number % nodes.len()];
+        let answers = (0..guesses / threads).map(|_| guess_secret(node).status);
+        answers.filter(|status| *status == 401).count()
+    };
+    at_once(threads, guesser).into_iter().sum()
 }
 
 #[test]
@@ -95,11 +91,7 @@ fn wrong_passwords_sent_at_once_to_several_nodes_are_counted_before_they_are_jud
     let Some(cluster) = postgres() else { return };
     let database = cluster.create_database();
     let nodes = Nodes::running(3, &database.url(), &[]);
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let guess = |number: usize| guess_password(nodes.at(number % 3)).status;
-        let all: Vec<_> = (0..60).map(|number| scope.spawn(move || guess(number))).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
+    let statuses = at_once(60, |number| guess_password(nodes.at(number % 3)).status);
     let free = Bucket::AccountFrom("alice", [127, 0, 0, 1].into()).limit().free as usize;
     let judged = statuses.iter().filter(|status| **status == 400).count();
     assert!((free..=free + WAITS).contains(&judged), "{statuses:?}");

@@ -23,8 +23,6 @@ mod failover;
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]
-mod http;
-#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod load;

@@ -2,18 +2,24 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use remint_testbed::http::{Answer, Http, basic};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::http::{Answer, Http};
-use crate::support::{PASSWORD, Ran, eventually, remint, run};
+use crate::support::{PASSWORD, Ran, SECRET, eventually, remint, run};
 
 /// How often something that watches a server starts it again.
 const STARTS: usize = 100;
+
+/// A client that waits for a quarter of a minute.
+pub(crate) fn client() -> Http {
+    Http::new(Duration::from_secs(15))
+}
 
 pub(crate) struct Node {
     pub(crate) number: usize,
@@ -144,25 +150,49 @@ impl Node {
         self.server().url.clone()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url().strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
     /// What its servers logged. Lines are written by a thread of their own, in their order: where one runs, the
     /// line about a refused request tells that those before it are there.
     pub(crate) fn log(&self) -> String {
         let log = || fs::read_to_string(self.file("serve.log")).unwrap_or_default();
         let runs = self.server().child.is_some();
-        let refused = Http::new().get(&format!("{}/nowhere", self.url())).ok();
+        let refused = client().get(&format!("{}/nowhere", self.url()), &[]).ok();
         if let Some(refused) = refused.filter(|_| runs) {
-            let id = refused.headers("x-request-id").next().unwrap();
+            let id = refused.header("x-request-id").unwrap();
             eventually("its last line is written", || log().contains(id));
         }
         log()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        Http::new().get(&format!("{}{path}", self.url())).unwrap()
+        client().get(&format!("{}{path}", self.url()), &[]).unwrap()
     }
 
     pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        Http::new().post(&self.url(), path, form).unwrap()
+        self.send(&client(), path, form).unwrap()
+    }
+
+    /// Sends a form with the shop's credentials; why there is no answer where there is none.
+    pub(crate) fn send(
+        &self,
+        http: &Http,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, String> {
+        self.send_as(http, &format!("shop:{SECRET}"), (path, form))
+    }
+
+    pub(crate) fn send_as(
+        &self,
+        http: &Http,
+        credentials: &str,
+        (path, form): (&str, &[(&str, &str)]),
+    ) -> Result<Answer, String> {
+        let headers = [("authorization", &*basic(credentials))];
+        http.post(&format!("{}{path}", self.url()), &headers, form)
     }
 
     pub(crate) fn refresh(&self, token: &str) -> Answer {

@@ -1,13 +1,12 @@
 //! The database is gone, hangs, or is behind the times.
 
-use std::thread::{scope, sleep};
+use std::thread::sleep;
 use std::time::Duration;
 
-use remint_testbed::{Cluster, Proxy, Stop, is_available, postgres};
-
+use remint_testbed::http::Answer;
+use remint_testbed::{Cluster, Proxy, Stop, at_once, is_available, postgres};
 use rustix::process::Signal;
 
-use crate::http::Answer;
 use crate::node::Node;
 use crate::nodes::{Nodes, through};
 use crate::session::Session;
@@ -17,11 +16,7 @@ const AT_ONCE: usize = 8;
 
 /// A refresh each, at once.
 fn refresh_all(node: &Node, tokens: &[String]) -> Vec<Answer> {
-    scope(|scope| {
-        let threads: Vec<_> =
-            tokens.iter().map(|token| scope.spawn(|| node.refresh(token))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
+    at_once(tokens.len(), |number| node.refresh(&tokens[number]))
 }
 
 fn successors(answers: Vec<Answer>) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! A client that ends its sessions and looks whether they stay ended.
 
-use crate::http::Http;
+use remint_testbed::http::Http;
+
 use crate::load::Busy;
+use crate::node::client;
 use crate::nodes::{Nodes, any};
 use crate::session::{insist, log_in};
 
@@ -20,7 +22,7 @@ pub(crate) struct Revoker<'n> {
 
 impl<'n> Revoker<'n> {
     pub(crate) fn new(nodes: &'n Nodes, user: &str) -> Self {
-        Self { nodes, http: Http::new(), user: user.to_owned(), ended: Vec::new() }
+        Self { nodes, http: client(), user: user.to_owned(), ended: Vec::new() }
     }
 
     /// Begins a session and refreshes it once.

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::http::{Answer, Http};
+use remint_testbed::http::{Answer, Http};
+
 use crate::load::Busy;
-use crate::node::Node;
+use crate::node::{Node, client};
 use crate::nodes::{Nodes, any};
 use crate::support::PASSWORD;
 
@@ -38,7 +39,7 @@ pub(crate) enum Sent {
 
 /// Sends a form to a node. Whoever is told to come back later is also told when.
 pub(crate) fn send(http: &Http, node: &Node, path: &str, form: &[(&str, &str)]) -> Sent {
-    match http.post(&node.url(), path, form) {
+    match node.send(http, path, form) {
         Ok(answer) if answer.status == 503 => {
             answer.later();
             Sent::Unanswered("later".to_owned())
@@ -73,7 +74,7 @@ pub(crate) fn log_in(nodes: &Nodes, http: &Http, user: &str) -> Answer {
 
 impl<'n> Session<'n> {
     pub(crate) fn begin(nodes: &'n Nodes, user: &str) -> Self {
-        let http = Http::new();
+        let http = client();
         let token = log_in(nodes, &http, user).text("refresh_token");
         let (user, story) = (user.to_owned(), VecDeque::new());
         let (generation, unanswered, repeats) = (0, 0, false);

@@ -4,9 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use remint_testbed::http::{Answer, FORM, basic};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
@@ -19,33 +17,6 @@ use crate::site::{HOST, PASSWORD, SECRET};
 /// Neither that of the nodes nor that of nginx, which is 127.0.0.1.
 pub(crate) const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 pub(crate) const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
-    }
-
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.status, 200, "{self:?}");
-        self
-    }
-
-    pub(crate) fn text(&self, member: &str) -> String {
-        let json: Value = serde_json::from_str(&self.body).unwrap();
-        json[member].as_str().unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
-    }
-}
 
 /// The client `shop`, on a machine of its own.
 pub(crate) struct Client {
@@ -79,10 +50,9 @@ impl Client {
     }
 
     fn post(&self, headers: &str, form: &str) -> Answer {
-        let credentials = STANDARD.encode(format!("shop:{SECRET}"));
+        let authorization = basic(&format!("shop:{SECRET}"));
         let head = format!(
-            "POST /oauth2/token HTTP/1.1\r\nAuthorization: Basic {credentials}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\n{headers}"
+            "POST /oauth2/token HTTP/1.1\r\nAuthorization: {authorization}\r\n{FORM}{headers}"
         );
         self.send(&head, form)
     }

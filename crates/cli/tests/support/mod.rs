@@ -27,6 +27,26 @@ pub(crate) const CREATE_SHOP: [&str; 13] = [
     "a b",
     "--secret-stdin",
 ];
+pub(crate) const CALLBACK: &str = "https://app.example/cb";
+pub(crate) const SIGNED_OUT: &str = "https://app.example/signed-out";
+/// Registers the client `web` for the code flow, whose secret is read.
+pub(crate) const CREATE_WEB: [&str; 15] = [
+    "client",
+    "create",
+    "--id",
+    "web",
+    "--grant",
+    "authorization_code",
+    "--grant",
+    "refresh_token",
+    "--scope",
+    "openid a",
+    "--redirect-uri",
+    CALLBACK,
+    "--post-logout-redirect-uri",
+    SIGNED_OUT,
+    "--secret-stdin",
+];
 /// Creates the user `alice`, whose password is read.
 pub(crate) const CREATE_ALICE: [&str; 5] =
     ["user", "create", "--username", "alice", "--password-stdin"];

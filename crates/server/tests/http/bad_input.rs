@@ -16,18 +16,7 @@ fn send(site: &Site, line: &str, headers: &str, body: &[u8]) -> Answer {
          {headers}Content-Length: {length}\r\n\r\n",
         basic("demo", SECRET)
     );
-    answer(&site.send_raw(&[head.as_bytes(), body].concat()))
-}
-
-fn answer(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
-    let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let header = |line: &str| {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.to_owned(), value.to_owned())
-    };
-    Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
+    site.exchange([head.as_bytes(), body].concat())
 }
 
 fn post(site: &Site, path: &str, body: &[u8]) -> Answer {

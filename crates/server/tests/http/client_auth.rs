@@ -1,6 +1,7 @@
 //! Client authentication at the token, introspection and revocation endpoints.
 
 use remint_protocol::client::AuthMethod;
+use remint_testbed::http;
 
 use crate::site::{Answer, As, SECRET, Site, basic};
 
@@ -65,17 +66,9 @@ fn checklist_41_a_broken_basic_header_is_401_with_a_challenge() {
 #[test]
 fn two_authorization_headers_are_refused() {
     let site = Site::new();
-    let answer = site.send_raw(
-        format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             Authorization: {0}\r\nAuthorization: {0}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 29\r\n\r\n\
-             grant_type=client_credentials",
-            basic("demo", SECRET)
-        )
-        .as_bytes(),
-    );
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    let twice = format!("Authorization: {0}\r\nAuthorization: {0}\r\n", basic("demo", SECRET));
+    let request = http::form("/oauth2/token", &twice, "grant_type=client_credentials");
+    assert_eq!(site.exchange(request).status, 401);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Which scripts may call which endpoints: those of registered origins, and never the pages.
 
+use remint_testbed::http;
+
 use crate::site::{Answer, Site};
 
 const APP: &str = "https://app.example";
@@ -23,10 +25,7 @@ fn site() -> Site {
 
 fn send(site: &Site, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let headers: String = headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
-    site.exchange(&format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
-         Content-Length: 0\r\n\r\n"
-    ))
+    site.exchange(http::request(method, path, &headers, ""))
 }
 
 fn preflight(site: &Site, method: &str, path: &str, origin: &str) -> Answer {

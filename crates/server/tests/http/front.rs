@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use remint_testbed::http;
+
 use crate::hardening::{FORM, SESSION};
 use crate::site::{Answer, As, PASSWORD, Site};
 use crate::visitor::{Visitor, hidden, is_consent, is_sign_in, request};
@@ -147,8 +149,7 @@ fn every_url_that_is_named_is_served_behind_a_proxy_that_keeps_the_path_and_one_
 fn the_root_leads_to_the_account_or_where_the_configuration_says() {
     let site = Site::new();
     let root = |site: &Site, method: &str| {
-        let text = format!("{method} / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        let answer = site.exchange(&text);
+        let answer = site.exchange(http::request(method, "/", "", ""));
         (answer.status, answer.header("location").map(str::to_owned))
     };
     for method in ["GET", "HEAD"] {
@@ -163,8 +164,7 @@ fn the_root_leads_to_the_account_or_where_the_configuration_says() {
 fn probes_may_ask_for_the_head_alone() {
     let site = Site::new();
     for path in ["/health/live", "/health/ready", "/.well-known/openid-configuration", "/login"] {
-        let head = format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        let answer = site.exchange(&head);
+        let answer = site.exchange(http::request("HEAD", path, "", ""));
         assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{path}");
     }
 }

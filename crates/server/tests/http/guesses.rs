@@ -3,29 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use remint_protocol::throttle::Bucket;
+use remint_testbed::{at_once, http};
 
-use crate::site::{Answer, As, PASSWORD, Site, eventually};
+use crate::site::{Answer, As, PASSWORD, SECRET, Site, basic, eventually};
 
 const DEMO: As<'_> = As::Client("demo");
 
 pub(crate) fn log_in(site: &Site, source: &str, username: &str, password: &str) -> Answer {
     let form = format!("grant_type=password&username={username}&password={password}");
-    let text = site.send_raw(
-        format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             X-Forwarded-For: {source}\r\nAuthorization: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-            crate::site::basic("demo", crate::site::SECRET),
-            form.len()
-        )
-        .as_bytes(),
-    );
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let retry_after =
-        head.lines().find_map(|line| line.strip_prefix("retry-after: ")).map(ToOwned::to_owned);
-    let headers = retry_after.map(|value| ("retry-after".to_owned(), value));
-    Answer { status, headers: headers.into_iter().collect(), body: body.to_owned() }
+    let headers =
+        format!("X-Forwarded-For: {source}\r\nAuthorization: {}\r\n", basic("demo", SECRET));
+    site.exchange(http::form("/oauth2/token", &headers, &form))
 }
 
 /// A server behind a proxy on loopback, so that tests choose where guesses come from.
@@ -147,11 +135,7 @@ fn checklist_43_a_right_secret_forgives_the_wrong_ones_before_it() {
 fn checklist_88_guesses_made_at_once_all_count() {
     let site = Site::with("passwords.workers=1");
     let wrong = [("grant_type", "password"), ("username", "alice"), ("password", "wrong")];
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let all: Vec<_> =
-            (0..30).map(|_| scope.spawn(|| site.token(DEMO, &wrong).status)).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
+    let statuses = at_once(30, |_| site.token(DEMO, &wrong).status);
     let looked_at = statuses.iter().filter(|status| **status == 400).count();
     assert_eq!(looked_at, 5, "no more than the free ones: {statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 400 | 429)), "{statuses:?}");

@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 
+use remint_testbed::http::rest;
+
 use crate::site::{As, Site};
 
 const HEAD: &str = "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\n\
@@ -10,12 +12,6 @@ const HEAD: &str = "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\n\
 
 fn impatient() -> Site {
     Site::with("http.header_timeout=300ms http.body_timeout=300ms")
-}
-
-fn read_to_end(mut stream: std::net::TcpStream) -> String {
-    let mut text = Vec::new();
-    let _ = stream.read_to_end(&mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[test]
@@ -105,7 +101,7 @@ fn idle_connections_make_room_when_there_is_none() {
 #[test]
 fn requests_that_are_sent_at_once_are_all_answered() {
     let site = Site::with("http.idle_timeout=300ms");
-    let answers = site.send_raw(LIVE.repeat(3).as_bytes());
+    let answers = site.send_raw(LIVE.repeat(3));
     assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{answers}");
 }
 
@@ -114,7 +110,7 @@ fn a_body_that_does_not_come_is_408() {
     let site = impatient();
     let mut stream = site.connect();
     write!(stream, "{HEAD}Content-Length: 100\r\n\r\ngrant_type=").unwrap();
-    let answer = read_to_end(stream);
+    let answer = rest(stream);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
@@ -124,7 +120,7 @@ fn a_body_that_breaks_off_is_no_servers_error() {
     let mut stream = site.connect();
     write!(stream, "{HEAD}Content-Length: 100\r\n\r\ngrant_type=").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    let answer = read_to_end(stream);
+    let answer = rest(stream);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
     site.tokens();
 }
@@ -149,11 +145,11 @@ fn a_head_of_more_than_16_kib_is_refused() {
     let site = Site::new();
     for length in [17 * 1024, 1024 * 1024] {
         let long = "x".repeat(length);
-        let answer = site.send_raw(format!("{HEAD}X-Long: {long}\r\n\r\n").as_bytes());
+        let answer = site.send_raw(format!("{HEAD}X-Long: {long}\r\n\r\n"));
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
     let many: String = (0..10_000).map(|i| format!("X-{i}: x\r\n")).collect();
-    let answer = site.send_raw(format!("{HEAD}{many}\r\n").as_bytes());
+    let answer = site.send_raw(format!("{HEAD}{many}\r\n"));
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     site.tokens();
 }
@@ -181,7 +177,7 @@ fn a_smuggled_second_request_is_not_served() {
         "{HEAD}Connection: close\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n\
          0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     );
-    let answer = site.send_raw(smuggled.as_bytes());
+    let answer = site.send_raw(smuggled);
     assert!(!answer.contains("live"), "{answer}");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use remint_protocol::throttle::{
     Bucket, DeviceId, KNOW_DEVICE_FOR, Pace, PasswordBuckets, TRUST_FOR, client_buckets,
 };
+use remint_testbed::{at_once, http};
 
 use crate::guesses::{behind_a_proxy, log_in};
 use crate::site::{Answer, As, PASSWORD, Site, basic, eventually};
@@ -95,25 +96,16 @@ fn a_right_secret_by_the_other_method_is_no_guess() {
 #[test]
 fn secrets_guessed_at_once_are_judged_no_more_than_the_free_ones() {
     let site = Site::new();
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let ask = || site.token(As::Basic("demo", "wrong"), &CREDENTIALS).status;
-        let all: Vec<_> = (0..60).map(|_| scope.spawn(ask)).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
+    let ask = |_| site.token(As::Basic("demo", "wrong"), &CREDENTIALS).status;
+    let statuses = at_once(60, ask);
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 20, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 40, "{statuses:?}");
 }
 
 /// A request to the token endpoint from somewhere.
 fn ask(site: &Site, source: &str, authorization: &str, form: &[(&str, &str)]) -> u16 {
-    let form = encode(form);
-    let head = format!(
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         X-Forwarded-For: {source}\r\nAuthorization: {authorization}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    site.exchange(&head).status
+    let headers = format!("X-Forwarded-For: {source}\r\nAuthorization: {authorization}\r\n");
+    site.exchange(http::form("/oauth2/token", &headers, &encode(form))).status
 }
 
 #[test]

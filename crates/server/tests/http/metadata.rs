@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use remint_testbed::http;
 use serde_json::Value;
 
 use crate::site::{Answer, As, Site};
@@ -12,13 +13,7 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
 /// The methods that an endpoint does not take.
 fn refused_methods(site: &Site, path: &str) -> Vec<&'static str> {
-    let status = |method: &str| {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        site.exchange(&request).status
-    };
+    let status = |method: &str| site.exchange(http::request(method, path, "", "")).status;
     assert_ne!(status("GET"), 404, "{path} is there");
     ["GET", "POST"].into_iter().filter(|method| status(method) == 405).collect()
 }

@@ -1,7 +1,8 @@
 //! Many requests for one token at the same moment.
 
 use std::collections::HashSet;
-use std::sync::Barrier;
+
+use remint_testbed::at_once;
 
 use crate::site::{Answer, Site, Tokens};
 
@@ -9,15 +10,7 @@ const MANY: usize = 64;
 
 /// Presents one token from [`MANY`] connections at once.
 fn present_at_once(site: &Site, token: &str) -> Vec<Answer> {
-    let barrier = Barrier::new(MANY);
-    let present = || {
-        barrier.wait();
-        site.refresh(token)
-    };
-    std::thread::scope(|scope| {
-        let all: Vec<_> = (0..MANY).map(|_| scope.spawn(present)).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    })
+    at_once(MANY, |_| site.refresh(token))
 }
 
 #[test]
@@ -80,18 +73,14 @@ fn a_revocation_that_was_answered_holds_against_refreshes_at_the_same_moment() {
     let site = Site::with("tokens.grace_period=60s");
     for _ in 0..10 {
         let tokens = site.tokens();
-        let barrier = Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                barrier.wait();
+        at_once(2, |number| {
+            if number == 0 {
                 let demo = crate::site::As::Client("demo");
                 site.post("/oauth2/revoke", demo, &[("token", &tokens.refresh)]).ok();
-            });
-            scope.spawn(|| {
-                barrier.wait();
+            } else {
                 let answer = site.refresh(&tokens.refresh);
                 assert!(matches!(answer.status, 200 | 400), "{answer:?}");
-            });
+            }
         });
         site.refresh(&tokens.refresh).expect(400, "invalid_grant");
         assert!(!site.is_active(&tokens.access));

@@ -1,6 +1,8 @@
 //! How many requests a source may send, where an operator sets a limit.
 
-use crate::site::{As, PASSWORD, Site, Tokens, basic};
+use remint_testbed::http;
+
+use crate::site::{Answer, As, PASSWORD, SECRET, Site, Tokens, basic};
 use crate::visitor::{encode, hidden, request};
 
 const HERE: &str = "192.0.2.1";
@@ -10,16 +12,16 @@ fn limited(settings: &str) -> Site {
     Site::with(&format!("http.trusted_proxies=127.0.0.1 {settings}"))
 }
 
-/// A request to the token endpoint from somewhere: its status, and after how long to try again.
+/// A request to the token endpoint from somewhere.
+fn send(site: &Site, source: &str, form: &[(&str, &str)]) -> Answer {
+    let headers =
+        format!("X-Forwarded-For: {source}\r\nAuthorization: {}\r\n", basic("demo", SECRET));
+    site.exchange(http::form("/oauth2/token", &headers, &encode(form)))
+}
+
+/// The same: its status, and after how long to try again.
 fn ask(site: &Site, source: &str, form: &[(&str, &str)]) -> (u16, Option<String>) {
-    let form = encode(form);
-    let answer = site.exchange(&format!(
-        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         X-Forwarded-For: {source}\r\nAuthorization: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        basic("demo", crate::site::SECRET),
-        form.len()
-    ));
+    let answer = send(site, source, form);
     if answer.status == 429 {
         answer.expect(429, "temporarily_unavailable");
     }
@@ -65,34 +67,20 @@ fn a_refresh_of_a_current_token_is_never_limited_by_itself_nor_by_strangers() {
     let site = limited("limits.token_requests=10/1m");
     let mut tokens: Tokens = site.log_in(DEMO, &[]).ok().into();
     let refresh = |tokens: &Tokens| {
-        [
-            ("grant_type".to_owned(), "refresh_token".to_owned()),
-            ("refresh_token".to_owned(), tokens.refresh.clone()),
-        ]
-    };
-    let send = |tokens: &Tokens| {
-        let form = refresh(tokens);
-        let form = encode(&form.each_ref().map(|(name, value)| (name.as_str(), value.as_str())));
-        site.exchange(&format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             X-Forwarded-For: {HERE}\r\nAuthorization: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-            basic("demo", crate::site::SECRET),
-            form.len()
-        ))
+        send(&site, HERE, &[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)])
     };
     for _ in 0..50 {
-        tokens = send(&tokens).ok().into();
+        tokens = refresh(&tokens).ok().into();
     }
     while ask(&site, HERE, &CREDENTIALS).0 != 429 {}
     let used_up = tokens.clone();
     for _ in 0..50 {
-        tokens = send(&tokens).ok().into();
+        tokens = refresh(&tokens).ok().into();
     }
     // A made-up one is not let through, and a used-up one has a limit of its own.
     let made_up = [("grant_type", "refresh_token"), ("refresh_token", "rmrt_AAAA")];
     assert_eq!(ask(&site, HERE, &made_up).0, 429);
-    let statuses: Vec<_> = (0..20).map(|_| send(&used_up).status).collect();
+    let statuses: Vec<_> = (0..20).map(|_| refresh(&used_up).status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 10, "{statuses:?}");
 }
 

@@ -1,7 +1,6 @@
 //! A server in this process, on a loopback port of its own, over a database in a temporary
 //! directory.
 
-use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -27,7 +26,8 @@ use remint_server::ops_router;
 use remint_server::passwords::Passwords;
 use remint_server::router_with;
 use remint_store::{Filter, Outcome, Store, User};
-use serde_json::Value;
+pub(crate) use remint_testbed::http::Answer;
+use remint_testbed::http::{self, Headers, Http};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -65,51 +65,7 @@ impl As<'_> {
 }
 
 pub(crate) fn basic(id: &str, secret: &str) -> String {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-    format!("Basic {encoded}")
-}
-
-/// An answer, read whole.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
-
-    pub(crate) fn text(&self, member: &str) -> String {
-        let json = self.json();
-        let text = json[member].as_str();
-        text.unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
-    }
-
-    /// Status and error code, which is what most tests ask of a refusal.
-    pub(crate) fn error(&self) -> (u16, String) {
-        (self.status, self.text("error"))
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(&self, status: u16, error: &str) -> &Self {
-        assert_eq!(self.error(), (status, error.to_owned()), "{self:?}");
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.status, 200, "{self:?}");
-        self
-    }
+    http::basic(&format!("{id}:{secret}"))
 }
 
 /// What a login gives.
@@ -131,7 +87,7 @@ pub(crate) struct Site {
     pub(crate) keys: RootKeys,
     pub(crate) address: SocketAddr,
     pub(crate) ops: SocketAddr,
-    agent: ureq::Agent,
+    client: Http,
     stop: watch::Sender<bool>,
     runtime: Option<Runtime>,
     dir: TempDir,
@@ -190,12 +146,9 @@ impl Site {
             serve::start_background(&app);
             (app, keys, public, ops)
         });
-        let agent = ureq::config::Config::builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)));
-        let agent = agent.build().new_agent();
+        let client = Http::new(Duration::from_secs(30));
         let (runtime, settings) = (Some(runtime), settings.to_owned());
-        Self { app, store, keys, address, ops, agent, stop, runtime, dir, settings }
+        Self { app, store, keys, address, ops, client, stop, runtime, dir, settings }
     }
 
     /// Stops the server and starts another one on the same data.
@@ -312,21 +265,27 @@ impl Site {
 
     /// Sends a form.
     pub(crate) fn post(&self, path: &str, sender: As<'_>, form: &[(&str, &str)]) -> Answer {
-        let mut request = self.agent.post(format!("http://{}{path}", self.address));
-        if let Some(header) = sender.header() {
-            request = request.header("authorization", header);
-        }
-        read(request.send_form(form.iter().copied()))
+        let url = format!("http://{}{path}", self.address);
+        let header = sender.header();
+        let headers: Vec<_> = header.iter().map(|it| ("authorization", it.as_str())).collect();
+        self.client.post(&url, &headers, form).unwrap()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        read(self.agent.get(format!("http://{}{path}", self.address)).call())
+        self.get_at(self.address, path, &[])
     }
 
     /// Asks for something with a header of one's own.
     pub(crate) fn get_as(&self, path: &str, authorization: &str) -> Answer {
-        let request = self.agent.get(format!("http://{}{path}", self.address));
-        read(request.header("authorization", authorization).call())
+        self.get_at(self.address, path, &[("authorization", authorization)])
+    }
+
+    pub(crate) fn get_ops(&self, path: &str) -> Answer {
+        self.get_at(self.ops, path, &[])
+    }
+
+    fn get_at(&self, address: SocketAddr, path: &str, headers: &Headers<'_>) -> Answer {
+        self.client.get(&format!("http://{address}{path}"), headers).unwrap()
     }
 
     /// Says who `alice` is, as JSON.
@@ -334,10 +293,6 @@ impl Site {
         let alice = self.user("alice");
         let set = self.store.set_user_profile(alice.id, (&alice.profile, profile), self.now());
         assert_eq!(self.block_on(set).unwrap(), Outcome::Done);
-    }
-
-    pub(crate) fn get_ops(&self, path: &str) -> Answer {
-        read(self.agent.get(format!("http://{}{path}", self.ops)).call())
     }
 
     pub(crate) fn token(&self, sender: As<'_>, form: &[(&str, &str)]) -> Answer {
@@ -375,20 +330,19 @@ impl Site {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
-    /// Sends bytes as they are and reads until the server closes or falls silent.
-    pub(crate) fn send_raw(&self, bytes: &[u8]) -> String {
-        let mut stream = self.connect();
-        // A server that answers early and closes is no fault of the test.
-        let _ = stream.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+    /// Sends bytes as they are, and reads the answer to them.
+    #[track_caller]
+    pub(crate) fn exchange(&self, request: impl AsRef<[u8]>) -> Answer {
+        http::exchange(self.address, request)
+    }
+
+    /// Sends bytes as they are, and reads until the server closes or falls silent.
+    pub(crate) fn send_raw(&self, bytes: impl AsRef<[u8]>) -> String {
+        http::send(self.address, bytes)
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream
+        http::connect(self.address)
     }
 }
 
@@ -443,12 +397,4 @@ fn listen(app: &Arc<App>, router: axum::Router, stop: watch::Receiver<bool>) -> 
     };
     tokio::spawn(serve::run(Arc::clone(app), router, listeners, None, stopped));
     address
-}
-
-fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut response = response.unwrap();
-    let headers = response.headers().iter();
-    let headers = headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
-    let status = response.status().as_u16();
-    Answer { status, headers, body: response.body_mut().read_to_string().unwrap() }
 }

@@ -1,26 +1,17 @@
 //! Nothing is taken more leniently here than by the browser or the proxy in front.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
+
+use remint_testbed::http;
 
 use crate::site::{As, SECRET, Site, basic};
 use crate::visitor::Visitor;
 
 /// Sends bytes to a listener; gives the status of each response on the connection.
-fn statuses(address: SocketAddr, bytes: &[u8]) -> Vec<u16> {
-    let text = answers(address, bytes);
+fn statuses(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+    let text = http::send(address, bytes);
     let heads = text.split("HTTP/1.1 ").skip(1).chain(text.split("HTTP/1.0 ").skip(1));
     heads.map(|head| head.split(' ').next().unwrap().parse().unwrap()).collect()
-}
-
-fn answers(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let _ = stream.write_all(bytes);
-    let mut text = Vec::new();
-    let _ = stream.read_to_end(&mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn http_1_1_without_exactly_one_good_host_is_400_at_every_listener() {
 fn a_refused_host_ends_the_connection_and_says_why() {
     let site = Site::new();
     let two = "GET /health/live HTTP/1.1\r\n\r\nGET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
-    let text = answers(site.address, two.as_bytes());
+    let text = site.send_raw(two);
     assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
     assert!(text.to_lowercase().contains("connection: close\r\n"), "{text}");
     assert!(site.metric("remint_rejects_total{cause=\"host_malformed\"}") > 0.5);
@@ -105,7 +96,7 @@ fn a_body_whose_length_could_be_read_in_two_ways_leads_no_second_request_in() {
         "Transfer-Encoding: identity\r\n".to_owned(),
         "Transfer-Encoding: chunked\r\n".to_owned(),
     ] {
-        let seen = statuses(site.address, format!("{HEAD}{framing}\r\n{body}").as_bytes());
+        let seen = statuses(site.address, format!("{HEAD}{framing}\r\n{body}"));
         assert!(!seen.contains(&200) && seen.len() == 1, "{framing:?}: {seen:?}");
         assert!((400..500).contains(&seen[0]), "{framing:?}: {seen:?}");
     }
@@ -129,7 +120,7 @@ fn odd_request_lines_are_no_servers_error() {
         (&*long, 431),
     ] {
         let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let seen = statuses(site.address, text.as_bytes());
+        let seen = statuses(site.address, text);
         assert_eq!(seen, [expected], "{:?}", &target[..target.len().min(40)]);
     }
     for line in [
@@ -140,7 +131,7 @@ fn odd_request_lines_are_no_servers_error() {
         "get / HTTP/1.1",
     ] {
         let text = format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let seen = statuses(site.address, text.as_bytes());
+        let seen = statuses(site.address, text);
         assert!(seen.len() == 1 && (400..500).contains(&seen[0]), "{line}: {seen:?}");
     }
     assert!(site.metric("remint_rejects_total{cause=\"internal\"}") < 0.5);
@@ -224,12 +215,7 @@ fn the_proof_of_a_form_is_found_as_strictly() {
             ("password", crate::site::PASSWORD),
         ];
         let body = crate::visitor::encode(&fields);
-        let text = format!(
-            "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookies}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        site.exchange(&text).status
+        site.exchange(http::form("/login", &format!("Cookie: {cookies}\r\n"), &body)).status
     };
     assert_ne!(send(&format!("\u{2000}__Host-remint-form={cookie}")), 303, "planted by a sibling");
     assert_ne!(send(&format!("__Host-remint-form={cookie}; __Host-remint-form=x")), 303);
@@ -241,11 +227,8 @@ fn white_space_in_credentials_is_what_http_says() {
     let site = Site::new();
     let send = |authorization: &str| {
         let body = "grant_type=client_credentials";
-        let text = format!(
-            "{HEAD}Connection: close\r\nAuthorization:{authorization}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        site.exchange(&text).status
+        let line = format!("Authorization:{authorization}\r\n");
+        site.exchange(http::form("/oauth2/token", &line, body)).status
     };
     let good = basic("demo", SECRET);
     let encoded = good.strip_prefix("Basic ").unwrap();
@@ -263,10 +246,8 @@ fn white_space_in_credentials_is_what_http_says() {
     }
     let access = site.tokens().access;
     let bearer = |text: &str| {
-        let text = format!(
-            "GET /oauth2/userinfo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization:{text}\r\n\r\n"
-        );
-        site.exchange(&text).status
+        let line = format!("Authorization:{text}\r\n");
+        site.exchange(http::request("GET", "/oauth2/userinfo", &line, "")).status
     };
     // Right credentials without `openid` are 403; what is no token at all is another status.
     assert_eq!(bearer(&format!(" Bearer {access}")), 403);
@@ -305,7 +286,7 @@ fn odd_header_fields_are_no_servers_error() {
         for path in ["/account", "/login", "/oauth2/jwks", "/oauth2/userinfo", "/health/live"] {
             let text =
                 format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{line}\r\n\r\n");
-            let seen = statuses(site.address, text.as_bytes());
+            let seen = statuses(site.address, text);
             assert!(seen.len() == 1 && seen[0] < 500, "{path} {line}: {seen:?}");
         }
     }
@@ -317,13 +298,8 @@ fn a_content_type_is_one_and_has_no_other_white_space() {
     let site = Site::new();
     let send = |types: &str| {
         let body = "grant_type=client_credentials";
-        let text = format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: {}\r\n{types}\
-             Content-Length: {}\r\n\r\n{body}",
-            basic("demo", SECRET),
-            body.len()
-        );
-        site.exchange(&text).status
+        let headers = format!("Authorization: {}\r\n{types}", basic("demo", SECRET));
+        site.exchange(http::request("POST", "/oauth2/token", &headers, body)).status
     };
     let form = "application/x-www-form-urlencoded";
     assert_eq!(send(&format!("Content-Type:\t{form} ;charset=utf-8\r\n")), 200);

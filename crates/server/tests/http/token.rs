@@ -7,7 +7,7 @@ use remint_protocol::resource::Resources;
 use remint_protocol::response::ResponseType;
 use remint_protocol::scope::Scope;
 
-use crate::site::{As, Site, Tokens};
+use crate::site::{Answer, As, Site, Tokens};
 
 const DEMO: As<'_> = As::Client("demo");
 
@@ -16,18 +16,14 @@ fn the_documented_refresh_works_word_for_word() {
     let site = Site::new();
     let first = site.tokens();
     let body = format!("grant_type=refresh_token&refresh_token={}", first.refresh);
-    let answer = site.send_raw(
-        format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Authorization: Basic ZGVtbzpzM2NyZXQ=\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .as_bytes(),
-    );
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let json: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = site.send_raw(format!(
+        "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Authorization: Basic ZGVtbzpzM2NyZXQ=\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    let json = Answer::parse(&text).json();
     assert_eq!(json["token_type"], "Bearer");
     assert_eq!(json["expires_in"], 3600);
     assert!(json["access_token"].as_str().unwrap().starts_with("rmat_"));

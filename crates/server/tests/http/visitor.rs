@@ -6,15 +6,13 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use remint_protocol::client::{AuthMethod, Client};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::scope::Scope;
-use remint_testbed::Cookies;
+pub(crate) use remint_testbed::pkce::{CHALLENGE, VERIFIER};
+use remint_testbed::{Cookies, http};
 use serde_json::Value;
 
 use crate::site::{Answer, As, PASSWORD, Site};
 
 pub(crate) const CALLBACK: &str = "https://app.example/cb";
-/// RFC 7636 Appendix B.
-pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// A browser at a site. A copy is another window of it: the cookies are as they were.
 #[derive(Clone)]
@@ -60,11 +58,6 @@ impl Site {
         let hash = Sha256::digest(self.app.config().server.issuer.as_str());
         let mark: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{name}-{mark}")
-    }
-
-    /// Sends bytes as they are and reads the answer to them.
-    pub(crate) fn exchange(&self, request: &str) -> Answer {
-        parse(&self.send_raw(request.as_bytes()))
     }
 
     /// Redeems a code as the confidential client `web`.
@@ -118,25 +111,19 @@ impl Visitor<'_> {
     }
 
     pub(crate) fn post(&mut self, path: &str, fields: &Fields<'_>) -> Answer {
-        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-        self.send("POST", path, kind, &encode(fields))
+        self.send("POST", path, http::FORM, &encode(fields))
     }
 
     /// Sends a request with more header lines, each with its end.
     pub(crate) fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
-        let text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {}\r\n\
+        let headers = format!(
+            "Cookie: {}\r\n\
              User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
-             {kind}Content-Length: {}\r\n\r\n{body}",
-            self.cookies.header(),
-            body.len()
+             {kind}",
+            self.cookies.header()
         );
-        let answer = self.site.exchange(&text);
-        for (name, value) in &answer.headers {
-            if name.eq_ignore_ascii_case("set-cookie") {
-                self.cookies.obey(value);
-            }
-        }
+        let answer = self.site.exchange(http::request(method, path, &headers, body));
+        answer.headers("set-cookie").for_each(|set| self.cookies.obey(set));
         answer
     }
 
@@ -290,13 +277,4 @@ pub(crate) fn head(token: &str) -> Value {
 fn part(token: &str, number: usize) -> Value {
     let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
-}
-
-fn parse(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    Answer { status: status.unwrap_or_else(|| panic!("{text:?}")), headers, body: body.to_owned() }
 }

@@ -10,7 +10,7 @@ use remint_store::{Outcome, Store};
 use crate::backend::{Place, on_every_backend};
 use crate::samples::{
     USER, at, begin, browser, bytes, create_user, family_at, load, name, open_browsers, proven,
-    register,
+    race, register,
 };
 
 const BOB: UserId = UserId([8; 16]);
@@ -294,18 +294,7 @@ fn checklist_46_a_code_redeemed_while_its_browser_signs_out_leaves_nothing_alive
             let insert = async move { redeeming.insert_family(&late, None).await.unwrap() };
             let end =
                 async move { signing_out.end_browser_session((USER, id), at(1)).await.unwrap() };
-            let (insert, end) = if number % 2 == 0 {
-                let insert = tokio::spawn(insert);
-                (insert, tokio::spawn(end))
-            } else {
-                let end = tokio::spawn(end);
-                (tokio::spawn(insert), end)
-            };
-            let inserted = insert.await.unwrap();
-            assert_eq!(end.await.unwrap(), Outcome::Done);
-            let found = store.load_family(family.id).await.unwrap();
-            assert_eq!(found.is_some(), inserted == Outcome::Done);
-            assert!(found.is_none_or(|found| found.family.revoked.is_some()), "round {number}");
+            race(&store, (number, family.id), insert, end).await;
         }
     });
 }

@@ -12,7 +12,7 @@ use remint_store::{Outcome, Store};
 
 use crate::backend::{on_every_backend, on_sqlite};
 use crate::samples::{
-    USER, at, begin, browser, client, consent, create_user, family, family_at, insert, load,
+    USER, at, begin, browser, client, consent, create_user, family, family_at, insert, load, race,
     register,
 };
 
@@ -152,18 +152,7 @@ fn checklist_26_a_code_redeemed_while_access_is_ended_leaves_nothing_alive() {
                 let pair = (USER, &id);
                 ending.revoke_consent(pair, RevokeReason::User, ended_at).await.unwrap()
             };
-            let (insert, end) = if number % 2 == 0 {
-                let insert = tokio::spawn(insert);
-                (insert, tokio::spawn(end))
-            } else {
-                let end = tokio::spawn(end);
-                (tokio::spawn(insert), end)
-            };
-            let inserted = insert.await.unwrap();
-            assert_eq!(end.await.unwrap(), Outcome::Done);
-            let found = store.load_family(family.id).await.unwrap();
-            assert_eq!(found.is_some(), inserted == Outcome::Done);
-            assert!(found.is_none_or(|found| found.family.revoked.is_some()), "round {number}");
+            race(&store, (number, family.id), insert, end).await;
         }
     });
 }

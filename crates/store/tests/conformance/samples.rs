@@ -242,6 +242,28 @@ pub(crate) async fn begin(store: &Store, family: &Family) {
     assert_eq!(insert(store, family).await, Outcome::Done);
 }
 
+/// Begins a family while what it hangs on is ended, each the first of the two by turns: either there is no family
+/// then, or it is over.
+pub(crate) async fn race(
+    store: &Store,
+    (round, family): (u32, FamilyId),
+    begin: impl Future<Output = Outcome> + Send + 'static,
+    end: impl Future<Output = Outcome> + Send + 'static,
+) {
+    let (begin, end) = if round.is_multiple_of(2) {
+        let begin = tokio::spawn(begin);
+        (begin, tokio::spawn(end))
+    } else {
+        let end = tokio::spawn(end);
+        (tokio::spawn(begin), end)
+    };
+    let begun = begin.await.unwrap();
+    assert_eq!(end.await.unwrap(), Outcome::Done);
+    let found = store.load_family(family).await.unwrap();
+    assert_eq!(found.is_some(), begun == Outcome::Done);
+    assert!(found.is_none_or(|found| found.family.revoked.is_some()), "round {round}");
+}
+
 /// What begins with the sample user's password, as long as nothing has ended their sessions.
 pub(crate) fn proven((bucket, until): ([u8; 16], Timestamp)) -> VerifiedPassword {
     VerifiedPassword { user: USER, ends: FIRST, trust: (bucket, until) }

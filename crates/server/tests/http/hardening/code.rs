@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use remint_protocol::client_id::ClientId;
+use remint_testbed::http;
 
 use super::{By, ask_with, known, site};
-use crate::site::{As, Site};
+use crate::site::{As, SECRET, Site, basic};
 use crate::visitor::{CALLBACK, Callback};
 
 #[test]
@@ -125,15 +126,9 @@ fn send_and_hang_up(site: &Site, code: &str) {
         ("code_verifier", crate::visitor::VERIFIER),
     ]);
     let families = site.families().len();
+    let authorization = format!("Authorization: {}\r\n", basic("web", SECRET));
     let mut stream = site.connect();
-    write!(
-        stream,
-        "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nAuthorization: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        crate::site::basic("web", crate::site::SECRET),
-        form.len()
-    )
-    .unwrap();
+    stream.write_all(http::form("/oauth2/token", &authorization, &form).as_bytes()).unwrap();
     // Written, and nobody was told.
     crate::site::eventually(|| site.families().len() > families);
     drop(stream);

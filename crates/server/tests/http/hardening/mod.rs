@@ -16,6 +16,7 @@ mod requests;
 mod sizes;
 
 use remint_protocol::response::ResponseType;
+use remint_testbed::http;
 
 use crate::site::{Answer, PASSWORD, Site};
 use crate::visitor::{Fields, Visitor, encode, is_consent, is_sign_in, request};
@@ -40,10 +41,9 @@ const BOTH: [By; 2] = [By::Get, By::Post];
 
 /// Sends the query of a request and follows it to a page or to an answer.
 fn ask(visitor: &mut Visitor<'_>, by: By, query: &str) -> Answer {
-    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
     let answer = match by {
         By::Get => visitor.get(&format!("/oauth2/authorize?{query}")),
-        By::Post => visitor.send("POST", "/oauth2/authorize", kind, query),
+        By::Post => visitor.send("POST", "/oauth2/authorize", http::FORM, query),
     };
     visitor.follow(answer)
 }

@@ -2,6 +2,7 @@
 
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
+use remint_testbed::http;
 
 use super::{By, FORM, SESSION, ask_with, at_account, at_consent, known, site};
 use crate::site::{Answer, As, PASSWORD, Site};
@@ -87,8 +88,7 @@ fn checklist_22_redirects_to_clients_say_nothing_of_where_they_come_from() {
 
 /// What every form that does something is answered with, in the order that a person meets them.
 fn deeds(site: &Site, visitor: &mut Visitor<'_>) -> Vec<(&'static str, Answer)> {
-    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-    let asked = visitor.send("POST", "/oauth2/authorize", kind, &request(&[]));
+    let asked = visitor.send("POST", "/oauth2/authorize", http::FORM, &request(&[]));
     let page = visitor.follow(asked.clone());
     let (csrf, flow) = (hidden(&page, "csrf"), hidden(&page, "flow"));
     let login = [("csrf", &*csrf), ("flow", &*flow), ("username", "alice"), ("password", PASSWORD)];

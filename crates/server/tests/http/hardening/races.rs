@@ -1,9 +1,10 @@
 //! Two hands at once.
 
-use std::sync::{Barrier, Mutex};
+use std::sync::Mutex;
 
 use remint_protocol::client_id::ClientId;
 use remint_protocol::family::RevokeReason;
+use remint_testbed::at_once;
 
 use super::{SESSION, at_consent, known};
 use crate::site::{Answer, As, PASSWORD, Site};
@@ -15,23 +16,6 @@ const ROUNDS: usize = 1_000;
 const LANES: usize = 4;
 /// How many present one code.
 const AT_ONCE: usize = 3;
-
-/// Does the same from several threads at the same moment.
-fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(count);
-    let (barrier, act) = (&barrier, &act);
-    std::thread::scope(|scope| {
-        let all: Vec<_> = (0..count)
-            .map(|at| {
-                scope.spawn(move || {
-                    barrier.wait();
-                    act(at)
-                })
-            })
-            .collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    })
-}
 
 #[test]
 fn checklist_48_a_thousand_codes_presented_by_several_at_once_begin_a_family_each_and_end_it() {

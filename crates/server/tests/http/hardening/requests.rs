@@ -7,6 +7,7 @@ use base64::Engine as _;
 use remint_protocol::pkce::Pkce;
 use remint_protocol::resource::Resources;
 use remint_protocol::response::{ResponseMode, ResponseType};
+use remint_testbed::http;
 
 use super::{BOTH, By, Came, ask, ask_with, came, form, known, site};
 use crate::site::{Answer, As, Site};
@@ -101,8 +102,7 @@ fn checklist_7_the_query_of_a_post_is_no_part_of_the_request() {
     let site = site();
     let mut visitor = known(&site);
     let path = format!("/oauth2/authorize?{}", request(&[]));
-    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-    let answer = visitor.send("POST", &path, kind, "");
+    let answer = visitor.send("POST", &path, http::FORM, "");
     assert_eq!(came(&answer), Came::Page(400));
     for kind in ["Content-Type: application/json\r\n", "Content-Type: text/plain\r\n", ""] {
         let answer = visitor.send("POST", "/oauth2/authorize", kind, &request(&[]));
