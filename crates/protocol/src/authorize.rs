@@ -163,6 +163,10 @@ pub struct Request {
     pub expected: Option<SubjectId>,
     /// The claims that are asked for one by one.
     pub requested: Requested,
+    /// The user name that the client suggests, as it came.
+    pub login_hint: Option<String>,
+    /// The languages that the client wishes the pages to have, as they came.
+    pub ui_locales: Option<String>,
 }
 
 impl Request {
@@ -198,10 +202,25 @@ impl Request {
             max_age: max_age(form)?.or(client.authorize.default_max_age),
             expected: expected(&claims)?,
             requested: claims.requested.granted(&client.scope),
+            login_hint: form.find("login_hint").map(ToOwned::to_owned),
+            ui_locales: form.find("ui_locales").map(ToOwned::to_owned),
             scope,
         };
         request.check(client)?;
         Ok(request)
+    }
+
+    /// Notes the subject of the request's `id_token_hint`; `None` for one that was not issued to this client.
+    ///
+    /// # Errors
+    /// `invalid_request` where there is none, and `login_required` where `claims` ask for somebody else.
+    pub fn expect(&mut self, hinted: Option<SubjectId>) -> Result<(), Reject> {
+        let hinted = hinted.ok_or(Why::IdTokenHintInvalid)?;
+        if self.expected.as_ref().is_some_and(|asked| *asked != hinted) {
+            return Err(Why::LoginRequired.into());
+        }
+        self.expected = Some(hinted);
+        Ok(())
     }
 
     /// What the person is asked to allow: the scope, and those that the single claims are a part of.
@@ -357,6 +376,20 @@ mod tests {
 
     fn asked(more: &str) -> Result<Request, Why> {
         request(&format!("response_type=code&scope=openid&{CHALLENGE}&{more}"), &shop())
+    }
+
+    #[test]
+    fn the_hint_and_the_claims_must_expect_one_person() {
+        let sub = |text: &str| SubjectId::parse(text).unwrap();
+        let expecting = |claimed: Option<&str>, hinted: Option<&str>| {
+            let mut request = asked("").unwrap();
+            request.expected = claimed.map(sub);
+            request.expect(hinted.map(sub)).map(|()| request.expected).map_err(|reject| reject.why)
+        };
+        assert_eq!(expecting(None, Some("usr_1")), Ok(Some(sub("usr_1"))));
+        assert_eq!(expecting(Some("usr_1"), Some("usr_1")), Ok(Some(sub("usr_1"))));
+        assert_eq!(expecting(Some("usr_1"), Some("usr_2")), Err(Why::LoginRequired));
+        assert_eq!(expecting(None, None), Err(Why::IdTokenHintInvalid), "of another client");
     }
 
     #[test]

@@ -93,26 +93,11 @@ pub(crate) fn trust(bucket: Key, until: Timestamp) -> Write {
 }
 
 impl Store {
-    /// What some buckets hold.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn load_guesses<const N: usize>(
-        &self,
-        buckets: [BucketKey; N],
-    ) -> Result<[FailedAttempts; N], Error> {
-        let found = self.find_guesses(&buckets).await?;
-        Ok(buckets.map(|key| held(&found, key)))
-    }
-
     /// What each of the buckets holds, in their order.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn load_all_guesses(
-        &self,
-        buckets: &[BucketKey],
-    ) -> Result<Vec<FailedAttempts>, Error> {
+    pub async fn load_guesses(&self, buckets: &[BucketKey]) -> Result<Vec<FailedAttempts>, Error> {
         let found = self.find_guesses(buckets).await?;
         Ok(buckets.iter().map(|key| held(&found, *key)).collect())
     }

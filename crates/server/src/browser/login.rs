@@ -113,7 +113,7 @@ impl Login<'_> {
     async fn judge<'b>(&self, buckets: &PasswordBuckets<'b>) -> Result<Vec<Bucket<'b>>, Failure> {
         let all: Vec<_> = buckets.all().collect();
         let keys: Vec<_> = all.iter().map(|bucket| bucket.key()).collect();
-        let held = self.app.store().load_all_guesses(&keys).await?;
+        let held = self.app.store().load_guesses(&keys).await?;
         let own = held.first().copied().unwrap_or_default();
         let common = all.into_iter().zip(&held).skip(1);
         match password_wait((buckets.own(), &own), common, self.now) {
@@ -139,8 +139,7 @@ impl Login<'_> {
                 // where there is no other, memory is enough and forgets with it.
                 let is_taken = store.is_shared()
                     && store.take_guess(&counting, self.now).await? == Outcome::Done;
-                let held =
-                    if is_taken { Vec::new() } else { store.load_all_guesses(&keys).await? };
+                let held = if is_taken { Vec::new() } else { store.load_guesses(&keys).await? };
                 // Those at this node are in a store that is shared already.
                 let beside = if store.is_shared() { &[] } else { judging.as_slice() };
                 let waits = waits(&counting, &held, beside, self.now);

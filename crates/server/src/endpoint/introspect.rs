@@ -59,22 +59,20 @@ async fn refresh_token(
     text: &str,
     now: Timestamp,
 ) -> Result<Option<Active>, Failure> {
-    let Ok(token) = open_refresh(app, caller, text)? else { return Ok(None) };
+    let Some(token) = open_refresh(app, caller, text)? else { return Ok(None) };
     let loaded = app.clients().load_family(token.family, &caller.registered, app.store()).await?;
     Ok(introspect::refresh_token(caller.client(), &token, loaded.as_ref(), now))
 }
 
-/// A token that is none of ours is no failure here.
-pub(crate) struct NotOurs;
-
+/// Opens a refresh token of the caller. One that is not theirs, or not ours, is no failure here.
 pub(crate) fn open_refresh(
     app: &App,
     caller: &Caller,
     text: &str,
-) -> Result<Result<RefreshToken, NotOurs>, Failure> {
+) -> Result<Option<RefreshToken>, Failure> {
     match token::open_refresh(&app.keys(), text, &caller.client().id) {
-        Ok(token) => Ok(Ok(token)),
-        Err(token::Unopened::Garbage) => Ok(Err(NotOurs)),
+        Ok(token) => Ok(Some(token)),
+        Err(token::Unopened::Garbage) => Ok(None),
         Err(token::Unopened::UnknownKey) => Err(Failure::KeyNotHere),
     }
 }

@@ -31,8 +31,8 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     // The prefix says what it is, so a wrong `token_type_hint` does no harm (RFC 7009 §2.1).
     let revocation = if text.starts_with(REFRESH_PREFIX) {
         match open_refresh(app, &caller, text)? {
-            Err(_) => None,
-            Ok(token) => {
+            None => None,
+            Some(token) => {
                 let loaded = app.store().load_family(token.family).await?;
                 revoke::refresh_token(caller.client(), &token, loaded.as_ref().map(|l| &l.family))
             }

@@ -90,7 +90,7 @@ async fn take(
 }
 
 async fn load(app: &App, buckets: &[Bucket<'_>], exists: bool) {
-    match app.store().load_all_guesses(&keys(buckets)).await {
+    match app.store().load_guesses(&keys(buckets)).await {
         Ok(stored) => app.throttle().learn(buckets, exists, &stored),
         Err(error) => tracing::warn!(%error, "wrong client secrets are counted at this node alone"),
     }

@@ -116,7 +116,7 @@ fn checklist_43_a_right_secret_forgives_the_wrong_ones_before_it() {
     let credentials = [("grant_type", "client_credentials")];
     let wrong = |site: &Site| site.token(As::Basic("demo", "wrong"), &credentials).status;
     let key = Bucket::ClientFrom("demo", [127, 0, 0, 1].into()).key();
-    let stored = || site.block_on(site.store.load_guesses([key; 3])).unwrap()[0].failures;
+    let stored = || site.block_on(site.store.load_guesses(&[key; 3])).unwrap()[0].failures;
     for _ in 0..15 {
         assert_eq!(wrong(&site), 401);
     }

@@ -158,7 +158,7 @@ fn right_passwords_take_nothing_from_the_address_that_they_come_from() {
     let site = behind_a_proxy();
     let free = Bucket::Source([192, 0, 2, 1].into()).limit().free;
     let held = |bucket: Bucket<'_>| {
-        site.block_on(site.store.load_guesses([bucket.key()])).unwrap()[0].failures
+        site.block_on(site.store.load_guesses(&[bucket.key()])).unwrap()[0].failures
     };
     for i in 0..4 {
         site.create_user(&format!("bob{i}"));

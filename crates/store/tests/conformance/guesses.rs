@@ -16,7 +16,7 @@ fn key(number: u32) -> BucketKey {
 }
 
 async fn holds(store: &Store, bucket: BucketKey) -> FailedAttempts {
-    store.load_guesses([bucket; 3]).await.unwrap()[0]
+    store.load_guesses(&[bucket; 3]).await.unwrap()[0]
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_wrong_guess_counts_in_each_of_its_buckets_and_in_no_other() {
         let store = place.open().await;
         store.count_wrong_guess(&[key(1), key(2)], at(1)).await.unwrap();
         store.count_wrong_guess(&[key(2), key(3)], at(2)).await.unwrap();
-        let found = store.load_guesses([key(3), key(1), key(2)]).await.unwrap();
+        let found = store.load_guesses(&[key(3), key(1), key(2)]).await.unwrap();
         let expect =
             |failures, last_at| FailedAttempts { failures, last_at, ..FailedAttempts::default() };
         assert_eq!(found, [expect(1, at(2)), expect(1, at(1)), expect(2, at(2))]);

@@ -8,7 +8,6 @@ use axum::response::Response;
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::authorize::Step;
 use remint_protocol::consent::Consent as Given;
-use remint_protocol::form::Form;
 use remint_protocol::policy::MaxLifetime;
 use remint_protocol::redirect_uri::host_or_scheme;
 use remint_protocol::reject::Why;
@@ -19,7 +18,7 @@ use super::{Authorization, CONTINUE, Refusal, resume};
 use crate::App;
 use crate::browser::handler;
 use crate::browser::pages::consent::{ALLOW, Asker, Consent, DENY, SWITCH};
-use crate::browser::pages::{DECISION, Language, Link, Source, sign_in};
+use crate::browser::pages::{DECISION, Link, Source, sign_in};
 use crate::browser::session::{Browser, Person};
 use crate::http::body::Received;
 use crate::http::failure::Failure;
@@ -39,9 +38,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let csrf = browser.csrf(app)?;
     let person = browser.person.as_ref().ok_or(Why::LoginRequired)?;
     let page = Consent { csrf, ..authorization.question(app, person)? };
-    let locales = Form::parse(authorization.raw.as_bytes())?.find("ui_locales").map(str::to_owned);
-    let language = Language::choose(locales.as_deref(), &head.headers);
-    Ok(browser.with_cookies(app.pages().answer(language, &page)))
+    Ok(browser.with_cookies(app.pages().answer(authorization.language(head), &page)))
 }
 
 /// `POST /consent`.

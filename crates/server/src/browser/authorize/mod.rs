@@ -17,7 +17,6 @@ use axum::response::{IntoResponse as _, Response};
 use remint_protocol::authorize::{Request, SignInContext, Step, Target, Unproven, decide};
 use remint_protocol::client::Client;
 use remint_protocol::form::Form;
-use remint_protocol::id_token::SubjectId;
 use remint_protocol::interaction::{Interaction, SignInProof, Waiting};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::time::Timestamp;
@@ -25,7 +24,7 @@ use remint_protocol::time::Timestamp;
 use crate::App;
 use crate::browser::error_page;
 use crate::browser::handler;
-use crate::browser::pages::{self, FLOW};
+use crate::browser::pages::{self, FLOW, Language};
 use crate::browser::session::Browser;
 use crate::http::failure::Failure;
 use crate::http::failure::FailureReport;
@@ -91,15 +90,11 @@ impl Authorization {
             Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
         };
         if let Some(hint) = form.find("id_token_hint") {
-            let hinted = match expected(app, hint, &registered.client, now).await? {
-                Ok(subject) => subject,
-                Err(reject) => return Err(Refusal::Client(Box::new(target), reject)),
-            };
-            // Whoever is asked for by `claims` and by the hint must be one person.
-            if request.expected.as_ref().is_some_and(|asked| *asked != hinted) {
-                return Err(Refusal::Client(Box::new(target), Why::LoginRequired.into()));
+            let hint = app.id_token_hint(hint, now).await?;
+            let own = hint.filter(|hint| hint.aud.contains(registered.client.id.as_str()));
+            if let Err(reject) = request.expect(own.map(|hint| hint.sub)) {
+                return Err(Refusal::Client(Box::new(target), reject));
             }
-            request.expected = Some(hinted);
         }
         drop(form);
         Ok(Self { raw, since, proof, registered, target, request, now })
@@ -131,6 +126,11 @@ impl Authorization {
         Ok(decide((&self.request, &self.target), self.client(), known, self.now))
     }
 
+    /// The language of its pages.
+    fn language(&self, head: &Parts) -> Language {
+        Language::choose(self.request.ui_locales.as_deref(), &head.headers)
+    }
+
     /// The request, sealed for a page.
     fn flow(&self, app: &App) -> Result<String, Failure> {
         let interaction =
@@ -157,18 +157,6 @@ impl Authorization {
     fn refuse(&self, reject: Reject) -> Refusal {
         Refusal::Client(Box::new(self.target.clone()), reject)
     }
-}
-
-/// Whom the client expects: the subject of an ID token that was issued to it.
-async fn expected(
-    app: &App,
-    hint: &str,
-    client: &Client,
-    now: Timestamp,
-) -> Result<Result<SubjectId, Reject>, Failure> {
-    let claims = app.id_token_hint(hint, now).await?;
-    let own = claims.filter(|claims| claims.aud.contains(client.id.as_str()));
-    Ok(own.map(|claims| claims.sub).ok_or_else(|| Why::IdTokenHintInvalid.into()))
 }
 
 impl App {

@@ -30,30 +30,30 @@ use crate::state::request_ids::RequestId;
 /// The longest user name that is shown again.
 const HINT_MAX: usize = 255;
 
-/// Why somebody signs in.
-enum Purpose {
-    /// For a request that waits.
-    Request(Box<Authorization>),
-    /// For the account page.
+/// What waits for somebody to sign in.
+enum Waiting {
+    /// An authorization request.
+    Authorization(Box<Authorization>),
+    /// The account page.
     Account,
 }
 
-impl Purpose {
+impl Waiting {
     async fn read(app: &App, parameters: &[u8]) -> Result<Self, Refusal> {
         let has_flow = Form::parse(parameters)?.find(pages::FLOW).is_some();
         if !has_flow {
             return Ok(Self::Account);
         }
-        Ok(Self::Request(Box::new(resume(app, parameters).await?)))
+        Ok(Self::Authorization(Box::new(resume(app, parameters).await?)))
     }
 
     fn client(&self) -> Option<&ClientId> {
-        let Self::Request(authorization) = self else { return None };
+        let Self::Authorization(authorization) = self else { return None };
         Some(&authorization.client().id)
     }
 
     fn page(&self, app: &App) -> Result<SignIn, Failure> {
-        let Self::Request(authorization) = self else { return Ok(SignIn::default()) };
+        let Self::Authorization(authorization) = self else { return Ok(SignIn::default()) };
         Ok(SignIn {
             flow: authorization.flow(app)?,
             client: Some(authorization.client().shown_name().to_owned()),
@@ -62,20 +62,22 @@ impl Purpose {
         })
     }
 
-    /// What the request says of languages and names; it stays where it is.
-    fn hint(&self, name: &str) -> Option<String> {
-        let Self::Request(authorization) = self else { return None };
-        let form = Form::parse(authorization.raw.as_bytes()).ok()?;
-        form.find(name).map(ToOwned::to_owned)
+    /// The user name that the request suggests.
+    fn login_hint(&self) -> Option<&str> {
+        let Self::Authorization(authorization) = self else { return None };
+        authorization.request.login_hint.as_deref().filter(|hint| hint.len() <= HINT_MAX)
     }
 
     fn language(&self, head: &Parts) -> Language {
-        Language::choose(self.hint("ui_locales").as_deref(), &head.headers)
+        match self {
+            Self::Authorization(authorization) => authorization.language(head),
+            Self::Account => Language::choose(None, &head.headers),
+        }
     }
 
     /// Remembers that somebody has signed in for this.
     fn proven(&mut self, browser: &Browser) {
-        if let (Self::Request(authorization), Some(person)) = (self, &browser.person) {
+        if let (Self::Authorization(authorization), Some(person)) = (self, &browser.person) {
             let (request, since) = (&authorization.raw, authorization.since);
             authorization.proof = Some(SignInProof::of(&person.session, request, since));
         }
@@ -84,7 +86,7 @@ impl Purpose {
     /// The next page or the response, without a detour.
     async fn next(&self, app: &App, browser: &Browser, head: &Parts) -> Result<Response, Refusal> {
         match self {
-            Self::Request(authorization) => authorization.proceed(app, browser, head).await,
+            Self::Authorization(authorization) => authorization.proceed(app, browser, head).await,
             Self::Account => {
                 let base = app.issuer().path();
                 Ok(see_other(&format!("{base}{}", pages::account::PATH)))
@@ -100,24 +102,26 @@ pub(crate) async fn show_sign_in(State(app): State<Arc<App>>, request: HttpReque
 
 async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let parameters = head.uri.query().unwrap_or_default().as_bytes();
-    let purpose = Purpose::read(app, parameters).await?;
+    let waiting = Waiting::read(app, parameters).await?;
     let mut browser = Browser::read(app, head, app.clock().now()).await?;
-    let is_done = match &purpose {
-        Purpose::Request(authorization) => authorization.step(app, &browser).await? != Step::SignIn,
-        Purpose::Account => browser.person.is_some(),
+    let is_done = match &waiting {
+        Waiting::Authorization(authorization) => {
+            authorization.step(app, &browser).await? != Step::SignIn
+        }
+        Waiting::Account => browser.person.is_some(),
     };
     if is_done {
-        return purpose.next(app, &browser, head).await;
+        return waiting.next(app, &browser, head).await;
     }
     let known = browser.person.as_ref().map(|person| person.username.as_str().to_owned());
-    let hint = purpose.hint("login_hint").filter(|hint| hint.len() <= HINT_MAX);
+    let hint = waiting.login_hint().map(ToOwned::to_owned);
     let page = SignIn {
         csrf: browser.csrf(app)?,
         notice: known.as_ref().map(|_| Notice::Again),
         username: known.or(hint).unwrap_or_default(),
-        ..purpose.page(app)?
+        ..waiting.page(app)?
     };
-    Ok(browser.with_cookies(app.pages().answer(purpose.language(head), &page)))
+    Ok(browser.with_cookies(app.pages().answer(waiting.language(head), &page)))
 }
 
 /// `POST /login`.
@@ -130,7 +134,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: HttpRequest) -
 
 async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     let head = &received.head;
-    let mut purpose = Purpose::read(app, received.bytes()).await?;
+    let mut waiting = Waiting::read(app, received.bytes()).await?;
     let now = app.clock().now();
     let mut browser = Browser::read(app, head, now).await?;
     let form = received.form()?;
@@ -140,16 +144,16 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
             csrf: browser.csrf(app)?,
             username: username.get(..HINT_MAX.min(username.len())).unwrap_or_default().to_owned(),
             notice: Some(notice),
-            ..purpose.page(app)?
+            ..waiting.page(app)?
         };
         Ok(failure
-            .shown_by(browser.with_cookies(app.pages().answer(purpose.language(head), &page))))
+            .shown_by(browser.with_cookies(app.pages().answer(waiting.language(head), &page))))
     };
     let login = Login {
         app,
         username,
         source: browser.source,
-        client: purpose.client(),
+        client: waiting.client(),
         device: browser.device(app, head, (username, now)),
         now,
         request_id: RequestId::of(&head.extensions),
@@ -188,9 +192,9 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
     }
     succeeded(id, &login);
     taken.give_back();
-    purpose.proven(&browser);
+    waiting.proven(&browser);
     // The sign-in holds, whatever becomes of the request.
-    let next = purpose.next(app, &browser, head).await;
+    let next = waiting.next(app, &browser, head).await;
     let next = app.refusing(head, next);
     let next = next.unwrap_or_else(|failure| error_page::render(app, head, &failure));
     Ok(browser.with_cookies(next))
