@@ -1,6 +1,7 @@
 //! `remint client`.
 
 mod authorize;
+mod parse;
 mod printed;
 mod registered;
 mod relying_party;

@@ -17,6 +17,7 @@ mod clients;
 mod consents;
 mod copy;
 mod families;
+mod family_starts;
 mod guesses;
 mod keys;
 mod logout_notices;

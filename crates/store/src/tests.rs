@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use crate::batch::Statement;
 use crate::{
-    access_tokens, browser_sessions, clients, consents, families, guesses, keys, logout_notices,
-    meta, migrate, nodes, secrets, signing_keys, users,
+    access_tokens, browser_sessions, clients, consents, families, family_starts, guesses, keys,
+    logout_notices, meta, migrate, nodes, secrets, signing_keys, users,
 };
 
 fn database() -> Connection {
@@ -24,6 +24,7 @@ fn hot() -> impl Iterator<Item = &'static &'static Statement> {
         clients::HOT,
         consents::HOT,
         families::HOT,
+        family_starts::HOT,
         guesses::HOT,
         logout_notices::HOT,
         meta::STATEMENTS,

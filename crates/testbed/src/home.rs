@@ -145,7 +145,7 @@ fn quoted(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::eventually;
+    use crate::wait::eventually;
 
     #[test]
     fn a_server_that_has_ended_is_forgotten_and_gets_no_signal() {

@@ -23,6 +23,7 @@ mod proxy;
 mod replication;
 mod server;
 mod threads;
+mod wait;
 
 use std::sync::OnceLock;
 

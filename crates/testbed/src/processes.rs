@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::eventually;
+use crate::wait::eventually;
 
 /// Returns when none of them is left.
 pub(crate) fn kill_with_descendants(pid: i32) {

@@ -5,7 +5,7 @@ use crate::database::Address;
 use crate::home::Home;
 use crate::installation::Installation;
 use crate::proxy::Proxy;
-use crate::server::eventually;
+use crate::wait::eventually;
 
 /// A copy of a running cluster, from which any number of others can be started.
 pub struct Backup {

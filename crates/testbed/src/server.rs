@@ -5,18 +5,11 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
-use std::time::Duration;
 
 use crate::home::Home;
 use crate::installation::Installation;
 use crate::processes;
-
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Asks again and again until the answer is yes, for two minutes.
-pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
-    (0..12_000).any(|_| is_so() || (thread::sleep(PAUSE), false).1)
-}
+use crate::wait::{PAUSE, eventually};
 
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()

@@ -9,7 +9,7 @@ use remint_protocol::response::{ResponseMode, ResponseType};
 use remint_server::config::Setting as _;
 use serde::Serialize;
 
-use super::registered::{one_of, redirect_uris};
+use super::parse::{one_of, redirect_uris};
 use crate::change::Change;
 
 /// What a client may do at the authorization endpoint.

@@ -1,13 +1,13 @@
 //! The flags that say what a client is registered for.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use remint_protocol::client::{AuthMethod, Client, GrantType};
-use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 
 use super::authorize::AuthorizeFlags;
+use super::parse::one_of;
 use super::relying_party::RelyingPartyFlags;
 use crate::overrides::OverrideFlags;
 
@@ -86,19 +86,4 @@ fn grant(text: &str) -> Result<GrantType, String> {
 
 fn auth_method(text: &str) -> Result<AuthMethod, String> {
     AuthMethod::parse(text).ok_or_else(|| one_of(AuthMethod::ALL.iter().map(|m| m.as_str())))
-}
-
-pub(super) fn one_of<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    format!("write one of {}", all.collect::<Vec<_>>().join(", "))
-}
-
-/// Takes redirection URIs for registration; `""` stands for none.
-pub(super) fn redirect_uris(texts: &[String]) -> anyhow::Result<Vec<RedirectUri>> {
-    let named = texts.iter().filter(|text| !text.is_empty());
-    let mut uris = named
-        .map(|text| RedirectUri::register(text).with_context(|| format!("`{text}` is refused")))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    uris.sort_unstable();
-    uris.dedup();
-    Ok(uris)
 }

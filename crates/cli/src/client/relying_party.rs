@@ -5,7 +5,7 @@ use remint_protocol::client::{AccessTokenFormat, RelyingParty, SubjectType};
 use remint_protocol::signing_key::SigningAlg;
 use serde::Serialize;
 
-use super::registered::{one_of, redirect_uris};
+use super::parse::{one_of, redirect_uris};
 use crate::change::Change;
 
 /// What a client has as a relying party; `""` takes a URL away.

@@ -10,7 +10,7 @@ use roxmltree::{Document, Node};
 
 use super::elements::{self, By, Rule};
 use super::error::{At, ImportError};
-use super::placeholders::Placeholders;
+use super::placeholders::{Placeholders, WHITE_SPACE};
 
 /// The namespace of WSO2's configuration files.
 const NAMESPACE: &str = "http://wso2.org/projects/carbon/carbon.xml";
@@ -258,9 +258,6 @@ fn label(node: Node<'_, '_>, by: By) -> String {
     let text = shown(text, MAX_NAME);
     if text.is_empty() { "?".to_owned() } else { text }
 }
-
-/// XML 1.0 §2.3: `S ::= (#x20 | #x9 | #xD | #xA)+`. What only Unicode calls white space is text.
-pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// Text made fit for a report: on one line, short, and without characters that steer a terminal.
 fn shown(text: &str, limit: usize) -> String {

@@ -75,7 +75,8 @@ impl fmt::Display for Verdict {
 pub fn convert(xml: &str, placeholders: &Placeholders) -> Result<Import, ImportError> {
     let section = document::read(xml, placeholders)?;
     let mut import = rules::Import::begin(&section, placeholders)?;
-    let report = import.report()?;
+    let mut report = import.report()?;
+    report.extend(unwritten::lines(&section, import.draft())?);
     let count = |verdict| report.iter().filter(|line| line.verdict == verdict).count();
     let heading = format!(
         "Made by `remint import wso2-config` from the <OAuth> section of a WSO2 identity.xml.\n\

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::WHITE_SPACE;
+/// XML 1.0 §2.3: `S ::= (#x20 | #x9 | #xD | #xA)+`. What only Unicode calls white space is text.
+pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// What the placeholders stand for. WSO2 takes the values from carbon.xml; the
 /// defaults are those of an untouched installation.

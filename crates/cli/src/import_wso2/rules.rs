@@ -1,12 +1,13 @@
 //! What each element becomes: a value in the draft, a verdict and a sentence that says why.
 
 use super::address::Address;
-use super::document::{Found, Section, WHITE_SPACE};
+use super::document::{Found, Section};
 use super::draft::{Draft, Setting, Value};
 use super::elements::Rule;
 use super::error::ImportError;
 use super::placeholders::Placeholders;
-use super::{Line, Verdict, unwritten};
+use super::placeholders::WHITE_SPACE;
+use super::{Line, Verdict};
 
 const DAY: i64 = 24 * 60 * 60;
 /// The bounds that the configuration of Remint sets, and its default for a whole session.
@@ -79,15 +80,19 @@ impl<'a> Import<'a> {
         Ok(import)
     }
 
-    /// The report: a line for every element, then those for what has none.
+    /// The report: a line for every element.
     pub(super) fn report(&mut self) -> Result<Vec<Line>, ImportError> {
         let section = self.section;
         let mut lines = Vec::with_capacity(section.found.len());
         for found in &section.found {
             lines.push(self.judge(found)?.line(&found.path, &found.value, found.at.line));
         }
-        lines.extend(unwritten::lines(section, &mut self.draft)?);
         Ok(lines)
+    }
+
+    /// The draft, for what has no element.
+    pub(super) const fn draft(&mut self) -> &mut Draft {
+        &mut self.draft
     }
 
     /// The text of the configuration.
