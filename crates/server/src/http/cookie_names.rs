@@ -1,5 +1,5 @@
 //! The names of the cookies. Cookies belong to a host, whatever the port (RFC 6265 §8.5), so servers on one
-//! host would read each other's. Therefore each name carries a short hash of the issuer.
+//! host would overwrite each other's. Therefore each name carries a short hash of the issuer.
 
 use sha2::{Digest as _, Sha256};
 

@@ -62,7 +62,7 @@ fn of_file(file: Option<PathBuf>, roots: &mut RootCertStore) -> Result<(), TlsEr
     Ok(())
 }
 
-/// Checks that the files exist, because the library that reads them ignores missing ones.
+/// Checks the variables, because the library that reads them ignores what is missing.
 fn check_variables() -> Result<(), TlsError> {
     let fault = |variable, value: &Path, reason: String| {
         Err(TlsError::Variable { variable, value: value.display().to_string(), reason })
