@@ -1,4 +1,4 @@
-//! The state of a running server: its parts, and nothing of what requests do with them.
+//! The state of a running server: its parts, without what requests do with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +54,7 @@ pub struct App {
     is_stopping: AtomicBool,
 }
 
-/// Why the server can not start.
+/// The reason the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No randomness.
@@ -63,7 +63,7 @@ pub enum StartError {
     /// The password settings make no sense together.
     #[error("passwords: the memory, iterations and workers do not go together")]
     Passwords(#[from] passwords::PasswordError),
-    /// The logo can not be used.
+    /// The logo cannot be used.
     #[error(transparent)]
     Logo(#[from] pages::LogoError),
 }
@@ -133,34 +133,34 @@ impl App {
         &self.pages
     }
 
-    /// When the certificate in use expires, in seconds since the epoch; 0 where there is none.
+    /// Expiry of the certificate in use, in seconds since the epoch; 0 when there is none.
     pub(crate) fn certificate_expiry(&self) -> i64 {
         self.metrics.certificate_expiry.load(Ordering::Relaxed)
     }
 
-    /// Notes when the certificate in use expires.
+    /// Records the expiry of the certificate in use.
     pub fn set_certificate_expiry(&self, at: i64) {
         self.metrics.certificate_expiry.store(at, Ordering::Relaxed);
     }
 
-    /// Says to whoever asks for readiness that this node stops; it goes on serving.
+    /// Makes readiness checks report that this node is stopping; it goes on serving.
     pub fn announce_stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Lets what clients are being told of logouts arrive, within a moment, and begins nothing more of it.
+    /// Stops starting logout deliveries and waits up to 3 s for those in flight.
     pub async fn drain_logout_deliveries(&self) {
         self.backchannel.stop().await;
     }
 
-    /// Says that this node stops, to those who wait for it.
+    /// Removes this node from the list in a shared store, so that nobody waits for it.
     pub async fn deregister_node(&self) {
         if self.store.is_shared() {
             let _ = self.store.forget_node(self.node).await;
         }
     }
 
-    /// How the first token of a session is sealed.
+    /// The seal of a session's first token: the active root key and the store's epoch.
     pub(crate) async fn seal(&self) -> Result<Seal, remint_store::Error> {
         Ok(Seal { kid: self.keys().active(), epoch: self.store.epoch().await? })
     }
@@ -175,7 +175,7 @@ impl App {
         &self.store
     }
 
-    /// What signs and checks JWTs. On a fresh store it waits until there are keys.
+    /// The keys that sign and verify JWTs. On a fresh store it waits until there are some.
     ///
     /// # Errors
     /// [`NotSigned::NotMade`] when there still are none.
@@ -198,7 +198,7 @@ impl App {
         &self.logins
     }
 
-    /// The limits of requests.
+    /// The rate limits.
     pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -208,7 +208,7 @@ impl App {
         &self.cookies
     }
 
-    /// The registrations that were read.
+    /// The cache of client registrations.
     pub(crate) const fn clients(&self) -> &Clients {
         &self.clients
     }
@@ -228,7 +228,7 @@ impl App {
         &self.salt
     }
 
-    /// Everything that is counted.
+    /// The metrics.
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -243,7 +243,7 @@ impl App {
         self.node
     }
 
-    /// The moment at which it started.
+    /// The time at which this node started.
     pub(crate) const fn started_at(&self) -> Timestamp {
         self.started_at
     }
@@ -253,17 +253,17 @@ impl App {
         &self.request_ids
     }
 
-    /// Whether this node says that it stops.
+    /// Whether this node reports that it is stopping.
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// The same, to be kept for longer than a moment.
+    /// The root keys that this node works with now, owned so that they can be kept.
     pub(crate) fn keys_now(&self) -> Arc<RootKeys> {
         self.keys.load_full()
     }
 
-    /// Works with other root keys from now on.
+    /// Replaces the root keys that this node works with.
     pub(crate) fn set_keys(&self, keys: RootKeys) {
         self.keys.store(Arc::new(keys));
     }
@@ -273,7 +273,7 @@ impl App {
         &self.config.server.issuer
     }
 
-    /// The registration of a client, from the cache where it is there.
+    /// The registration of a client, from the cache if it is there.
     ///
     /// # Errors
     /// [`remint_store::Error`].

@@ -5,13 +5,13 @@ use std::time::{Instant, SystemTime};
 
 use remint_protocol::time::Timestamp;
 
-/// Where the time comes from.
+/// The source of the time.
 #[derive(Debug, Default)]
 pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// Stands still until it is set: for tests. Milliseconds since the epoch.
+    /// A clock for tests that stands still until it is set. Milliseconds since the epoch.
     Manual(AtomicI64),
 }
 

@@ -33,11 +33,11 @@ pub use values::{
 pub struct SettingSpec {
     /// The full name, such as `http.listen`.
     pub name: &'static str,
-    /// What it means.
+    /// Its meaning.
     pub doc: &'static str,
     /// The default, as one would write it; empty for none.
     pub default: &'static str,
-    /// What may be written.
+    /// The values that it accepts, in words.
     pub expects: &'static str,
     /// Whether the value may hold a secret, so that it is not repeated in messages.
     pub is_secret: bool,
@@ -408,7 +408,7 @@ impl Config {
         Ok(())
     }
 
-    /// What the machine would fail at later, one connection or one password at a time.
+    /// Checks values that would fail only later, one connection or one password at a time.
     fn check_bounds(&self, sources: &Sources) -> Result<(), ConfigError> {
         let hour = Duration::from_hours(1);
         let moment = Duration::from_millis(100);

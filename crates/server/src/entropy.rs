@@ -35,12 +35,12 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     Ok(drawn)
 }
 
-/// What signatures draw their own randomness from.
+/// The source of the randomness that signatures draw themselves.
 pub(crate) fn for_signatures() -> SystemRandom {
     SystemRandom::new()
 }
 
-/// The number of a new access token.
+/// The id of a new access token (`jti`).
 ///
 /// # Errors
 /// [`NoEntropy`].
@@ -56,7 +56,7 @@ pub fn family() -> Result<NewFamilyIds, NoEntropy> {
     Ok(NewFamilyIds { id: FamilyId(bytes()?), secret: FamilySecret::new(bytes()?) })
 }
 
-/// The id of a browser's new session.
+/// The id of a new browser session.
 ///
 /// # Errors
 /// [`NoEntropy`].
@@ -80,8 +80,8 @@ pub fn root_key() -> Result<RootKey, NoEntropy> {
     bytes().map(RootKey)
 }
 
-/// A new key that signs, as PKCS#8 (RFC 5958). One for RSA takes a tenth of a second or a few, so not on
-/// a thread that serves requests.
+/// A new signing key, as PKCS#8 (RFC 5958). An RSA key takes tenths of a second, so draw it off the threads
+/// that serve requests.
 ///
 /// # Errors
 /// [`NoEntropy`].

@@ -1,7 +1,7 @@
 //! Remint over HTTP: endpoints, configuration, background work.
 //!
-//! A request is: read, decide, write. The endpoints know the order; what is allowed is decided in
-//! `remint-protocol`, what is remembered is in `remint-store`.
+//! A request reads, decides and writes. The endpoints know the order, `remint-protocol` decides what is
+//! allowed, and `remint-store` keeps what is remembered.
 
 mod app;
 pub mod background;
@@ -42,7 +42,7 @@ pub fn router(app: &Arc<App>) -> Router {
     router_with(app, Router::new())
 }
 
-/// The public endpoints and more.
+/// The public endpoints, and `more`.
 pub fn router_with(app: &Arc<App>, more: Router<Arc<App>>) -> Router {
     http::front::below_issuer(routes(app, more), app.issuer())
 }
@@ -108,7 +108,7 @@ fn authorization_endpoint(app: &Arc<App>) -> MethodRouter<Arc<App>> {
         .layer(from_fn_with_state(Arc::clone(app), http::limits::authorize))
 }
 
-/// What applications in a browser call by themselves, from the origins that they registered.
+/// The endpoints that scripts of applications call, from the origins that they registered.
 fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
     let mut router = Router::new()
         // The path of an issuer may have anything in it.
@@ -134,7 +134,7 @@ fn called_by_scripts(app: &Arc<App>) -> Router<Arc<App>> {
     router.route_layer(from_fn_with_state(Arc::clone(app), cors))
 }
 
-/// What the pages load.
+/// Serves the files that the pages load.
 async fn asset(State(app): State<Arc<App>>, Path(file): Path<String>) -> Response {
     app.pages().asset(&file)
 }

@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use remint_protocol::refresh::Case;
 use remint_store::{GROUP_BUCKETS, Store};
 
-/// How many lines of the log were dropped, because nobody took those before them.
+/// Number of log lines that were dropped, because nobody took those before them.
 pub static LOG_LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 type Label = [(&'static str, &'static str); 1];
@@ -93,7 +93,7 @@ impl Endpoint {
     }
 }
 
-/// Everything that is counted.
+/// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
@@ -108,7 +108,7 @@ pub(crate) struct Metrics {
     pub(crate) retry_age: Histogram,
     pub(crate) passwords_busy: Gauge,
     pub(crate) families_live: Gauge,
-    /// When the certificate expires, in seconds since the epoch; 0 where there is none.
+    /// Expiry of the certificate, in seconds since the epoch; 0 when there is none.
     pub(crate) certificate_expiry: Arc<AtomicI64>,
 }
 
@@ -234,7 +234,7 @@ impl Metrics {
     }
 }
 
-/// Tells when the certificate expires, where there is one.
+/// Reports the expiry of the certificate, if there is one.
 #[derive(Debug)]
 struct CertificateExpiry(Arc<AtomicI64>);
 
@@ -253,7 +253,7 @@ impl Collector for CertificateExpiry {
     }
 }
 
-/// Reads the counters of the store and of the log when somebody asks.
+/// Reads the counters of the store and of the log on each scrape.
 struct StoreMetrics(Store);
 
 impl fmt::Debug for StoreMetrics {

@@ -1,4 +1,4 @@
-//! The work that no request waits for.
+//! Background work, for which no request waits.
 
 pub(crate) mod backchannel;
 pub mod node;

@@ -1,4 +1,4 @@
-//! Saying which nodes run, and with which root keys, so that a key is used when all of them have it.
+//! Reports this node and its root keys to a shared store, so that a key is used only when all nodes have it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::App;
 
-/// How often a node says that it runs.
+/// Interval at which a node reports that it runs.
 pub const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// A node that was not seen for this long has stopped without saying so.
 pub const SILENT_AFTER: Duration = Duration::from_secs(30);
-/// A silent node is forgotten in the end.
+/// Time after which a silent node is removed from the store.
 const FORGET_AFTER: Duration = Duration::from_hours(1);
 
-/// Says again and again that this node runs, where others may ask.
+/// Reports to a shared store, again and again, that this node runs.
 pub(crate) async fn tell(app: Arc<App>) {
     if !app.store().is_shared() {
         return;
@@ -26,12 +26,12 @@ pub(crate) async fn tell(app: Arc<App>) {
         ticks.tick().await;
         tell_once(&app).await;
         let before = app.clock().now().before(FORGET_AFTER);
-        // Readiness tells about a store that does not answer.
+        // Readiness reports a store that does not respond.
         let _ = app.store().forget_silent_nodes(before).await;
     }
 }
 
-/// Says once that this node runs.
+/// Reports once that this node runs.
 pub(crate) async fn tell_once(app: &App) {
     if app.store().is_shared() {
         let _ = app.store().see_node(&describe(app)).await;

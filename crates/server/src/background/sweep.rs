@@ -1,4 +1,4 @@
-//! Background work: removes what is over in bounded pieces. Nothing depends on it being prompt.
+//! Background work: removes what has ended, in bounded pieces. Nothing depends on it being prompt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use tokio::time::sleep;
 
 use crate::App;
 
-/// How often all families are walked.
+/// Interval between walks through all families.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How far the clocks of nodes, or of one node before and after a correction, may be apart.
+/// The most by which the clocks of nodes, or of one node before and after a correction, may differ.
 const CLOCKS_DIFFER: Duration = Duration::from_hours(1);
-/// How many rows one piece has, and the pause after it.
+/// Number of rows in one piece, and the pause after it.
 const PIECE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Walks all families again and again.
+/// Removes what has ended, again and again.
 pub(crate) async fn sweep(app: Arc<App>) {
     loop {
         if !is_ours(&app).await {
@@ -28,7 +28,7 @@ pub(crate) async fn sweep(app: Arc<App>) {
             sleep(SWEEP_EVERY).await;
             continue;
         }
-        // Apart, so that a broken row among the sessions does not keep the others from going.
+        // Separate, so that a broken row in one step does not stop the others.
         for ended in [forget(&app).await, forget_notices(&app).await, walk(&app).await] {
             if let Err(error) = ended {
                 tracing::warn!(%error, "the sweep stopped; it starts over in a minute");
@@ -38,7 +38,8 @@ pub(crate) async fn sweep(app: Arc<App>) {
     }
 }
 
-/// Of several nodes one sweeps at a time. One that takes longer may be joined; that does no harm.
+/// Whether this node sweeps now: of several, one does at a time. A long sweep may be joined; that does no
+/// harm.
 async fn is_ours(app: &App) -> bool {
     let now = app.clock().now();
     !app.store().is_shared()
@@ -70,7 +71,7 @@ async fn walk(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets the logouts that clients were not told of, once operators had time to see them.
+/// Deletes notices that were given up, once operators had time to see them.
 async fn forget_notices(app: &App) -> Result<(), Error> {
     let (ever, mut last) = (Timestamp::from_millis(i64::MAX), None);
     loop {
@@ -84,8 +85,8 @@ async fn forget_notices(app: &App) -> Result<(), Error> {
     }
 }
 
-/// Forgets access tokens that were revoked and have expired, browsers whose session is over, and guesses
-/// that mean nothing any more.
+/// Deletes revoked access tokens that have expired, browser sessions that are over, and guesses that no
+/// longer count.
 async fn forget(app: &App) -> Result<(), Error> {
     while app.store().delete_expired_access_tokens(app.clock().now().before(CLOCKS_DIFFER)).await? {
         sleep(PAUSE).await;
@@ -107,7 +108,7 @@ async fn forget(app: &App) -> Result<(), Error> {
     }
 }
 
-/// How long the access token of any client lives at most, as any clock sees it.
+/// The longest lifetime of any client's access token, allowing for clocks that differ.
 pub(crate) async fn longest_access_token(
     store: &Store,
     policy: &Policy,

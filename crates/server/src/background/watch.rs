@@ -1,4 +1,4 @@
-//! Seeing what changes elsewhere: registrations, root keys, the key file.
+//! Notices changes made elsewhere, to registrations, root keys and the key file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::issue::subject;
 use crate::keys;
 use crate::keys::signing;
 
-/// How often the store is asked whether something changed, beside being told so.
+/// Interval between checks of the store for changes, in addition to its notifications.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Empties the cache of clients when the store's revision changes, and reads the root keys again when
@@ -31,7 +31,7 @@ pub(crate) async fn watch(app: Arc<App>) {
             () = changes.next() => {}
             _ = ticks.tick() => {}
         }
-        // Readiness tells about a store that does not answer; here it is only asked again.
+        // Readiness reports a store that does not respond; here it is only asked again.
         let Ok(revision) = app.store().revision().await else { continue };
         let stamp = keys::stamp(&file);
         if app.clients().see_revision(revision) || stamp != seen || !settled {
@@ -43,8 +43,8 @@ pub(crate) async fn watch(app: Arc<App>) {
     }
 }
 
-/// Works with the keys of file and store from now on; where they can not be had, with those as before,
-/// and it is tried again.
+/// Switches to the root keys of file and store. If they cannot be read, keeps the old ones and returns
+/// `false`, to be called again.
 async fn read_keys(app: &App) -> bool {
     let loaded = keys::load(&app.config().key_file(), app.store(), app.clock().now()).await;
     let before = app.keys_now();
@@ -74,7 +74,7 @@ async fn read_keys(app: &App) -> bool {
             true
         }
         Err(error) => {
-            // A store that does not answer says nothing about the file, and readiness tells about it.
+            // A store that does not respond says nothing about the file, and readiness reports it.
             let fault = error.fault();
             if fault.is_some() && fault != before.fault {
                 tracing::error!("the root keys stay as they were: {error}");

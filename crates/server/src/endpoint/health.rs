@@ -1,4 +1,4 @@
-//! Health: alive means that the process answers, ready that it should be sent requests.
+//! Health: live means that the process responds, ready that it should be sent requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use remint_store::Error;
 use crate::App;
 use crate::keys::Fault;
 
-/// How far the clocks of a node and of its database may be apart.
+/// The most by which the clocks of a node and of its database may differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 
 pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
-/// Why a node should not be sent requests.
+/// The reason a node should not be sent requests.
 #[derive(Debug, PartialEq, Eq)]
 enum Unready {
     Stopping,
@@ -113,7 +113,7 @@ async fn unready(app: &App) -> Result<Option<Unready>, Error> {
     Ok(clock_differs(theirs, asked, app.clock().now()))
 }
 
-/// The database's clock was read at some moment between two of ours.
+/// Compares the clocks: the database's was read at some moment between two of ours.
 fn clock_differs(theirs: Timestamp, asked: Timestamp, answered: Timestamp) -> Option<Unready> {
     let (ahead, behind) = (asked.left(theirs), theirs.left(answered));
     let (ahead, by) = if ahead > behind { (true, ahead) } else { (false, behind) };

@@ -26,7 +26,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
     let ClientRequest { form, caller, now, .. } =
         ClientRequest::authenticate(app, &received, app.clock().now()).await?;
-    // RFC 7662 §2.1: the caller must be authorized, which one without credentials can not be.
+    // RFC 7662 §2.1: the caller must be authorized, which one without credentials cannot be.
     if caller.client().is_public() {
         return Err(Why::CallerPublic.into());
     }
@@ -43,7 +43,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
     let Some((active, owner)) = active else {
         return Ok(json(r#"{"active":false}"#).into_response());
     };
-    // Whom it speaks for, as its own client knows them, whoever asks.
+    // The subject as the token's own client knows it, whoever asks.
     let sub = match active.subject {
         Some(user) => app.subject(&owner.client, user).await?.into(),
         None => active.client_id.as_str().to_owned(),
@@ -64,7 +64,7 @@ async fn refresh_token(
     Ok(introspect::refresh_token(caller.client(), &token, loaded.as_ref(), now))
 }
 
-/// Opens a refresh token of the caller. One that is not theirs, or not ours, is no failure here.
+/// Opens a refresh token of the caller; `None` for any other text, which is no failure here.
 pub(crate) fn open_refresh(
     app: &App,
     caller: &Caller,
@@ -77,7 +77,7 @@ pub(crate) fn open_refresh(
     }
 }
 
-/// RFC 7662 §2.2. What is empty is left out.
+/// The members of the response (RFC 7662 §2.2). Empty ones are left out.
 #[derive(Serialize)]
 struct Members<'a> {
     active: bool,

@@ -33,7 +33,7 @@ fn answer(document: &Document, headers: &HeaderMap) -> Response {
     (cache, kind, document.body.clone()).into_response()
 }
 
-/// RFC 9110 §13.1.2: any of the listed, weak or not.
+/// Whether `If-None-Match` lists the tag, weak or not (RFC 9110 §13.1.2).
 fn is_known(etag: &str, headers: &HeaderMap) -> bool {
     let listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
     let mut each = listed.flat_map(|list| list.split(',')).map(str::trim);

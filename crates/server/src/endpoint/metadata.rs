@@ -1,7 +1,7 @@
-//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0 §3): exactly what is there.
+//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0 §3): exactly what is implemented.
 //!
-//! Nothing in them depends on the request. They are not at a path whose URL is not that of the issuer:
-//! clients must refuse what they find there (OpenID Connect Discovery §4.3).
+//! They do not depend on the request. They are served only under the issuer's own path, because clients must
+//! refuse any others (OpenID Connect Discovery §4.3).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::App;
 use crate::browser::pages::Language;
 use crate::config::Issuer;
 
-/// What an ID token says beside what it says of the person.
+/// The claims of an ID token in addition to those about the person.
 const ID_TOKEN_CLAIMS: [&str; 9] =
     ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"];
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
-/// Where the metadata are: at no other path is it true that the issuer is the URL that was asked.
+/// The paths of the metadata: at no other does the issuer match the URL that was asked.
 ///
-/// Behind a proxy that takes the issuer's path away, requests arrive without it.
+/// Requests arrive without the issuer's path if a proxy strips it.
 pub(crate) fn paths(issuer: &Issuer) -> BTreeSet<String> {
     let (own, endpoint) = (issuer.own_path(), issuer.endpoint());
     let mut all = BTreeSet::new();

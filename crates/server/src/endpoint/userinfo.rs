@@ -32,7 +32,7 @@ pub(crate) async fn userinfo(State(app): State<Arc<App>>, request: Request) -> R
     answered.unwrap_or_else(bearer::refuse)
 }
 
-/// §5.3.1 allows a POST whose token stands in the header, and which has nothing to say beside it.
+/// Whether there is a body. §5.3.1 allows a POST without one, with the token in the header.
 fn has_body(request: &Request) -> bool {
     use axum::body::HttpBody as _;
     !request.body().is_end_stream()

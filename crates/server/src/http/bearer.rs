@@ -1,6 +1,6 @@
-//! Bearer tokens at resources of ours (RFC 6750): where one may stand, and how its lack is told.
+//! Bearer tokens at our own resources (RFC 6750): where they are read, and how refusals are reported.
 //!
-//! One in the URL does not count as sent: logs and histories keep URLs.
+//! A token in the URL does not count as sent: logs and histories keep URLs.
 
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse as _, Response};
@@ -37,7 +37,7 @@ fn is_b64token(text: &str) -> bool {
     !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-/// RFC 6750 §3.1: without a token there is nothing to say but the scheme.
+/// The response to a request without a token: the scheme alone (RFC 6750 §3.1).
 pub(crate) fn challenge() -> Response {
     let value = HeaderValue::from_static("Bearer realm=\"remint\"");
     let mut response =
@@ -46,7 +46,7 @@ pub(crate) fn challenge() -> Response {
     response
 }
 
-/// Tells of a refusal in the header, as RFC 6750 §3 has it, and in the body as everywhere.
+/// Reports a refusal in the header (RFC 6750 §3), and in the body as everywhere.
 pub(crate) fn refuse(failure: Failure) -> Response {
     let Failure::Reject(reject) = failure else { return failure.into_response() };
     let mut response = failure.into_response();

@@ -34,8 +34,8 @@ impl Received {
         Ok(Self { head, body })
     }
 
-    /// Reads the form of one of our pages, or of a request that comes through a browser. Its head comes back
-    /// with a failure, for the page that tells of it.
+    /// Reads the form of one of our pages, or of a request that comes through a browser. A failure comes with
+    /// the request's head, for the error page.
     pub(crate) async fn read_form(
         app: &App,
         request: Request,
@@ -80,8 +80,8 @@ impl Received {
     }
 }
 
-/// Everything that the endpoints take by form. None of it may travel in the URL, where logs and
-/// browser histories keep it.
+/// The parameters that the endpoints take by form. None may travel in the URL, which logs and browser
+/// histories keep.
 const PARAMETERS: [&str; 14] = [
     "client_id",
     "client_secret",

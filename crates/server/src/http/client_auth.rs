@@ -1,6 +1,6 @@
-//! Finding the client of a request, and letting the rules judge its credentials.
+//! Finds the client of a request, and has the rules judge its credentials.
 //!
-//! Wrong secrets are slowed down per client and source (`throttle.rs`).
+//! Wrong secrets are throttled per client and source (`throttle.rs`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::http::throttle;
 use crate::state::clients::Registered;
 use crate::state::request_ids::RequestId;
 
-/// Who sends a request, proven.
+/// The authenticated client of a request.
 pub(crate) struct Caller {
     pub(crate) registered: Arc<Registered>,
     pub(crate) source: IpAddr,
@@ -82,7 +82,7 @@ fn judge(
 ) -> (Result<(), Reject>, Guess) {
     let (client, keys) = (registered.map(|r| &r.client), app.keys());
     let judged = client_auth::authenticate(credentials, client, &keys, now);
-    // What has authenticated is not compared a second time.
+    // A secret that has authenticated is not compared a second time.
     let guess = match credentials.proof.secret() {
         None => Guess::Nothing,
         Some(_) if judged.is_ok() => Guess::Right,

@@ -1,4 +1,4 @@
-//! Where a request comes from, for the slowing down of guesses.
+//! The address that a request comes from, for rate limits and logs.
 //!
 //! `X-Forwarded-For` is believed only from a listed proxy (RFC 9700 §4.13 warns of injected headers).
 
@@ -14,7 +14,7 @@ use crate::config::Networks;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// The source of what came over no connection.
+/// The source of a request that came over no connection.
 pub(crate) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The address that a request comes from, past the proxies that are trusted.
@@ -25,8 +25,8 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &Net
     }
     // The first proxy writes the client alone, and each behind it appends the peer that it saw. Read
     // from the end, where our own proxy wrote: the first hop that is no proxy of ours is the client.
-    // Whatever a first proxy that appends, too, left in front of it was written by the client itself.
-    // A client may write any bytes there; they must not take with them what the proxy wrote behind them.
+    // If the first proxy appends, too, whatever precedes that was written by the client itself. It may be any
+    // bytes, and must not hide what the proxy wrote behind it.
     let values: Vec<&[u8]> =
         headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let hops = values.into_iter().rev().flat_map(|list| list.rsplit(|b| *b == b','));
@@ -34,7 +34,7 @@ pub(crate) fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &Net
     addresses.find(|hop| !trusted.contains(*hop)).unwrap_or(peer)
 }
 
-/// Some proxies write the port, too.
+/// Parses the address of a hop. Some proxies write the port, too.
 fn address(hop: &str) -> Option<IpAddr> {
     let ip = hop.parse().or_else(|_| hop.parse().map(|socket: SocketAddr| socket.ip()));
     let bare = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();

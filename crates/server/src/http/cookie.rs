@@ -5,18 +5,18 @@ use cookie::{Cookie, SameSite};
 
 use crate::http::field;
 
-/// A cookie of ours, for as long as the browser runs.
+/// A cookie of ours, which lasts until the browser is closed.
 pub(crate) fn cookie(name: String, value: String) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path("/").secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
 }
 
-/// The cookie of the name; none where there are two, of which a browser with `__Host-` names sends but one.
-/// Names are compared byte by byte: a browser keeps the prefix from other hosts only where it sees it, so
-/// U+2000 before a name must not be taken for nothing (RFC 6265bis §5.7 knows SP and HTAB alone).
+/// The value of a cookie; `None` if there are two, as a browser sends only one of a `__Host-` name. Names are
+/// compared byte by byte: a browser protects the prefix only where it sees it, so U+2000 before a name must
+/// not be ignored (RFC 6265bis §5.7 strips SP and HTAB alone).
 pub(crate) fn find(head: &Parts, name: &str) -> Option<String> {
     let lines = head.headers.get_all(header::COOKIE).iter();
-    // A neighbour's cookie may hold any bytes; it must not take ours with it.
+    // Another server's cookie may hold any bytes, and must not make ours unreadable.
     let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     let mut values = pairs.filter_map(|pair| {
         let at = pair.iter().position(|b| *b == b'=')?;

@@ -1,17 +1,17 @@
-//! The names of the cookies. Cookies belong to a host, whatever the port (RFC 6265 §8.5), so that servers beside
-//! each other on one host would take each other's: each name carries a short hash of the issuer.
+//! The names of the cookies. Cookies belong to a host, whatever the port (RFC 6265 §8.5), so servers on one
+//! host would overwrite each other's. Therefore each name carries a short hash of the issuer.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Issuer;
 
-/// What the session's cookie was called before names had the issuer in them. It is still read, so that no
-/// upgrade signs anybody out.
+/// The browser session's cookie before names carried the issuer. It is still read, so that no upgrade signs
+/// anybody out.
 pub(crate) const SESSION_BEFORE: &str = "__Host-remint-session";
-/// What the forms' cookie was called.
+/// The forms' cookie before names carried the issuer.
 pub(crate) const FORM_BEFORE: &str = "__Host-remint-form";
 
-/// What the cookies of this server are called.
+/// The names of this server's cookies.
 #[derive(Debug)]
 pub(crate) struct CookieNames {
     pub(crate) session: String,

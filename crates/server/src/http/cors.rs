@@ -1,10 +1,10 @@
 //! Cross-origin requests (the CORS protocol, Fetch §3.3): scripts of registered origins may call the
 //! endpoints that applications in a browser need.
 //!
-//! The answer names the origin that asked, byte for byte, and only where an enabled client registered
-//! it: never `*`, never `null`, and never with credentials, because nothing here works by cookie.
-//! Strangers get no such header at all, which a ready-made layer would not leave out. Endpoints that
-//! are pages, or lead to one, are not under this layer.
+//! The response names the requesting origin, byte for byte, and only if an enabled client registered it:
+//! never `*`, never `null`, and never with credentials, because nothing here works by cookie. Other origins
+//! get no such header at all, which a ready-made layer would not leave out. Endpoints that are pages, or lead
+//! to one, are not under this layer.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const EXPOSED_HEADERS: HeaderValue =
 /// The seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
 
-/// Around the endpoints that scripts may call.
+/// The layer around the endpoints that scripts may call.
 pub(crate) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return vary(next.run(request).await);
@@ -56,7 +56,7 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue, is_preflight: bool) {
     }
 }
 
-/// RFC 9110 §12.5.5: what is kept for one origin is no answer to another.
+/// Keeps caches from reusing a response for another origin (RFC 9110 §12.5.5).
 fn vary(mut response: Response) -> Response {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     response

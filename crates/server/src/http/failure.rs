@@ -1,4 +1,4 @@
-//! Every answer that is not a success, rendered in one place.
+//! Every response that is not a success, rendered in one place.
 //!
 //! The client sees the RFC's error code and a fixed sentence; the log sees the cause.
 
@@ -17,7 +17,7 @@ use crate::http::notes::Shown;
 use crate::state::request_ids::RequestId;
 use crate::telemetry::Endpoint;
 
-/// Why a request was not served.
+/// The reason a request was not served.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A rule refused it.
@@ -30,25 +30,25 @@ pub(crate) enum Failure {
     BodyTooSlow,
     /// The connection broke within the body.
     BodyBroken,
-    /// A form that this browser was not given, or that lay too long.
+    /// A form that was not given to this browser, or is too old.
     FormExpired,
     /// A new password that is too short or too long, or is not repeated.
     PasswordUnfit,
     /// Too many logins at once.
     Overloaded,
-    /// Wrong guesses came before; wait.
+    /// Too many wrong guesses; wait this long.
     Throttled(Duration),
-    /// More requests of one source than are allowed; wait.
+    /// More requests from one source than are allowed; wait this long.
     TooManyRequests(Duration),
     /// Sealed under a key that has not reached this node.
     KeyNotHere,
     /// A fresh store has no key to sign with yet.
     NoSigningKey,
-    /// The store is older than the token: the primary of yesterday, or one from a backup.
+    /// The store is older than the token: a replaced primary, or one from a backup.
     StoreBehind,
     /// Other requests changed the same session, again and again.
     Contended,
-    /// The store did not answer, or what it answered can not be.
+    /// The store did not respond, or its data is corrupt.
     Store(remint_store::Error),
     /// A fault of ours.
     Internal(&'static str),
@@ -82,7 +82,7 @@ const UNAVAILABLE: &str = "temporarily_unavailable";
 const TRY_AGAIN: &str =
     "The server cannot do this right now. Try again after the time in Retry-After.";
 
-/// How a failure looks on the wire.
+/// A failure as it goes over the wire.
 struct Shape {
     status: StatusCode,
     error: &'static str,
@@ -91,8 +91,8 @@ struct Shape {
 }
 
 impl Failure {
-    /// Why what a form carries does not open: it is too old or none of ours, or sealed by a node that has a newer
-    /// key, which is worth another try.
+    /// The failure of a form whose sealed content does not open: it is too old or not ours, or sealed by a
+    /// node that has a newer key, which is worth a retry.
     pub(crate) const fn of_form(why: Unopened) -> Self {
         match why {
             Unopened::Garbage => Self::FormExpired,
@@ -123,7 +123,7 @@ impl Failure {
         }
     }
 
-    /// A page that shows the failure in its own way.
+    /// Attaches the report to a page that shows the failure in its own way.
     pub(crate) fn shown_by(&self, mut page: Response) -> Response {
         page.extensions_mut().insert(FailureReport::of(self));
         page
@@ -210,9 +210,9 @@ fn status(reject: Reject) -> StatusCode {
 pub struct Cause {
     /// The cause in logs and metrics.
     pub name: &'static str,
-    /// The status of an answer that is no redirect and no page of its own.
+    /// The status of a response that is neither a redirect nor a page of its own.
     pub status: u16,
-    /// The error code that the client sees; of an answer without one, what metrics call it.
+    /// The error code that the client sees; for a response without one, its name in metrics.
     pub error: &'static str,
     /// The sentence of `error_description`; empty where the response is plain text or its status alone.
     pub sentence: &'static str,
@@ -259,7 +259,7 @@ const BARE: [(u16, &str, &str); 8] = [
 ];
 
 impl Failure {
-    /// Those that are no rule's, and what to do about them.
+    /// The failures that no rule caused, each with advice.
     const OWN: &[(Self, &str)] = &[
         (Self::BodyTooLarge, "Send less than 64 KiB."),
         (Self::BodyTooSlow, "Send the body at once; see `http.body_timeout`."),
@@ -299,23 +299,23 @@ impl Failure {
     }
 }
 
-/// What is told of a refusal once its request id is at hand.
+/// The report of a failure, attached to the response so that `observe` can log it with the request id.
 #[derive(Clone, Debug)]
 pub(crate) struct FailureReport {
     /// The error code that the client sees.
     pub(crate) error: &'static str,
     /// The exact cause.
     pub(crate) cause: &'static str,
-    /// What an operator must know; only where it is the server's own fault.
+    /// The details for an operator, if the server itself is at fault.
     pub(crate) fault: Option<String>,
 }
 
 impl FailureReport {
-    /// Plain HTTP from elsewhere than a proxy that is trusted.
+    /// The report of plain HTTP from elsewhere than a trusted proxy.
     pub(crate) const NOT_FROM_PROXY: Self =
         Self { error: "forbidden", cause: "not_from_proxy", fault: None };
 
-    /// What is told of a failure.
+    /// The report of a failure.
     pub(crate) fn of(failure: &Failure) -> Self {
         let fault = match failure {
             Failure::Store(error) => Some(error.to_string()),
@@ -330,7 +330,7 @@ impl FailureReport {
         Self { error: failure.shape().error, cause: failure.name(), fault }
     }
 
-    /// What is told of an answer that says nothing but its status; `None` where that is no refusal.
+    /// The report of a response that has none, by its status; `None` if that is no refusal.
     pub(crate) fn by_status(status: StatusCode) -> Option<Self> {
         let cause = match status {
             status if status.as_u16() < 400 => return None,
@@ -343,7 +343,7 @@ impl FailureReport {
         Some(Self { error: cause, cause, fault: None })
     }
 
-    /// Writes the one line of a refusal.
+    /// Writes the log line of a refusal.
     pub(crate) fn tell(
         &self,
         status: StatusCode,

@@ -1,7 +1,7 @@
 //! The text of header fields, as RFC 9110 §5.6 writes it: the only white space is SP and HTAB.
 //!
-//! Rust's `trim` also takes away U+00A0 and U+2000, and what a browser or a proxy sees as part of a name or a
-//! value must not be taken for something else here.
+//! Rust's `trim` also removes U+00A0 and U+2000, which a browser or a proxy sees as part of a name or a
+//! value.
 
 /// Takes optional white space (RFC 9110 §5.6.3) off both ends.
 pub(crate) fn strip(mut text: &[u8]) -> &[u8] {

@@ -1,4 +1,4 @@
-//! What is in front of this server: proxies that keep the issuer's path or take it away, proxies that end
+//! The parties in front of this server: proxies that keep the issuer's path or strip it, proxies that end
 //! TLS, and browsers that remember for a year that there is TLS.
 
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::http::client_ip::Peer;
 use crate::http::failure::FailureReport;
 use crate::telemetry::Endpoint;
 
-/// Serves everything below the issuer's path too, for proxies that keep it. Those that take it away are
-/// served as they are.
+/// Serves everything below the issuer's path too, for proxies that keep it. Requests without it are served as
+/// they are.
 pub(crate) fn below_issuer(router: Router, issuer: &Issuer) -> Router {
     let path = issuer.path().to_owned();
     if path.is_empty() {
@@ -35,7 +35,7 @@ pub(crate) fn below_issuer(router: Router, issuer: &Issuer) -> Router {
     Router::new().fallback_service(MapRequestLayer::new(without).layer(router))
 }
 
-/// The URI without the path of the issuer; `None` where it is not there, or where it is one of our own.
+/// The URI without the issuer's path; `None` if it is absent, or if the whole path is an endpoint of ours.
 fn strip(uri: &Uri, base: &str) -> Option<Uri> {
     let path = uri.path();
     let rest = path.strip_prefix(base)?;
@@ -57,8 +57,8 @@ fn strip(uri: &Uri, base: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Where a proxy ends TLS, whoever else comes over a network is refused: tokens must not cross it in clear
-/// (RFC 6749 §3.2). Probes of health come from anywhere.
+/// Refuses peers on a network other than trusted proxies, if a proxy ends TLS: tokens must not cross it in
+/// clear (RFC 6749 §3.2). Health probes may come from anywhere.
 pub(crate) async fn refuse_strangers(
     State(app): State<Arc<App>>,
     request: Request,

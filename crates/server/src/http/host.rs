@@ -11,12 +11,12 @@ use axum::response::Response;
 
 use crate::http::field;
 
-/// Why a request is not looked at.
+/// The reason a request is refused unseen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// No host, several, or none that could be one.
+    /// No host, several, or an invalid one.
     Host,
-    /// The body's length is said in two ways (RFC 9112 §6.1).
+    /// The body's length is given in two ways (RFC 9112 §6.1).
     Length,
 }
 
@@ -30,7 +30,7 @@ impl Refused {
     }
 }
 
-/// Whether a request names one host, as it must, and says how long it is in one way.
+/// Checks that a request names one host, as it must, and gives its length in only one way.
 pub(crate) fn check(version: Version, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let is_good = match (hosts.next(), hosts.next()) {
@@ -50,7 +50,7 @@ pub(crate) fn check(version: Version, target: &Uri, headers: &HeaderMap) -> Resu
     Ok(())
 }
 
-/// RFC 9112 §3.2.2: where the target is a whole URL, its host counts, and `Host` is not looked at.
+/// RFC 9112 §3.2.2: if the target is a whole URL, its host counts, and `Host` is ignored.
 fn is_target_good(target: &Uri) -> bool {
     let Some(authority) = target.authority() else { return true };
     let is_scheme_good =
@@ -84,7 +84,7 @@ fn is_reg_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_legal) && name.split('%').skip(1).all(is_escape)
 }
 
-/// The response to such a request. The connection ends with it: where the next request begins is not sure.
+/// The response to such a request. It ends the connection: the start of the next request is uncertain.
 pub(crate) fn refuse(refused: Refused) -> Response {
     let text = match refused {
         Refused::Host => {

@@ -1,8 +1,8 @@
-//! Limits of requests per source, in memory: off until they are configured.
+//! Rate limits per source, in memory: off by default.
 //!
-//! A source that has no room is refused before anything is read for it. Two things are its owner's alone
-//! and do not go by what others send from the same address: a refresh token that was issued here, and a
-//! browser that has signed in. A refresh that succeeds counts for nothing.
+//! A source that has no room is refused before anything is read for it. Two things have limits of their own,
+//! whatever others send from the same address: a refresh token that was issued here, and a browser that has
+//! signed in. A refresh that succeeds does not count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ use crate::http::notes;
 use crate::http::observe::source_of;
 use crate::state::limits::Counted;
 
-/// Whether a request without room at its source refreshes a token that was issued here: it goes by the
-/// token's own session then, whatever others do at that address.
+/// Counts a request without room at its source against its session's own limit, if it refreshes a token that
+/// was issued here. Otherwise it must `wait`.
 pub(crate) fn take_refresh<'a>(
     app: &'a App,
     (received, form): (&Received, &Form<'_>),
@@ -57,7 +57,7 @@ pub(crate) async fn authorize(
         return next.run(request).await;
     };
     let (head, body) = request.into_parts();
-    // Whoever has signed in at this browser goes by their own requests.
+    // Whoever has signed in at this browser has a limit of their own.
     let person = Browser::read(&app, &head, now).await.ok().and_then(|browser| browser.person);
     let own = person.map(|person| person.session.id.0);
     let taken = own.map_or(Err(wait), |own| app.limits().authorize.take_own(own, now).map(drop));

@@ -1,7 +1,7 @@
-//! What a request says of itself, kept until it is answered: for the line that tells why it was refused.
+//! The credentials and parameters of a request, kept until the response for the log line of a refusal.
 //!
-//! Nothing is made of it unless that line is written, and then only of parameters that are no secrets: no
-//! token, no code, no password, no name of a user comes into the log.
+//! They are parsed only if that line is written, and then only parameters that are no secrets: no token,
+//! code, password or user name gets into the log.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,7 +20,7 @@ tokio::task_local! {
     static NOTES: RefCell<Notes>;
 }
 
-/// What came with a request.
+/// The notes on a request.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     authorization: Option<HeaderValue>,
@@ -29,7 +29,7 @@ pub(crate) struct Notes {
     carried: Option<String>,
 }
 
-/// Answers a request, and gives what was noted of it.
+/// Runs `answering`, and returns its output with the notes that it made.
 pub(crate) async fn noting<T>(answering: impl Future<Output = T>) -> (T, Notes) {
     let mut scope = pin!(NOTES.scope(RefCell::default(), answering));
     let answer = scope.as_mut().await;
@@ -37,9 +37,9 @@ pub(crate) async fn noting<T>(answering: impl Future<Output = T>) -> (T, Notes) 
     (answer, notes)
 }
 
-/// Notes the form of a request, and who sent it.
+/// Notes the form of a request, and its `Authorization` header.
 pub(crate) fn form(authorization: Option<&HeaderValue>, body: &Bytes) {
-    // Outside of a request there is nobody who would want to know.
+    // Outside of a request there is nothing to note it in.
     let _ = NOTES.try_with(|notes| {
         let mut notes = notes.borrow_mut();
         notes.authorization = authorization.cloned();
@@ -52,7 +52,7 @@ pub(crate) fn parameters(parameters: &str) {
     let _ = NOTES.try_with(|notes| notes.borrow_mut().carried = Some(parameters.to_owned()));
 }
 
-/// Parameters that are named where they came twice. Other names are the requester's own text, and may be anything.
+/// Parameters that are logged when repeated. Other names are the requester's own text, and may be anything.
 const NAMES: [&str; 24] = [
     "access_token",
     "claims",
@@ -80,12 +80,12 @@ const NAMES: [&str; 24] = [
     "username",
 ];
 
-/// What the log says of a request.
+/// The fields of the log line that are about the request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// The parameter that came twice.
     pub(crate) parameter: Option<&'static str>,
-    /// The client that the request names. Whether it is that client, the cause tells.
+    /// The client that the request names. The cause tells whether it is authenticated.
     pub(crate) client_id: Option<String>,
     pub(crate) grant_type: Option<String>,
     pub(crate) response_type: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) struct Shown {
 impl Notes {
     pub(crate) fn shown(&self) -> Shown {
         let parameters = self.carried.as_deref().map_or(&*self.body, str::as_bytes);
-        // Also of a request that is refused because it cannot be read, so more leniently than it is read.
+        // More lenient than the real parser, for requests that are refused because they cannot be read.
         let value = |wanted| form_urlencoded::parse(parameters).find(|(name, _)| name == wanted);
         let find = |name| value(name).map(|(_, value)| cleaned(&value));
         let url = |name| value(name).map(|(_, url)| cleaned(&without_query(&url)));
@@ -119,14 +119,14 @@ impl Notes {
     }
 }
 
-/// What stands in front of query and fragment, without user and password.
+/// The part of a URL before query and fragment, without user and password.
 fn without_query(url: &str) -> String {
     match Url::parse(url) {
         Ok(parsed) if parsed.has_host() => {
             format!("{}{}", parsed.origin().ascii_serialization(), parsed.path())
         }
         Ok(parsed) => format!("{}:{}", parsed.scheme(), parsed.path()),
-        // No URL: what could be a user and a password in it is left out.
+        // Not a URL: leave out what could be a user and a password in it.
         Err(_) => {
             let text = url.split(['?', '#']).next().unwrap_or_default();
             text.rsplit('@').next().unwrap_or_default().to_owned()

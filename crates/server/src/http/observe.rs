@@ -1,4 +1,4 @@
-//! What happens around every request: an id, a count, a time, and headers that all answers have.
+//! The layer around every request: an id, a count, a time, and headers that all responses have.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -40,7 +40,7 @@ use crate::http::client_ip::Peer;
 use crate::http::host;
 use crate::keys::signing;
 
-/// How long a TLS handshake may take.
+/// The longest time that a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most memory for the head of a request, and for what is read or written at once.
@@ -49,16 +49,16 @@ const BUFFER_MAX: usize = 16 * 1024;
 /// The TLS configuration, which can be replaced while connections are open.
 pub type Tls = Arc<ArcSwap<ServerConfig>>;
 
-/// How many connections the system keeps for a server that is busy, as far as it allows.
+/// Number of connections that the system queues while the server is busy, as far as it allows.
 const QUEUE: u32 = 4096;
 
-/// How long the server waits before it accepts again, where it could not.
+/// Pause before the server accepts again after a failure.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Binds all addresses. Where a host has several, as `localhost` has, one that works is enough.
 ///
 /// # Errors
-/// Names the address that can not be bound.
+/// Names the address that cannot be bound.
 pub fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut failed = None;
@@ -83,7 +83,7 @@ pub fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for connections of before.
+    // A restart must not wait for earlier connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
@@ -159,8 +159,8 @@ pub fn start_background(app: &Arc<App>) -> Background {
 pub struct Background([AbortHandle; 5]);
 
 impl Background {
-    /// Ends it at its next pause, and waits for that, so that nothing asks a store that is being closed. What is
-    /// half done is done again by whoever comes next, as after a crash.
+    /// Ends it at its next pause, and waits for that, so that nothing uses a store that is being closed. Work
+    /// that is half done is done again later, as after a crash.
     pub async fn end(&self) {
         self.0.iter().for_each(AbortHandle::abort);
         while !self.0.iter().all(AbortHandle::is_finished) {
@@ -220,9 +220,9 @@ type Watcher = hyper_util::server::graceful::Watcher;
 
 impl Server {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
-        // Answers are small and must not wait for more.
+        // Responses are small and must not wait for more.
         let _ = stream.set_nodelay(true);
-        // A client that takes no answer must not keep its place.
+        // A client that takes no response must not keep its place.
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(self.write_timeout));
         let Some(tls) = &self.tls else {
@@ -287,7 +287,7 @@ impl Server {
     }
 }
 
-/// RFC 9112 §6.1: where a request was chunked, a Content-Length beside that may have been dropped already.
+/// Closes after a chunked request: a `Content-Length` in it may have been dropped already (RFC 9112 §6.1).
 fn closing(mut response: Response, was_chunked: bool) -> Response {
     if was_chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,8 +1,8 @@
 //! Wrong client secrets, counted per client and source.
 //!
-//! Each is counted in memory before anything is waited for, and where several nodes share the store, in
-//! the store before it is answered, in one write that says at once whether there was room for it. An
-//! ordinary request, which brings the right secret, asks for nothing.
+//! Each is counted in memory before any wait, and if several nodes share the store, also in the store before
+//! the response, in one write that tells whether there was room for it. An ordinary request, with the right
+//! secret, costs no query.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use remint_store::Outcome;
 
 use crate::App;
 
-/// A client's id, and where the request comes from.
+/// A client's id, and the source of the request.
 type Whose<'a> = (&'a str, IpAddr);
 
-/// A right secret that somebody chose, and that could have been guessed: it must wait where wrong ones
-/// must. Gives how long.
+/// The time that a right secret must wait. One that somebody chose could have been guessed, so it waits where
+/// wrong ones must.
 pub(crate) async fn right(app: &App, whose: Whose<'_>, now: Timestamp) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
     if !app.throttle().has(&buckets) {
         return None;
     }
-    // Other nodes know of guesses that came there.
+    // Other nodes may have counted guesses.
     if app.throttle().mark(&buckets, true) || app.store().is_shared() {
         load(app, &buckets, true).await;
     }
@@ -34,7 +34,7 @@ pub(crate) async fn right(app: &App, whose: Whose<'_>, now: Timestamp) -> Option
     wait
 }
 
-/// A wrong secret: counts it, or says how long it must wait.
+/// Counts a wrong secret, or returns the time that it must wait.
 pub(crate) async fn wrong(
     app: &App,
     whose: Whose<'_>,
@@ -42,7 +42,7 @@ pub(crate) async fn wrong(
     now: Timestamp,
 ) -> Option<Duration> {
     let buckets = client_buckets(whose.0, whose.1);
-    // Whether or not the client exists, or the time of the answer would tell.
+    // Also for a client that does not exist, or the response time would tell.
     if app.throttle().mark(&buckets, exists) {
         load(app, &buckets, exists).await;
     }
@@ -55,7 +55,7 @@ pub(crate) async fn wrong(
     }
     if exists {
         let (store, keys) = (app.store().clone(), keys(&buckets));
-        // In memory it is counted; this is for after a restart, and an id that was made up costs no row.
+        // It is counted in memory; this is for after a restart. An id that was made up costs no row.
         tokio::spawn(async move {
             if let Err(error) = store.count_wrong_guess(&keys, now).await {
                 tracing::warn!(%error, "a wrong client secret was not counted");
@@ -96,8 +96,8 @@ async fn load(app: &App, buckets: &[Bucket<'_>], exists: bool) {
     }
 }
 
-/// A right secret ends what wrong ones before it began, in the store as well: otherwise the next slip
-/// would count from there. Those of wider networks are others' and fade by themselves.
+/// Resets the count of wrong secrets after a right one, in the store as well: otherwise the next slip would
+/// count from there. The counts of wider networks are shared, and fade with time.
 pub(crate) fn reset(app: &App, whose: Whose<'_>) {
     let own = Bucket::ClientFrom(whose.0, whose.1);
     if !app.throttle().has(&[own]) {

@@ -1,8 +1,8 @@
-//! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development; and what
-//! connects to others.
+//! TLS 1.2 and 1.3 by rustls; a certificate from files, or a self-signed one for development; and the client
+//! side, for connections to others.
 //!
-//! What cannot work is refused with a sentence, what may surprise is a finding (`judge`). Files that change
-//! are read again while the server runs (`renewal`).
+//! A certificate that cannot work is refused with a sentence; one that may surprise gets a finding (`judge`).
+//! Files that change are read again while the server runs (`renewal`).
 
 mod authorities;
 mod fault;
@@ -30,10 +30,10 @@ pub use renewal::Live;
 use crate::files::secret_file::SecretFileError;
 use crate::files::whole_file::{Draft, WriteError};
 
-/// Why TLS can not be set up.
+/// The reason TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can not be used.
+    /// A file cannot be used.
     #[error("{}: {reason}", file.display())]
     File {
         /// The file.
@@ -41,10 +41,10 @@ pub enum TlsError {
         /// The reason.
         reason: String,
     },
-    /// The private key can not be read, or others can.
+    /// The private key cannot be read, or others can read it.
     #[error("the private key {0}")]
     Key(SecretFileError),
-    /// A file can not be written.
+    /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The certificate and the key do not go together.
@@ -57,10 +57,10 @@ pub enum TlsError {
         certificate: PathBuf,
         /// The key's file.
         private_key: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// TLS itself can not be set up.
+    /// TLS itself cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Library(#[from] rustls::Error),
     /// A variable that names the system's authorities leads nowhere.
@@ -70,17 +70,17 @@ pub enum TlsError {
     Variable {
         /// Its name.
         variable: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What is wrong, and what to write.
+        /// The reason, and what to write instead.
         reason: String,
     },
-    /// A self-signed certificate can not be made.
+    /// A self-signed certificate cannot be made.
     #[error("cannot make a self-signed certificate: {0}")]
     SelfSigned(#[from] rcgen::Error),
 }
 
-/// Its sentence is part of the whole one, not the cause of it.
+/// Converts by hand, because the error's sentence is part of the whole one, not its source.
 impl From<SecretFileError> for TlsError {
     fn from(error: SecretFileError) -> Self {
         Self::Key(error)
@@ -127,7 +127,7 @@ fn read(certificate: &Path, private_key: &Path) -> Result<Pair, TlsError> {
     Ok(Pair { config: Arc::new(config), chain })
 }
 
-/// Why the key is not that of the first certificate.
+/// The reason the key is not that of the first certificate, if it is not.
 fn does_not_fit(
     provider: &CryptoProvider,
     chain: &[CertificateDer<'static>],
@@ -142,7 +142,7 @@ fn does_not_fit(
     };
     let fits = |certificate: &CertificateDer<'static>| {
         let pair = CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key));
-        // Of some keys it cannot be told.
+        // For some keys it cannot be told.
         !matches!(
             pair.keys_match(),
             Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch))
@@ -159,7 +159,7 @@ fn does_not_fit(
     }
 }
 
-/// Reads the certificate that is configured, or was made, and says what may surprise about it.
+/// Reads the certificate that is configured, or was made, and returns findings about it.
 ///
 /// # Errors
 /// [`TlsError`], where it cannot be used.
@@ -201,8 +201,8 @@ pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsErro
     parameters.distinguished_name = subject(&parameters.key_identifier(&key));
     let made = parameters.self_signed(&key)?;
     let mut both = [(&private_key, key.serialize_pem(), 0o600), (&certificate, made.pem(), 0o644)];
-    // One that is there is of a pair whose other half is missing. It goes first, so that until the end one
-    // of the new pair is missing too.
+    // A file that exists is half of a pair whose other half is missing. It is replaced first, so that one of
+    // the new pair is missing, too, until the end.
     both.sort_by_key(|(file, ..)| !file.exists());
     for (file, text, mode) in both {
         let draft = if file.exists() { Draft::replace(file) } else { Draft::create(file, mode) };
@@ -211,7 +211,7 @@ pub fn self_signed(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), TlsErro
     Ok((certificate, private_key))
 }
 
-/// Another name for every key. RFC 5280 §4.1.2.4: clients find the issuer of a certificate by name, and
+/// A different name for every key. RFC 5280 §4.1.2.4: clients find the issuer of a certificate by name, and
 /// take two of one name for the same.
 fn subject(key: &[u8]) -> DistinguishedName {
     let id: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();

@@ -1,5 +1,5 @@
-//! Access tokens as this server issues and takes them: opaque, or for clients that are registered so
-//! JWTs (RFC 9068). The endpoints need not know which.
+//! Access tokens as this server issues and takes them: opaque, or JWTs (RFC 9068) for clients that are
+//! registered so. The endpoints need not know which.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ use crate::issue::id_token::alg_of;
 use crate::keys::signing::{Expected, NotVerified};
 use crate::state::clients::Registered;
 
-/// An access token of ours that somebody shows, with all that decides about it.
+/// A presented access token of ours, with everything that decides about it.
 pub(crate) struct Shown {
     pub(crate) token: AccessToken,
     /// The client that it was issued to, as registered today.
     pub(crate) owner: Option<Arc<Registered>>,
-    /// What the user authorized, where there is a user.
+    /// The family that the user authorized, if there is a user.
     pub(crate) family: Option<Loaded>,
     is_denied: bool,
 }
 
 impl Shown {
-    /// What `caller` may learn of it; `None` where it is over, or none of their business.
+    /// The token as `caller` may see it; `None` if it has ended, or they may not see it.
     pub(crate) fn judge(&self, app: &App, caller: &Client, now: Timestamp) -> Option<Active> {
         let owner = self.owner.as_deref();
         let state = AccessState {
@@ -42,8 +42,8 @@ impl Shown {
 }
 
 impl App {
-    /// Opens an access token of either format and reads what decides about it. `None` where it is none of
-    /// ours. Every endpoint that takes one asks this, and then [`Shown::judge`].
+    /// Opens an access token of either format and loads what decides about it. `None` if it is not ours.
+    /// Every endpoint that takes one calls this, and then [`Shown::judge`].
     pub(crate) async fn load_access_token(&self, text: &str) -> Result<Option<Shown>, Failure> {
         let Some(token) = self.open_access_token(text).await? else { return Ok(None) };
         let owner = self.client(token.client_id.as_str()).await?;
@@ -58,7 +58,7 @@ impl App {
         Ok(Some(Shown { token, owner, family, is_denied }))
     }
 
-    /// The access token as the client gets it. `family` is what the user authorized, where there is one.
+    /// The access token as the client gets it. `family` is what the user authorized, if there is a user.
     pub(crate) async fn seal_access_token(
         &self,
         client: &Client,
@@ -88,12 +88,12 @@ impl App {
         let claims = claims.ok_or(TOO_LONG)?;
         let signing = self.signing().await?;
         let text = signing.sign(alg_of(client), jwt_access_token::TYP, &claims, token.issued_at)?;
-        // What is too long to be taken is no token.
+        // Never issue a token that is too long to be accepted.
         if text.len() <= token::MAX_LEN { Ok(text) } else { Err(TOO_LONG) }
     }
 
-    /// Opens an access token of either format, whichever client it was issued to. `None` where it is
-    /// none of ours; whether it still lives is for the rules to say.
+    /// Opens an access token of either format, whichever client it was issued to. `None` if it is not ours.
+    /// The rules decide whether it is still valid.
     pub(crate) async fn open_access_token(
         &self,
         text: &str,

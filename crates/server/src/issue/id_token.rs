@@ -21,7 +21,7 @@ use crate::App;
 use crate::http::failure::Failure;
 use crate::keys::signing::{Expected, NotVerified};
 
-/// How and when somebody signed in.
+/// The sign-in of a person: its time and method.
 pub(crate) struct SignedIn<'a> {
     user_id: UserId,
     auth_time: Timestamp,
@@ -64,7 +64,7 @@ pub(crate) struct IdTokenParams<'a> {
     pub(crate) code: Option<&'a str>,
 }
 
-/// An ID token with claims about the person beside its own.
+/// An ID token with claims about the person in addition to its own.
 #[derive(Serialize)]
 struct Whole<'a> {
     #[serde(flatten)]
@@ -108,7 +108,7 @@ impl App {
         Ok(self.signing().await?.sign(alg, id_token::TYP, &whole, now)?)
     }
 
-    /// What may be told about a user.
+    /// The claims about a user that may be released.
     pub(crate) async fn claims(
         &self,
         user: UserId,
@@ -169,7 +169,7 @@ impl App {
     }
 }
 
-/// The algorithm that signs for a client; OpenID Connect Dynamic Client Registration §2: RS256 by itself.
+/// The algorithm that signs for a client; RS256 by default (OpenID Connect Dynamic Client Registration §2).
 pub(crate) fn alg_of(client: &Client) -> SigningAlg {
     let own = client.relying_party.id_token_alg.as_deref();
     own.and_then(SigningAlg::parse).unwrap_or(SigningAlg::Rs256)

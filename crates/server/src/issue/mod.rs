@@ -1,4 +1,4 @@
-//! What clients are given: access tokens, ID tokens, and the subjects in them.
+//! Tokens for clients: access tokens, ID tokens, and the subjects in them.
 
 pub(crate) mod access_token;
 pub(crate) mod id_token;

@@ -1,7 +1,7 @@
-//! What a client knows a user by (OpenID Connect Core §8), wherever it is told.
+//! Subject identifiers, by which a client knows a user (OpenID Connect Core §8).
 //!
-//! The salt of pairwise subjects is in the store, sealed. It is made when a server first looks after
-//! its keys, long before a client needs it, and moves under each root key that becomes active.
+//! The salt of pairwise subjects is in the store, sealed. It is made when a server first maintains its keys,
+//! long before a client needs it, and resealed under each root key that becomes active.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl App {
         subject.ok_or(Failure::Internal("a subject is no subject"))
     }
 
-    /// The `sid` of a browser's session for a client: that of its sector, where it knows people by one.
+    /// The `sid` of a browser session for a client; pairwise if the client has a sector.
     pub(crate) async fn sid(
         &self,
         client: &Client,
@@ -49,8 +49,8 @@ impl App {
         }
     }
 
-    /// Whether a `sid` out of an ID token of ours means the session. `client` is the one that it was issued to;
-    /// tokens from before it got a sector, and from before sectors had a `sid` of their own, have the public one.
+    /// Whether a `sid` from an ID token of ours means the session. `client` is the one that it was issued to.
+    /// Tokens from before it got a sector, or sectors a `sid` of their own, have the public one.
     pub(crate) async fn is_sid_of(
         &self,
         client: Option<&Client>,
@@ -118,7 +118,7 @@ fn sealed(
     })
 }
 
-/// Sees to it that there is a salt, and that it is under the active root key.
+/// Ensures that there is a salt, sealed under the active root key.
 pub(crate) async fn maintain(app: &App, now: Timestamp) -> Result<(), Error> {
     let Some(stored) = app.store().find_secret(SUBJECT_SALT).await? else {
         return match make(app, now).await {
@@ -130,7 +130,7 @@ pub(crate) async fn maintain(app: &App, now: Timestamp) -> Result<(), Error> {
     if stored.root_kid == app.keys().active() {
         return Ok(());
     }
-    // One whose root key is not here is another node's to move.
+    // If its root key is not here, another node must reseal it.
     let Ok(salt) = SubjectSalt::open(&app.keys(), &stored.sealed) else { return Ok(()) };
     if let Some(moved) = sealed(app, &salt, stored.created_at, now)
         && app.store().reseal_secret(&moved, stored.root_kid).await? == Outcome::Done
@@ -147,7 +147,7 @@ pub(crate) async fn maintain(app: &App, now: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// Works with the salt that the store has from now on: a copy from another store may have brought it.
+/// Switches to the salt in the store: a copy from another store may have brought a new one.
 pub(crate) async fn reload(app: &App) {
     match app.store().find_secret(SUBJECT_SALT).await {
         Ok(Some(stored)) => {

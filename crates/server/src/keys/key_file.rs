@@ -1,4 +1,4 @@
-//! The key file: the root keys, as TOML, for its owner alone. Each node has one; all say the same.
+//! The key file: the root keys, as TOML, for its owner alone. Each node has one; all are the same.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use crate::entropy::{self, NoEntropy};
 use crate::files::secret_file::{self, SecretFileError};
 use crate::files::whole_file::{Draft, WriteError};
 
-/// Why there is no keyring.
+/// The reason a key file cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It can not be read, or others can.
+    /// It cannot be read, or others can read it.
     #[error("the key file {0}")]
     Read(#[from] SecretFileError),
-    /// It can not be written.
+    /// It cannot be written.
     #[error("the key file: {0}")]
     Write(#[from] WriteError),
     /// It is not there.
@@ -31,13 +31,13 @@ pub enum KeyFileError {
         /// The file.
         file: PathBuf,
     },
-    /// It is not a key file. What stands in it is not repeated here.
+    /// It is not a key file. Its content is not repeated here.
     #[error("the key file {} is damaged: restore it from your backup", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
     },
-    /// A number stands twice in it.
+    /// A number is in it twice.
     #[error("the key file {} has two keys with the kid {kid}: remove one", file.display())]
     Twice {
         /// The file.
@@ -60,7 +60,7 @@ pub enum KeyFileError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Toml {
-    /// Which key seals, for a store that does not say so yet.
+    /// The key that seals, for a store that names none yet.
     #[serde(default)]
     active: Option<u8>,
     key: Vec<Entry>,
@@ -127,7 +127,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`].
     pub fn read_to_change(file: &Path) -> Result<Self, KeyFileError> {
-        // What is wrong with the file is said before what is wrong with changing it.
+        // Faults of the file are reported before faults in changing it.
         Self::read(file)?;
         let draft = Some(Draft::replace(file)?);
         Ok(Self { draft, ..Self::read(file)? })
@@ -138,7 +138,7 @@ impl KeyFile {
         &self.keys
     }
 
-    /// Which key seals where the store does not say so yet.
+    /// The key that seals while the store names none.
     pub fn first_active(&self) -> Option<u8> {
         self.active.or_else(|| self.keys.iter().map(|(kid, _)| *kid).min())
     }
@@ -172,7 +172,7 @@ impl KeyFile {
         self.keys.retain(|(known, _)| *known != kid);
     }
 
-    /// Puts this in the place of the file, as a whole or not at all.
+    /// Replaces the file, as a whole or not at all.
     ///
     /// # Errors
     /// [`KeyFileError`].

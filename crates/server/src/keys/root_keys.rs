@@ -15,13 +15,13 @@ use remint_store::Store;
 
 use super::key_file::{KeyFile, KeyFileError};
 
-/// Why there are no keys to work with.
+/// The reason there are no keys to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The file can not be used.
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] KeyFileError),
-    /// The store does not answer.
+    /// The store does not respond.
     #[error(transparent)]
     Store(#[from] remint_store::Error),
     /// None of the keys that may seal is in the file.
@@ -40,7 +40,7 @@ pub enum KeysError {
 }
 
 impl KeysError {
-    /// What it says of the file; `None` where the file is not to blame.
+    /// The fault of the file; `None` if it is not to blame.
     pub(crate) const fn fault(&self) -> Option<Fault> {
         match self {
             Self::File(_) | Self::Keyring(_) => Some(Fault::Unusable),
@@ -50,10 +50,10 @@ impl KeysError {
     }
 }
 
-/// What became of the file since its keys were read, which go on working.
+/// A fault of the file since its keys were read, which go on working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is away, damaged, or others may read it.
+    /// It is missing, damaged, or others may read it.
     Unusable,
     /// It has none of the keys of this store that may seal.
     Strange,
@@ -64,14 +64,14 @@ pub(crate) enum Fault {
 pub struct RootKeys {
     keyring: Keyring,
     pub(crate) fault: Option<Fault>,
-    /// Those that others have and this node lacks.
+    /// The numbers of keys that the store lists and this node lacks.
     pub lacks: Vec<u8>,
-    /// Those whose file says another key than the store means.
+    /// The numbers of keys that are not the same in the file as in the store.
     pub differs: Vec<u8>,
 }
 
 impl RootKeys {
-    /// The same keys, of a file that is no longer what it was.
+    /// The same keys, with the present fault of their file.
     pub(crate) fn with(&self, fault: Option<Fault>) -> Self {
         Self { fault, ..self.clone() }
     }
@@ -85,8 +85,8 @@ impl Deref for RootKeys {
     }
 }
 
-/// Reads the file and what the store knows of keys. Keys that the store does not know are made known
-/// to it, and where none seals yet, one does from now on.
+/// Reads the file and the store's list of keys. Adds keys that the store does not know, and activates one if
+/// none seals yet.
 ///
 /// # Errors
 /// [`KeysError`].
@@ -99,7 +99,7 @@ pub async fn load(file: &Path, store: &Store, now: Timestamp) -> Result<RootKeys
     resolve(&read, &stored)?.ok_or_else(|| KeysError::None { file: file.to_owned() })
 }
 
-/// Reads the file and what the store knows of keys, and changes neither.
+/// Reads the file and the store's list of keys, and changes neither.
 ///
 /// # Errors
 /// [`KeysError`].
@@ -112,7 +112,7 @@ pub async fn look(file: &Path, store: &Store) -> Result<RootKeys, KeysError> {
     resolve(&read, &stored)?.ok_or_else(|| KeysError::None { file: file.to_owned() })
 }
 
-/// What a store will know of the keys of a file that is the first one it sees.
+/// The keys as a store will list them once it has adopted those of its first file.
 fn as_adopted(file: &KeyFile) -> Vec<StoredRootKey> {
     let first = file.first_active();
     let stored = file.keys().iter().filter_map(|(kid, key)| {
@@ -151,7 +151,7 @@ async fn adopt(
     Ok(changed)
 }
 
-/// `None` where no key of the file may seal.
+/// Finds the file's keys that the store lists; `None` if none of them may seal.
 fn resolve(file: &KeyFile, stored: &[StoredRootKey]) -> Result<Option<RootKeys>, KeyringError> {
     let (mut roots, mut lacks, mut differs) = (Vec::new(), Vec::new(), Vec::new());
     let mut active: Option<&StoredRootKey> = None;
@@ -179,8 +179,8 @@ fn resolve(file: &KeyFile, stored: &[StoredRootKey]) -> Result<Option<RootKeys>,
     Ok(Some(RootKeys { keyring, fault: None, lacks, differs }))
 }
 
-/// What changes when a key file does; `None` while there is none. The time of the last change to the
-/// inode is also that of a new mode, and no copy brings an old one along.
+/// A value that changes when a file does; `None` while there is none. The inode's change time also covers a
+/// new mode, and a copy brings no old one along.
 pub(crate) fn stamp(file: &Path) -> Option<(u64, i64, i64)> {
     let metadata = std::fs::metadata(file).ok()?;
     Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
@@ -190,7 +190,7 @@ pub(crate) fn stamp(file: &Path) -> Option<(u64, i64, i64)> {
 mod tests {
     use super::*;
 
-    /// A file with the keys of those numbers, and what a store knows that has seen it.
+    /// A file with that number of keys, and the list of a store that has adopted it.
     fn file(dir: &Path, keys: u8) -> (KeyFile, Vec<StoredRootKey>) {
         let path = dir.join("remint.keys");
         KeyFile::create(&path).unwrap();

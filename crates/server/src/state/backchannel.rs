@@ -1,4 +1,4 @@
-//! The logouts that clients are being told of from this node: so many at once, of them few to the same client.
+//! The logout deliveries in flight from this node: a limited number, few of them to the same client.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,13 +13,13 @@ use url::Url;
 use crate::background::backchannel::post::{NotSent, Poster};
 use crate::config::Config;
 
-/// How many attempts are made at once, and how many of them at the same client.
+/// The most attempts in flight, and the most of them to the same client.
 pub(crate) const AT_ONCE: u32 = 16;
 pub(crate) const AT_ONE_CLIENT: usize = 4;
-/// How long a stop waits for what is on its way.
+/// The time for which a stop waits for deliveries in flight.
 const STOP: Duration = Duration::from_secs(3);
 
-/// What is on its way from this node.
+/// The deliveries in flight from this node.
 pub(crate) struct Backchannel {
     poster: Poster,
     wanted: Notify,
@@ -27,7 +27,7 @@ pub(crate) struct Backchannel {
     busy: Arc<Busy>,
 }
 
-/// How many attempts are being made at each client.
+/// Number of attempts in flight to each client.
 #[derive(Default)]
 struct Busy(Mutex<HashMap<ClientId, usize>>);
 
@@ -41,7 +41,7 @@ fn has_most(busy: &HashMap<ClientId, usize>, client: &ClientId) -> bool {
     busy.get(client).is_some_and(|at_once| *at_once >= AT_ONE_CLIENT)
 }
 
-/// The leave to make an attempt, until it is dropped.
+/// The permission to make an attempt, until it is dropped.
 pub(crate) struct Turn {
     client: ClientId,
     busy: Arc<Busy>,
@@ -75,7 +75,7 @@ impl Backchannel {
         }
     }
 
-    /// Says that something may be due.
+    /// Notifies the delivery that something may be due.
     pub(crate) fn wake(&self) {
         self.wanted.notify_one();
     }
@@ -85,12 +85,12 @@ impl Backchannel {
         self.wanted.notified().await;
     }
 
-    /// Sends a form to a client; gives the status of its response.
+    /// Sends a form to a client; returns the status of its response.
     pub(crate) async fn post(&self, url: &Url, form: String) -> Result<u16, NotSent> {
         self.poster.post(url, form).await
     }
 
-    /// Whether there is a turn at all.
+    /// Whether a slot is free.
     pub(crate) fn has_slots(&self) -> bool {
         self.slots.available_permits() > 0
     }
@@ -109,7 +109,7 @@ impl Backchannel {
         Some(Turn { client: client.clone(), busy: Arc::clone(&self.busy), _slot: slot })
     }
 
-    /// Begins nothing any more, and waits a moment for what is on its way. The rest stays in the store.
+    /// Stops starting deliveries, and waits a moment for those in flight. The rest stays in the store.
     pub(crate) async fn stop(&self) {
         if let Ok(Ok(all)) = timeout(STOP, self.slots.acquire_many(AT_ONCE)).await {
             all.forget();

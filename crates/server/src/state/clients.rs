@@ -1,7 +1,6 @@
-//! The registrations that were read.
+//! The cache of client registrations.
 //!
-//! They are cached; a counter in the store that rises with each change empties the cache within a quarter of a
-//! second.
+//! A counter in the store, which rises with each change, empties the cache within a quarter of a second.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,7 +18,7 @@ use remint_store::{Error, FoundClient, KnownClient, Store};
 pub(crate) struct Registered {
     pub(crate) client: Client,
     pub(crate) policy: Policy,
-    /// How many ends the store had counted when the client was read.
+    /// Number of ends that the store had counted when the client was read.
     pub(crate) ends: Ends,
 }
 
@@ -41,7 +40,7 @@ impl Clients {
         server: &Policy,
     ) -> Result<Option<Arc<Registered>>, Error> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        // A store that is lost never changes what is kept here, and says so itself.
+        // A lost store never announces changes to the cache; it reports its loss itself.
         if cached.is_some() && !store.is_lost() {
             return Ok(cached);
         }
@@ -78,7 +77,7 @@ impl Clients {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Empties the cache when the store's revision is another one than last time, and says whether it is.
+    /// Empties the cache if the store's revision has changed since last time, and says whether it has.
     pub(crate) fn see_revision(&self, revision: i64) -> bool {
         let is_new = self.seen_revision() != revision;
         if is_new {

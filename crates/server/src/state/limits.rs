@@ -1,4 +1,4 @@
-//! What was asked of the endpoints that are limited, per source, and how much room there is.
+//! The counts of requests to endpoints with a rate limit, per source.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ impl Limits {
     }
 }
 
-/// What has been asked of one endpoint.
+/// The counts of one endpoint's requests.
 #[derive(Debug)]
 pub(crate) struct Counts {
     limit: Option<Limit>,
@@ -54,14 +54,14 @@ impl Counts {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request of a source, or says how long it must wait.
+    /// Counts a request of a source, or returns the time that it must wait.
     pub(crate) fn take(&self, source: IpAddr, now: Timestamp) -> Result<Counted<'_>, Duration> {
         let Some(limit) = self.limit else { return Ok(Counted { counts: self, keys: Vec::new() }) };
         let buckets = request_buckets(source, limit).into_iter();
         self.take_of(buckets.map(|(bucket, limit)| (bucket.key(), limit)).collect(), now)
     }
 
-    /// Counts a request of somebody who has shown who they are.
+    /// Counts a request of a known session or browser session, whatever its source.
     pub(crate) fn take_own(&self, own: [u8; 16], now: Timestamp) -> Result<Counted<'_>, Duration> {
         let limit = self.limit.map(|limit| (own, limit));
         self.take_of(limit.into_iter().collect(), now)
@@ -75,7 +75,7 @@ impl Counts {
         let mut held = self.lock();
         let waits = buckets.iter().filter_map(|(key, limit)| limit.wait(held.peek(key)?, now));
         if let Some(wait) = waits.max() {
-            // Used: who is refused again and again is not forgotten for it.
+            // This counts as use, so that whoever is refused again and again is not forgotten.
             for (key, _) in &buckets {
                 held.entry(*key);
             }

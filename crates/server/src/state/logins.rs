@@ -1,4 +1,4 @@
-//! The guesses at passwords that are being judged, as far as this node makes them.
+//! The password guesses that this node is judging.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use remint_protocol::time::Timestamp;
 use remint_store::{Error, Store};
 use tokio::sync::Notify;
 
-/// The guesses at passwords that are being judged at this node.
+/// The password guesses that this node is judging.
 #[derive(Debug, Default)]
 pub(crate) struct Logins {
     /// Held while a guess is counted, so that whoever finds no room knows whether that is final.
@@ -18,7 +18,7 @@ pub(crate) struct Logins {
     pub(crate) given_back: Notify,
 }
 
-/// What one guess took, while it is judged.
+/// The room that one guess took, while it is judged.
 pub(crate) struct Taken<'a, 'b> {
     logins: &'a Logins,
     buckets: Vec<Bucket<'b>>,
@@ -38,13 +38,13 @@ impl Logins {
         Taken { logins: self, buckets, keys }
     }
 
-    /// How many guesses of a bucket are being judged.
+    /// Number of a bucket's guesses that are being judged.
     pub(crate) fn judging(&self, key: BucketKey) -> usize {
         self.lock().get(&key).copied().unwrap_or_default()
     }
 }
 
-/// How long a guess must wait in each bucket that has no room for it beside those that are being judged.
+/// The time that a guess must wait in each bucket that has no room for it besides those being judged.
 pub(crate) fn waits(
     buckets: &[Bucket<'_>],
     held: &[FailedAttempts],
@@ -61,7 +61,7 @@ pub(crate) fn waits(
 }
 
 impl Taken<'_, '_> {
-    /// The guess was wrong: it stays counted.
+    /// Keeps the guess counted, because it was wrong.
     pub(crate) async fn keep(self, store: &Store, now: Timestamp) -> Result<(), Error> {
         if !store.is_shared() {
             store.take_guess(&self.buckets, now).await?;
@@ -69,8 +69,8 @@ impl Taken<'_, '_> {
         Ok(())
     }
 
-    /// Gives back what was taken; a right guess also has the slips in its own bucket forgotten. Not worth
-    /// a failed login.
+    /// Gives back what was taken; a right guess also resets its own bucket. An error is only logged: it is
+    /// not worth a failed login.
     pub(crate) async fn give_back(self, store: &Store, right: Option<BucketKey>) {
         let others: Vec<_> = self.keys.iter().copied().filter(|key| Some(*key) != right).collect();
         let others = if store.is_shared() { others.as_slice() } else { &[] };

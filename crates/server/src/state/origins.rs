@@ -24,8 +24,7 @@ struct OriginSet {
 }
 
 impl Origins {
-    /// Whether an enabled client registered `origin`, as far as the store tells whose revision was
-    /// last `seen`.
+    /// Whether an enabled client registered `origin`, as of the store's revision that was last `seen`.
     pub(crate) async fn contains(
         &self,
         origin: &str,

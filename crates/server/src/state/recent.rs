@@ -1,8 +1,8 @@
 //! A map of bounded size that forgets what has not been used for longest.
 //!
-//! It has two halves. What is looked at goes into the young one; when that is full, it becomes the old one
-//! and what was old is forgotten. So nobody is forgotten who is seen again before half of the map has been
-//! filled with others.
+//! It has two halves. An entry that is used goes into the young one. When that is full, it becomes the old
+//! one, and the previous old one is forgotten. So an entry stays if it is used again before others fill half
+//! of the map.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,12 +20,12 @@ impl<K: Copy + Eq + Hash, V: Default> Recent<K, V> {
         Self { young: HashMap::new(), old: HashMap::new(), half: (max / 2).max(1) }
     }
 
-    /// What is there, without using it.
+    /// The value of a key, without using it.
     pub(crate) fn peek(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// What is there, or made for it now.
+    /// The value of a key, or a new one.
     pub(crate) fn entry(&mut self, key: K) -> &mut V {
         if !self.young.contains_key(&key) {
             let value = self.old.remove(&key).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The ids of requests, and what is found out about a request once.
+//! The ids of requests, and facts about a request that are determined once.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use axum::http::Extensions;
 
-/// Names a request in its answer's `X-Request-Id` and in every log line about it.
+/// Names a request in its response's `X-Request-Id` and in every log line about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(u64);
 
@@ -18,7 +18,7 @@ impl RequestId {
     }
 }
 
-/// What is found out about a request once, for everything that handles it.
+/// Facts about a request, determined once for everything that handles it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observed {
     pub(crate) id: RequestId,
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn two_request_ids_do_not_tell_how_many_requests_lie_between_them() {
         let ids = drawn(3, 10_000);
-        // What neighbours differ by was once the same for all, and public.
+        // The difference between neighbours was once a public constant.
         let steps: HashSet<u64> =
             ids.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
         assert_eq!(steps.len(), ids.len() - 1);

@@ -15,7 +15,7 @@ impl Salt {
         self.0.load_full()
     }
 
-    /// Works with this one from now on.
+    /// Replaces the salt.
     pub(crate) fn set(&self, salt: Option<Arc<SubjectSalt>>) {
         self.0.store(salt);
     }

@@ -12,14 +12,14 @@ use super::recent::Recent;
 /// The most buckets that are remembered in memory, of each kind.
 const BUCKETS_MAX: usize = 10_000;
 
-/// What is held against guessers. Empty on an ordinary day, when it costs one load.
+/// The wrong guesses by bucket. Empty on an ordinary day, when a check costs one load.
 #[derive(Debug)]
 pub(crate) struct ThrottleCache {
     count: AtomicUsize,
     guesses: Mutex<Guessed>,
 }
 
-/// Apart, so that a flood of ids that were made up does not push real clients out.
+/// Guesses at real clients, apart from others, so that a flood of made-up ids does not push them out.
 #[derive(Debug)]
 struct Guessed {
     clients: Recent<BucketKey, Suspect>,
@@ -29,7 +29,7 @@ struct Guessed {
 #[derive(Clone, Copy, Debug, Default)]
 struct Suspect {
     guesses: FailedAttempts,
-    /// Whether what the store knows of it is in it.
+    /// Whether the store's count is included.
     is_loaded: bool,
 }
 
@@ -58,7 +58,7 @@ impl ThrottleCache {
         self.count.store(all.clients.len() + all.unknown_clients.len(), Ordering::Release);
     }
 
-    /// Whether anything is held against a client at a source, or just being looked at.
+    /// Whether a real client's bucket has an entry, with guesses or just being looked at.
     pub(crate) fn has(&self, buckets: &[Bucket<'_>]) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
@@ -67,7 +67,7 @@ impl ThrottleCache {
         buckets.iter().any(|bucket| all.clients.peek(&bucket.key()).is_some())
     }
 
-    /// Makes entries for the buckets; says whether the store must be asked of them.
+    /// Makes entries for the buckets; says whether the store must be asked about them.
     pub(crate) fn mark(&self, buckets: &[Bucket<'_>], exists: bool) -> bool {
         let mut all = self.lock();
         let kind = all.of(exists);
@@ -79,7 +79,7 @@ impl ThrottleCache {
         is_new
     }
 
-    /// Adds what the store holds.
+    /// Adds the store's counts.
     pub(crate) fn learn(&self, buckets: &[Bucket<'_>], exists: bool, stored: &[FailedAttempts]) {
         let mut all = self.lock();
         let kind = all.of(exists);
@@ -91,7 +91,7 @@ impl ThrottleCache {
         self.recount(&all);
     }
 
-    /// How long a guess must wait. One that need not is counted in the same step, where it `counts`.
+    /// The time that a guess must wait. One that need not is counted in the same step, if it `counts`.
     pub(crate) fn wait(
         &self,
         buckets: &[Bucket<'_>],
@@ -101,7 +101,7 @@ impl ThrottleCache {
     ) -> Option<Duration> {
         let mut all = self.lock();
         let kind = all.of(exists);
-        // Used: who must wait again and again is not forgotten for it.
+        // This counts as use, so that whoever must wait again and again is not forgotten.
         let wait = buckets
             .iter()
             .filter_map(|bucket| {

@@ -1,5 +1,5 @@
-//! Telling applications, server to server, that a session is over. The application is a listener of the
-//! test, which hears and answers what it is told to.
+//! Back-channel logout: notifying applications, server to server, that a session is over. The application is
+//! a listener of the test, which records requests and responds as it is told to.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

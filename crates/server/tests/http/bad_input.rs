@@ -1,4 +1,4 @@
-//! Whatever a stranger sends: a fixed answer, no 5xx, nothing written.
+//! Arbitrary input of strangers: a fixed response, no 5xx, nothing written.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,4 +1,4 @@
-//! Which scripts may call which endpoints: those of registered origins, and never the pages.
+//! The scripts that may call endpoints, those of registered origins, and the pages, which none may.
 
 use remint_testbed::http;
 

@@ -1,5 +1,5 @@
-//! What somebody makes who has the key file, and everything that tokens, logs and pages show, but not the
-//! database: it begins nothing and changes nothing. What a thief of one or the other can do is in `thefts`.
+//! Forgeries by somebody who has the key file, and everything that tokens, logs and pages show, but not the
+//! database: they begin nothing and change nothing. `thefts` shows what a thief of one or the other can do.
 
 use remint_protocol::browser_session::{BrowserSession, BrowserSessionId};
 use remint_protocol::client_id::ClientId;

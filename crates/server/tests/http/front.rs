@@ -1,5 +1,5 @@
-//! What is in front of the server, and beside it: proxies that keep the issuer's path or take it away,
-//! headers that they and others write, other servers on the same host.
+//! The surroundings of the server: proxies that keep the issuer's path or strip it, headers that they and
+//! others write, other servers on the same host.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Telling applications through the browser that its session is over.
+//! Front-channel logout: notifying applications through the browser that its session is over.
 
 use remint_protocol::redirect_uri::RedirectUri;
 

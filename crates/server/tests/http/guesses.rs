@@ -1,4 +1,4 @@
-//! Guessing of passwords and client secrets is slowed down, and logins never hold refreshes up.
+//! Guessing of passwords and client secrets is throttled, and logins never hold refreshes up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

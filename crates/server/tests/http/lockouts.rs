@@ -1,4 +1,4 @@
-//! What strangers do at a shared address, or at one name from everywhere, shuts nobody else out.
+//! Attacks from a shared address, or at one name from everywhere, lock nobody else out.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;

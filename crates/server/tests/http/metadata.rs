@@ -1,4 +1,4 @@
-//! What is said of this server at the well-known paths, and where those are.
+//! The metadata of this server at the well-known paths, and the place of those.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What operators see: health, metrics.
+//! The endpoints for operators: health, metrics.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

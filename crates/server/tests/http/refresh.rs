@@ -1,4 +1,4 @@
-//! The refresh token grant: the rows of the decision table, over HTTP.
+//! The refresh token grant: the cases of the decision table, over HTTP.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many requests a source may send, where an operator sets a limit.
+//! The number of requests that a source may send, if an operator sets a limit.
 
 use remint_testbed::http;
 

@@ -1,4 +1,4 @@
-//! The token endpoint: what each grant answers, and what it refuses.
+//! The token endpoint: what each grant returns, and what it refuses.
 
 use std::time::Duration;
 

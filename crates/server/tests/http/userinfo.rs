@@ -1,4 +1,4 @@
-//! What is told about a person: at the userinfo endpoint, and in ID tokens.
+//! The claims about a person, at the userinfo endpoint and in ID tokens.
 
 use remint_protocol::scope::Scope;
 use serde_json::{Value, json};

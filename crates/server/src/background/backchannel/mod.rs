@@ -1,11 +1,11 @@
-//! Telling clients, server to server, that a browser's session is over (OpenID Connect Back-Channel Logout
+//! Notifies clients, server to server, that a browser session is over (OpenID Connect Back-Channel Logout
 //! 1.0).
 //!
-//! Whatever ends a session writes into the store who is to be told of it. Here every node looks for what is
-//! due, takes it, and sends a logout token: so many at once, of them few to the same client, each within a
-//! time. Clients have their turns one after another, so that none waits for what another has to hear. What
-//! fails is tried again after a while, by whichever node is there; what a client refuses is not. Nothing is
-//! lost by a stop or a crash. A client may be told twice, which a logout can stand.
+//! Whatever ends a browser session also writes a notice for each client into the store. Every node looks for
+//! due notices, claims them, and sends logout tokens: a limited number at once, few of them to one client,
+//! each with a timeout. Clients take turns, so that none waits for another's notices. Failed attempts are
+//! retried later, by any node; notices that a client refuses are not. A stop or a crash loses nothing. A
+//! client may be notified twice, which does no harm.
 
 pub(crate) mod post;
 
@@ -32,16 +32,16 @@ use crate::state::backchannel::{AT_ONCE, AT_ONE_CLIENT};
 
 use post::NotSent;
 
-/// How often the store is asked what is due, beside being told so: other nodes and the command line end
+/// Interval between checks for due notices, in addition to wake-ups: other nodes and the command line end
 /// sessions too.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many clients are looked at for a turn: more than there are slots and clients that can have all the
-/// turns of one, so that no slot stays free while somebody waits.
+/// Number of clients considered for a turn: more than the slots plus the clients that can have all their
+/// turns in use, so that no slot stays free while a client waits.
 const CLIENTS: u32 = 2 * AT_ONCE;
-/// How much of what is due to one client is looked through at once; other nodes take of it as well.
+/// Number of one client's due notices that are read at once; other nodes claim some of them, too.
 const PIECE: u32 = 64;
 impl App {
-    /// Ends the session of a browser, and has those told who want to be.
+    /// Ends a browser session, and has the clients notified that want to be.
     pub(crate) async fn end_browser_session(
         &self,
         whose: (UserId, BrowserSessionId),
@@ -53,7 +53,7 @@ impl App {
     }
 }
 
-/// Tells what is due again and again.
+/// Delivers due notices again and again.
 pub(crate) async fn run(app: Arc<App>) {
     let mut last = None;
     let mut ticks = interval(EVERY);
@@ -63,16 +63,16 @@ pub(crate) async fn run(app: Arc<App>) {
             () = app.backchannel().woken() => {}
             _ = ticks.tick() => {}
         }
-        // Readiness tells about a store that does not answer; here it is only asked again.
+        // Readiness reports a store that does not respond; here it is only asked again.
         if let Err(error) = deliver_due(&app, &mut last).await {
             tracing::debug!(%error, "what is due to be told of logouts is not known");
         }
     }
 }
 
-/// Begins what is due and has a turn, from the client on that comes after the last one that had any.
+/// Starts the due deliveries that have a turn, beginning with the client after the last one served.
 async fn deliver_due(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
-    // Whoever gives a slot back has this looked at again.
+    // Every delivery that frees a slot wakes this loop again.
     if !app.backchannel().has_slots() {
         return Ok(());
     }
@@ -86,7 +86,7 @@ async fn deliver_due(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), 
     Ok(())
 }
 
-/// The clients with something due, once round.
+/// The clients with due notices: those after `last`, then those up to it.
 async fn next_clients(
     app: &App,
     last: Option<&ClientId>,
@@ -100,18 +100,18 @@ async fn next_clients(
     Ok(clients)
 }
 
-/// Begins what is due to a client, as far as there are turns.
+/// Starts the due deliveries to a client, as far as there are turns.
 async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Result<(), Error> {
     let mut begun = 0;
     for notice in app.store().list_due_logout_notices(client, now, PIECE).await? {
-        // A client that answers at once would have no end of turns, and the next one none.
+        // Otherwise a client that responds at once would get every turn, and the next one none.
         if begun == AT_ONE_CLIENT {
             break;
         }
         let Some(turn) = app.backchannel().turn(client) else { break };
         let Some(attempted) = notice.attempted(now) else {
             finish(app, &notice, Ended::Lost("it took too long")).await?;
-            // There may be more than was looked through.
+            // There may be more notices than were read.
             app.backchannel().wake();
             continue;
         };
@@ -132,14 +132,14 @@ async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// How a notice ends.
+/// The outcome of a notice.
 #[derive(Clone, Copy, Debug)]
 enum Ended {
     Told,
     Refused(u16),
-    /// The client's host is on an address that is not connected to.
+    /// None of the host's addresses may be connected to.
     Forbidden,
-    /// The client was deleted or disabled, or does not want to be told any more.
+    /// The client was deleted or disabled, or does not want to be notified any more.
     NotApplicable,
     Lost(&'static str),
 }
@@ -166,7 +166,7 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
     app.metrics().logout_notice("failed");
     let (client_id, attempt) = (&notice.client_id, notice.attempts);
     tell!(LOGOUT_PUT_OFF, %client_id, attempt, cause);
-    // What else it is to be told now would not get there either.
+    // The client's other due notices would not arrive either.
     app.store().postpone_logout_notices(client_id, now, notice.due_at).await?;
     if notice.is_last_attempt() {
         return finish(app, notice, Ended::Lost("no attempt got through")).await;
@@ -180,7 +180,7 @@ fn url_of(client: &Client) -> Option<Url> {
     Url::parse(url).ok()
 }
 
-/// A logout token. Each attempt has one of its own, because they live for two minutes.
+/// A logout token. Each attempt has its own, because one lives for two minutes.
 async fn token(
     app: &App,
     client: &Client,

@@ -1,6 +1,6 @@
-//! One POST to a URL that a registration names, as safely as that can be done: the address is looked up
-//! here, judged, and connected to, so that it can not be another one by then (DNS rebinding). No proxy, no
-//! redirect, no connection used twice. Of the answer the status is read, and bounded; the rest is not.
+//! One POST to a URL that a registration names, as safely as possible. The address is looked up, checked and
+//! connected to here, so that it cannot change in between (DNS rebinding). No proxy, no redirect, no
+//! connection used twice. Only the head of the response is read, up to a bound; the body is ignored.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -26,11 +26,11 @@ use url::{Host, Position, Url};
 use crate::config::Logout;
 use crate::http::tls;
 
-/// The most memory for the head of an answer.
+/// The most memory for the head of a response.
 const BUFFER_MAX: usize = 16 * 1024;
 /// The most addresses of one host that are tried.
 const ADDRESSES: usize = 4;
-/// The most names that are looked up at once. A lookup that takes long holds a thread, whoever waits for it.
+/// The most names that are looked up at once. A slow lookup holds a thread, even when nobody waits for it.
 const LOOKUPS: usize = 16;
 
 /// Sends requests.
@@ -42,12 +42,12 @@ pub(crate) struct Poster {
     lookups: Arc<Semaphore>,
 }
 
-/// Why there is no answer.
+/// The reason there is no response.
 #[derive(Debug)]
 pub(crate) enum NotSent {
     /// None of the host's addresses may be connected to.
     Forbidden,
-    /// Anything that may go better later.
+    /// Any failure that is worth a retry.
     Failed(String),
 }
 
@@ -66,7 +66,7 @@ impl Poster {
         }
     }
 
-    /// Posts a form and gives the status of the answer.
+    /// Posts a form and returns the status of the response.
     pub(crate) async fn post(&self, url: &Url, form: String) -> Result<u16, NotSent> {
         let exchanged = Box::pin(timeout(self.timeout, self.exchange(url, form))).await;
         exchanged.unwrap_or_else(|_| Err(failed("no answer in time")))
@@ -89,7 +89,7 @@ impl Poster {
         ask(secured, url, form).await
     }
 
-    /// Those of the host's addresses that may be connected to; never none.
+    /// The host's addresses that may be connected to; never empty.
     async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, NotSent> {
         let port = url.port_or_known_default().ok_or_else(|| failed("the URL has no port"))?;
         let all = match url.host() {
@@ -101,7 +101,7 @@ impl Poster {
         let is_encrypted = url.scheme() == "https";
         let may_be = |address: &SocketAddr| {
             let address = address.ip().to_canonical();
-            // What is sent is for the client's eyes.
+            // Only the client may read what is sent.
             let is_safe = is_encrypted || address.is_loopback();
             is_safe && (self.may_be_private || is_public(address))
         };
@@ -111,7 +111,7 @@ impl Poster {
 
     async fn look_up(&self, name: String, port: u16) -> Result<Vec<SocketAddr>, NotSent> {
         let place = Arc::clone(&self.lookups).acquire_owned().await.map_err(failed)?;
-        // It goes on when nobody waits for it any more, and keeps its place for as long.
+        // The lookup goes on when nobody waits for it any more, and holds its permit until it ends.
         let looked_up = tokio::spawn(async move {
             let found = lookup_host((name, port)).await.map(Iterator::collect::<Vec<_>>);
             drop(place);
@@ -122,13 +122,13 @@ impl Poster {
     }
 }
 
-/// Reads the authorities that the system trusts, when first they are asked for.
+/// Reads the trusted authorities, on first use.
 async fn connector(ca_file: Option<PathBuf>) -> Result<TlsConnector, NotSent> {
     let config = tokio::task::spawn_blocking(|| tls::client(ca_file)).await.map_err(failed)?;
     Ok(TlsConnector::from(config.map_err(failed)?))
 }
 
-/// Sends the request and waits for the head of the answer.
+/// Sends the request and returns the status of the response.
 async fn ask<S>(stream: S, url: &Url, form: String) -> Result<u16, NotSent>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -148,7 +148,7 @@ where
     let mut answering = pin!(sender.send_request(request));
     let answer = tokio::select! {
         answer = &mut answering => answer,
-        // Over already; what came of it is there.
+        // The connection ended first; the outcome is there already.
         _ = connection => answering.await,
     };
     Ok(answer.map_err(failed)?.status().as_u16())
@@ -201,7 +201,8 @@ mod tests {
         assert_eq!(public, [SocketAddr::from(([1, 1, 1, 1], 8443))]);
     }
 
-    /// A client's server with a certificate for a name, which answers one request; and what trusts it.
+    /// A client's server with a certificate for `name`, answering one request, and a connector that trusts
+    /// it.
     async fn listen(name: &str) -> (Url, TlsConnector) {
         let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -216,7 +217,7 @@ mod tests {
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            // One that does not trust it is gone by now.
+            // A client that does not trust it has left by now.
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
             let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
@@ -263,7 +264,7 @@ mod tests {
         }
     }
 
-    /// A client's server with a certificate of an authority, whose file is given.
+    /// A client's server with a certificate of an authority, and the authority's file.
     async fn listen_with(
         dir: &std::path::Path,
         change: impl FnOnce(&mut rcgen::CertificateParams),

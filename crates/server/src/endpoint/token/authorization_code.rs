@@ -1,6 +1,6 @@
 //! `grant_type=authorization_code`: open the code, judge what it is bound to, begin its family.
 //!
-//! The row that is inserted makes the code single-use: whoever comes second finds it there, and ends it.
+//! The inserted row makes the code single-use: a second redemption finds it, and is a retry or reuse.
 
 use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
@@ -19,7 +19,7 @@ use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 use crate::issue::id_token::{IdTokenParams, SignedIn};
 
-/// Tells of one presentation of a code. `tracing` wants an event's level known at compile time.
+/// Logs one presentation of a code. `tracing` needs an event's level at compile time.
 macro_rules! event {
     ($redeemed:expr, $event:ident, $why:expr) => {{
         let request = $redeemed.request;
@@ -80,7 +80,7 @@ fn unopened(why: Unopened) -> Failure {
     }
 }
 
-/// A code with everything right.
+/// A code that the request may redeem.
 struct Redeemed<'a> {
     request: &'a ClientRequest<'a>,
     code: &'a AuthorizationCode,
@@ -89,9 +89,9 @@ struct Redeemed<'a> {
 }
 
 impl Redeemed<'_> {
-    /// Answers to a code that begins nothing: it was redeemed before, what it stands on ended, or it is asked for
-    /// `too_much`. One that was redeemed before is judged by that alone, and raises the alarm. `is_bound`: the
-    /// browser's session is as it was when the code was issued.
+    /// Responds to a code that starts no family: it was redeemed before, something it depends on has ended,
+    /// or the request asks for `too_much`. The first counts before the others, and may be reuse, which ends
+    /// the family. `is_bound`: the browser session is as it was when the code was issued.
     async fn again(
         &self,
         is_bound: bool,

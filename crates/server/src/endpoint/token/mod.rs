@@ -42,7 +42,7 @@ impl ClientRequest<'_> {
         Resources::asked(self.form.all("resource"))
     }
 
-    /// Tells of a session that a user began.
+    /// Logs that a user started a session.
     fn tell_of_start(&self, user: UserId, family: FamilyId) {
         let session = self.app.session_id(family);
         tell!(
@@ -58,7 +58,7 @@ impl ClientRequest<'_> {
         );
     }
 
-    /// Tells of a session that was ended, because what was presented is in two hands.
+    /// Logs that a session was ended, because its token or code was replayed or forged.
     fn tell_of_end(&self, family: FamilyId, why: Why) {
         let session = self.app.session_id(family);
         tell!(
@@ -75,7 +75,7 @@ impl ClientRequest<'_> {
     }
 }
 
-/// A successful answer (RFC 6749 §5.1).
+/// A successful response (RFC 6749 §5.1).
 #[derive(Serialize)]
 struct TokenResponse {
     access_token: String,
@@ -91,7 +91,7 @@ struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// Seals the access token. `family` is what the user authorized, where there is one.
+    /// Seals the access token. `family` is what the user authorized, if there is a user.
     async fn new(
         request: &ClientRequest<'_>,
         access: &AccessToken,

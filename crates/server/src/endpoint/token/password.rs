@@ -80,9 +80,9 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
     }
 }
 
-/// Says why nothing began although the password was right. Only where the user was disabled, deleted or signed
-/// out, or the password changed, while it was checked, is it wrong now; in all other cases, as when the client
-/// was disabled meanwhile, the next attempt tells.
+/// The reason no family was started although the password was right. It is wrong now only if the user was
+/// disabled, deleted or signed out, or the password changed, while it was checked. Otherwise, as when the
+/// client was disabled meanwhile, the next attempt tells.
 async fn ended_meanwhile(app: &App, seen: &User) -> Result<Failure, Failure> {
     let is_standing = |user: &User| user.disabled_at.is_none() && user.ended.number <= seen.ends;
     let user = app.store().load_user(seen.id).await?;

@@ -19,13 +19,13 @@ use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 use crate::issue::id_token::SignedIn;
 
-/// How often a request reads and decides before it gives up.
+/// Number of times a request reads and decides before it gives up.
 const ATTEMPTS: usize = 3;
 
 pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let app = request.app;
     let text = request.form.find("refresh_token").ok_or(Why::RefreshMissing)?;
-    // Before the token is looked at: what is malformed says nothing about it.
+    // Before the token is looked at, so that a malformed request learns nothing about it.
     let (scope, resources) = (request.scope()?, request.resources()?);
     let presented = open(request, text)?;
     let asked = Request { token: &presented, scope, resources };
@@ -63,7 +63,7 @@ fn open(request: &ClientRequest<'_>, text: &str) -> Result<RefreshToken, Failure
     })
 }
 
-/// One presentation of a refresh token, while it is carried out and told of.
+/// One refresh attempt: executes the decision, then logs it.
 struct Presentation<'a> {
     request: &'a ClientRequest<'a>,
     presented: &'a RefreshToken,
@@ -71,7 +71,7 @@ struct Presentation<'a> {
 }
 
 impl Presentation<'_> {
-    /// Does what was decided; `None` when somebody else was faster.
+    /// Executes the decision; `None` if another request was faster.
     async fn execute(
         &self,
         decision: Decision,
@@ -124,13 +124,13 @@ impl Presentation<'_> {
         let (store, now, id) = (self.request.app.store(), self.request.now, self.presented.family);
         let seen = self.loaded.map(|l| l.family.generation);
         Ok(match (reason, seen) {
-            // A case that has moved on since it was read may have caught up with the token: another
-            // reader may have seen, and answered from, a commit that this one did not see yet.
+            // A row that has moved on since it was read may have caught up with the token: another reader may
+            // have seen, and responded from, a commit that this one did not see yet.
             (RevokeReason::Forgery, Some(generation)) => {
                 store.revoke_family_seen_at((id, generation), reason, now).await?
             }
-            // A case only moves forward, away from a token that is older. Where a failover sets it back
-            // meanwhile, the end is written all the same: the safer mistake.
+            // A row only moves forward, away from an older token. Even if a failover sets it back meanwhile,
+            // the end is written: the safer mistake.
             _ => store.revoke_family(id, reason, now).await?,
         })
     }
@@ -169,7 +169,7 @@ impl Presentation<'_> {
         token::seal_refresh(&self.request.app.keys(), &successor, client).ok_or(Failure::KeyNotHere)
     }
 
-    /// One metric and one event for each case of the table.
+    /// Counts and logs the case of the decision table.
     fn record(&self, case: Case, why: Option<Why>) {
         let metrics = self.request.app.metrics();
         metrics.refresh(case);
@@ -208,7 +208,7 @@ impl Presentation<'_> {
             Case::Forgery => event!(REFRESH_FORGERY),
             Case::StaleStore => event!(REFRESH_STORE_BEHIND),
             Case::Dead | Case::Denied | Case::StaleRights => event!(REFRESH_DENIED),
-            // These end before there is anything to tell of.
+            // These end before there is anything to log.
             Case::Garbage | Case::RollOut => {}
         }
     }
@@ -219,7 +219,7 @@ impl Presentation<'_> {
 }
 
 impl crate::App {
-    /// How a family is named in logs.
+    /// The name of a family in logs.
     pub(crate) fn session_id(&self, family: FamilyId) -> String {
         token::seal_session(&self.keys(), family).unwrap_or_default()
     }

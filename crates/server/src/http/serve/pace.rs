@@ -1,8 +1,8 @@
-//! How long a connection may take: for the head of a request, and between two of them.
+//! Time limits of a connection: for the head of a request, and between two requests.
 //!
-//! hyper has one time for both. Here they are two, so that a connection outlives the patience of a load
-//! balancer, which closes it first, while a head that never ends is cut off soon. Nothing is woken for a
-//! request: the timer looks again when the shortest of its times is over.
+//! hyper has one limit for both. Here they are two, so that an idle connection outlasts the timeout of a load
+//! balancer, which closes it first, while a head that never ends is cut off soon. Requests do not reset the
+//! timer: it looks again when the shortest of its limits is over.
 
 use std::io;
 use std::pin::Pin;
@@ -16,15 +16,15 @@ use tokio::time::sleep;
 
 use crate::clock::stopwatch;
 
-/// How often a connection that has been idle for long is looked at again.
+/// Interval between checks of a connection that has been idle for long.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The times of a connection.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// For the head of a request.
+    /// The time for the head of a request.
     pub(super) head: Duration,
-    /// Between two requests.
+    /// The time between two requests.
     pub(super) idle: Duration,
 }
 
@@ -32,11 +32,11 @@ pub(super) struct Limits {
 enum Phase {
     /// The head of a request is being read.
     Head,
-    /// A request is being answered, whose body has a time of its own.
+    /// A request is being handled; its body has a limit of its own.
     Busy,
-    /// Nothing is asked.
+    /// No request is pending.
     Idle,
-    /// There is an answer, and nothing of it was taken yet.
+    /// There is a response, and nothing of it was taken yet.
     Answered,
 }
 
@@ -51,29 +51,29 @@ impl Phase {
     }
 }
 
-/// The phase of a connection, and since when.
+/// The phase of a connection, and when it began.
 #[derive(Debug)]
 pub(super) struct Pace {
     began: std::time::Instant,
-    /// Milliseconds since the beginning, times four, and the phase. The time counts where somebody waits for
-    /// the client alone: the clock is not read for the rest.
+    /// Milliseconds since the beginning, times four, plus the phase. The time is set only in phases that wait
+    /// for the client: the clock is not read for the others.
     state: AtomicU64,
 }
 
 impl Pace {
-    /// A connection that has just been made owes a head.
+    /// The pace of a new connection, which owes a head.
     pub(super) fn begin() -> Arc<Self> {
         let pace = Self { began: stopwatch(), state: AtomicU64::new(0) };
         pace.enter(Phase::Head);
         Arc::new(pace)
     }
 
-    /// A whole head has been read.
+    /// Records that a whole head has been read.
     pub(super) fn is_asked(&self) {
         self.state.store(Phase::Busy as u64, Ordering::Relaxed);
     }
 
-    /// The answer is on its way.
+    /// Records that the response is on its way.
     pub(super) fn is_answered(&self) {
         self.state.store(Phase::Answered as u64, Ordering::Relaxed);
     }
@@ -92,14 +92,14 @@ impl Pace {
         (Phase::of(state), self.began.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
     }
 
-    /// An answer of which nothing is taken is idleness from when it is first looked at.
+    /// Counts a response of which nothing was taken as idle from now on.
     fn wait_for_taking(&self) {
         let (answered, idle) = (Phase::Answered as u64, self.now(Phase::Idle));
-        // Otherwise something moved meanwhile.
+        // If it fails, something moved meanwhile.
         let _ = self.state.compare_exchange(answered, idle, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Resolves when a time is over. Where connections are scarce, idle ones get the shorter time.
+    /// Resolves when a limit is exceeded. While connections are scarce, idle ones get the shorter limit.
     pub(super) async fn exceeded(
         &self,
         limits: Limits,
@@ -131,7 +131,7 @@ impl Pace {
     }
 }
 
-/// A stream that says what moves on it.
+/// A stream that records when bytes move on it.
 pub(super) struct Paced<S> {
     stream: S,
     pace: Arc<Pace>,
@@ -142,7 +142,7 @@ impl<S> Paced<S> {
         Self { stream, pace }
     }
 
-    /// Bytes after an answer begin the next head; an answer that is still being taken is no idleness.
+    /// Enters `phase` after a response: bytes read begin a head, bytes written restart the idle time.
     fn moved(&self, phase: Phase) {
         let now = Phase::of(self.pace.state.load(Ordering::Relaxed));
         if matches!(now, Phase::Idle | Phase::Answered) {

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use super::{TlsError, pem};
 use crate::config::Config;
 
-/// Says whether everything that names authorities can be read.
+/// Checks that everything that names authorities can be read.
 ///
 /// # Errors
 /// [`TlsError`].
@@ -29,7 +29,7 @@ pub(super) fn none() -> RootCertStore {
     RootCertStore::empty()
 }
 
-/// What this server connects to others with.
+/// The configuration with which this server connects to others.
 pub(crate) fn client(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -62,7 +62,7 @@ fn of_file(file: Option<PathBuf>, roots: &mut RootCertStore) -> Result<(), TlsEr
     Ok(())
 }
 
-/// The library that reads them passes over what is not there.
+/// Checks the variables, because the library that reads them ignores what is missing.
 fn check_variables() -> Result<(), TlsError> {
     let fault = |variable, value: &Path, reason: String| {
         Err(TlsError::Variable { variable, value: value.display().to_string(), reason })

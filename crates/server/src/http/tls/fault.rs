@@ -1,10 +1,10 @@
-//! Why a connection to another server did not come about, as a sentence to act on.
+//! The reason a connection to another server failed, as a sentence to act on.
 
 use std::io;
 
 use tokio_rustls::rustls::{CertificateError, Error};
 
-/// What went wrong.
+/// Describes an error.
 pub(crate) fn sentence(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner {

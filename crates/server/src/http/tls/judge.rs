@@ -1,4 +1,4 @@
-//! What clients will think of a certificate (RFC 5280, RFC 9525): what makes it useless, and what surprises.
+//! A certificate as clients will see it (RFC 5280, RFC 9525): what makes it useless, and what surprises.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use x509_parser::public_key::PublicKey;
 
 use crate::config::Config;
 
-/// RFC 9325 §4.5.
+/// The least size of an RSA key, in bits (RFC 9325 §4.5).
 const RSA_LEAST: usize = 2048;
 
 /// Signatures by hashes that are broken: MD2, MD5 and SHA-1, with RSA, DSA and ECDSA.
@@ -36,7 +36,7 @@ fn rsa_bits(certificate: &X509Certificate<'_>) -> Option<usize> {
     }
 }
 
-/// Why no client can work with this chain.
+/// The reason no client can work with this chain, if there is one.
 pub(super) fn is_unusable(chain: &[CertificateDer<'_>]) -> Option<String> {
     for (at, der) in chain.iter().enumerate() {
         if parse(der).is_none() {
@@ -54,12 +54,12 @@ pub(super) fn is_unusable(chain: &[CertificateDer<'_>]) -> Option<String> {
     ))
 }
 
-/// When the first certificate of the chain expires, in seconds since the epoch.
+/// The earliest expiry in the chain, in seconds since the epoch.
 pub(super) fn expiry(chain: &[CertificateDer<'_>]) -> Option<i64> {
     chain.iter().filter_map(parse).map(|one| one.validity().not_after.timestamp()).min()
 }
 
-/// What may surprise, each as a sentence.
+/// Findings that may surprise, each as a sentence.
 pub(super) fn findings(
     chain: &[CertificateDer<'_>],
     file: &Path,
@@ -91,7 +91,7 @@ fn date(seconds: i64) -> String {
         .map_or_else(|_| "some other time".into(), |at| at.to_string())
 }
 
-/// Which one of a chain, in words.
+/// The position in a chain, in words.
 fn which(at: usize) -> String {
     if at == 0 { "the certificate".into() } else { format!("certificate number {} in it", at + 1) }
 }
@@ -118,7 +118,7 @@ fn times(chain: &[X509Certificate<'_>], now: Timestamp) -> Vec<String> {
     found
 }
 
-/// RFC 9525 §6: the names in `subjectAltName`, and no others.
+/// The finding if `subjectAltName` lacks the host; other names do not count (RFC 9525 §6).
 fn names(leaf: &X509Certificate<'_>, host: &str, what: &str) -> Option<String> {
     let mut names = Vec::new();
     let ip = host.parse::<IpAddr>().ok();
@@ -227,7 +227,7 @@ fn strength(chain: &[X509Certificate<'_>]) -> Vec<String> {
     found
 }
 
-/// Whether the chain leads to somebody who is trusted, as far as this machine knows.
+/// The finding if the chain leads to no authority that this machine trusts.
 fn authority(
     chain: &[X509Certificate<'_>],
     config: &Config,

@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM (RFC 7468), and what a file has instead.
+//! Certificates and keys in PEM (RFC 7468), and explanations of files that have something else.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::TlsError;
 use crate::files::secret_file;
 
-/// The certificates in a file; never none.
+/// The certificates in a file; never empty.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bytes = std::fs::read(file);
     let bytes =
@@ -38,7 +38,7 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
-/// Says whether a file has certificates, without having all those of a system in memory at once.
+/// Checks that a file has certificates, without having all those of a system in memory at once.
 pub(super) fn check(file: &Path) -> Result<(), TlsError> {
     let mut are_whole = CertificateDer::pem_file_iter(file)
         .ok()
@@ -49,7 +49,7 @@ pub(super) fn check(file: &Path) -> Result<(), TlsError> {
     if are_whole.peek().is_some() && are_whole.all(|is_whole| is_whole) {
         return Ok(());
     }
-    // Why not, the whole of it tells.
+    // Reading the whole file gives the reason.
     certificates(file).map(|_| ())
 }
 
@@ -82,7 +82,7 @@ fn is_key(kind: SectionKind) -> bool {
     matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
 }
 
-/// What there is in a file.
+/// The kinds of sections in a file.
 fn kinds(bytes: &[u8]) -> Vec<SectionKind> {
     <(SectionKind, Vec<u8>)>::pem_slice_iter(bytes)
         .map_while(Result::ok)
@@ -118,7 +118,7 @@ fn text(
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             Some("it is UTF-16: save it as plain ASCII".to_owned())
         }
-        // ASN.1's SEQUENCE, which no text begins with before its length.
+        // ASN.1's SEQUENCE and its length, with which no text begins.
         [0x30, 0x80..=0x84, ..] => Some(format!(
             "the {what} is in DER, or in PKCS #12, not in PEM: run `{converter} -in FILE -out NEWFILE`, or \
              `openssl pkcs12 -in FILE -nodes -out NEWFILE` on a .p12 or .pfx file"

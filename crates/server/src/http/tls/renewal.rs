@@ -1,5 +1,5 @@
-//! The certificate in use, and its renewal: files that change are read again without a signal. A pair that does
-//! not work changes nothing, and is told once.
+//! The certificate in use, and its renewal: files that change are read again without a signal. A pair that
+//! does not work changes nothing, and is logged once.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::http::serve::Tls;
 use crate::keys::stamp;
 
-/// How often the files are looked at.
+/// Interval between checks of the files.
 const EVERY: Duration = Duration::from_secs(1);
 
 type Stamps = [Option<(u64, i64, i64)>; 2];
@@ -26,9 +26,9 @@ type Stamps = [Option<(u64, i64, i64)>; 2];
 pub struct Live {
     tls: Tls,
     files: [PathBuf; 2],
-    /// As the files were when they were read.
+    /// The stamps of the files when they were read.
     seen: Stamps,
-    /// When the certificate expires, in seconds since the epoch.
+    /// Expiry of the certificate, in seconds since the epoch.
     expiry: i64,
 }
 
@@ -46,17 +46,17 @@ impl Live {
         Ok(Self { tls: Arc::new(ArcSwap::new(pair.config)), files, seen, expiry })
     }
 
-    /// What connections take their certificate from.
+    /// The TLS configuration that new connections use.
     pub fn tls(&self) -> Tls {
         Arc::clone(&self.tls)
     }
 
-    /// When the certificate expires, in seconds since the epoch.
+    /// Expiry of the certificate, in seconds since the epoch.
     pub const fn expiry(&self) -> i64 {
         self.expiry
     }
 
-    /// Reads the files again, and tells what came of it.
+    /// Reads the files again, and logs the outcome.
     pub async fn reload(&self, app: &Arc<App>) {
         let (files, config, now) = (self.files.clone(), app.config().clone(), app.clock().now());
         let read = tokio::task::spawn_blocking(move || {
@@ -89,7 +89,7 @@ impl Live {
         }
     }
 
-    /// Takes what is written to the files, from now on.
+    /// Watches the files, and reloads them when they have changed.
     pub async fn watch(self, app: Arc<App>) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,7 +97,7 @@ impl Live {
         loop {
             ticks.tick().await;
             let now = stamps(&self.files);
-            // Both files are written one after the other: what still changes is let be.
+            // The files are written one after the other: wait until they no longer change.
             if now != taken && now == before {
                 taken = now;
                 self.reload(&app).await;
@@ -113,12 +113,12 @@ fn findings(
     config: &Config,
     now: remint_protocol::time::Timestamp,
 ) -> Vec<String> {
-    // Who is trusted has been read at the start already.
+    // The authorities were readable at the start; if they no longer are, the findings go without.
     let roots = super::authorities::read(config).unwrap_or_else(|_| super::authorities::none());
     judge::findings(&pair.chain, certificate, config, &roots, now)
 }
 
-/// Links are followed: Kubernetes swaps the directory that they lead through.
+/// The stamps of the files. Links are followed: Kubernetes swaps the directory that they lead through.
 fn stamps(files: &[PathBuf; 2]) -> Stamps {
     files.each_ref().map(|file| stamp(file))
 }

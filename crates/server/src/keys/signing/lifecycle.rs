@@ -1,9 +1,9 @@
-//! How signing keys come and go.
+//! The lifecycle of signing keys.
 //!
-//! A new key is published first and signs later, when every client that keeps our key set has had the
-//! time to fetch it again. It signs until the next one does, and stays published until the last token
-//! that it signed is dead. Only where there is no key at all does one sign at once. Every node looks
-//! after all of this; the store lets one of them win.
+//! A new key is published first and signs later, when every client that caches our key set has had the time
+//! to fetch it again. It signs until the next one does, and stays published until the last token that it
+//! signed is dead. Only if there is no key at all does one sign at once. Every node does all of this; the
+//! store lets one of them win.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,20 +26,20 @@ use crate::config::Config;
 use crate::entropy;
 use crate::issue::subject;
 
-/// How long clients may keep our key set. `signing.lead_time` is longer.
+/// The time for which clients may cache our key set. `signing.lead_time` is longer.
 pub const MAX_AGE: Duration = Duration::from_mins(15);
-/// A key stays at least this long after it signed last, whatever lifetimes tokens have: clients show
-/// ID tokens at logout that have long expired.
+/// The least time that a key stays after it last signed, whatever lifetimes tokens have: clients show ID
+/// tokens at logout that expired long ago.
 pub const KEPT: Duration = Duration::from_hours(30 * 24);
-/// How often keys are looked after.
+/// Interval between rounds of maintenance.
 const EVERY: Duration = Duration::from_mins(1);
-/// When the store did not answer: a fresh one has no keys yet.
+/// Pause after a round that failed: a fresh store has no keys yet.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Why keys could not be looked after.
+/// The reason keys could not be made or maintained.
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
-    /// The store does not answer.
+    /// The store does not respond.
     #[error(transparent)]
     Store(#[from] Error),
     /// No key could be made.
@@ -57,7 +57,7 @@ pub struct NewSigningKey {
 }
 
 impl NewSigningKey {
-    /// Draws a key. One for RSA takes a tenth of a second or a few.
+    /// Draws a key. An RSA key takes tenths of a second.
     ///
     /// # Errors
     /// [`LifecycleError::NotMade`].
@@ -72,27 +72,27 @@ impl NewSigningKey {
         Some(Self { alg, kid, jwk: serde_json::to_string(&jwk).ok()?, pkcs8 })
     }
 
-    /// The key's number.
+    /// The key's id.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 }
 
-/// When a new key signs, and until when those before it stay.
+/// The times at which a new key starts to sign and its predecessors go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// When it signs.
+    /// The time from which it signs.
     pub signs_from: Timestamp,
-    /// When its predecessors go.
+    /// The time at which its predecessors go.
     pub others_until: Timestamp,
 }
 
-/// How long a key stays after it signed last.
+/// The time for which a key stays after it last signed.
 pub fn retention(longest_token: Duration) -> Duration {
     KEPT.max(longest_token)
 }
 
-/// How long any token that is signed lives at most, as any clock sees it.
+/// The longest lifetime of any token that is signed, allowing for clocks that differ.
 ///
 /// # Errors
 /// [`Error`].
@@ -101,8 +101,8 @@ pub async fn longest_token(store: &Store, config: &Config) -> Result<Duration, E
     Ok(access.max(config.tokens.id_token_lifetime))
 }
 
-/// Stores a key as the next one of its algorithm, after the generation that was seen. `Conflict` when
-/// somebody else was faster.
+/// Stores a key as the next one of its algorithm, after the generation that was seen. `Conflict` if another
+/// node was faster.
 ///
 /// # Errors
 /// [`LifecycleError`].
@@ -195,7 +195,7 @@ pub async fn rotate(
     make(store, keys, &fresh, newest.generation, plan, now).await
 }
 
-/// Off the threads that serve requests.
+/// Draws a key off the threads that serve requests.
 async fn draw(alg: SigningAlg) -> Result<NewSigningKey, LifecycleError> {
     let drawn = tokio::task::spawn_blocking(move || NewSigningKey::draw(alg)).await;
     drawn.unwrap_or(Err(LifecycleError::NotMade))
@@ -205,7 +205,7 @@ fn newest(stored: &[StoredSigningKey], alg: SigningAlg) -> Option<&StoredSigning
     stored.iter().filter(|key| key.alg == alg).max_by_key(|key| key.generation)
 }
 
-/// Looks after the keys again and again, and at once when the root keys changed.
+/// Maintains the keys again and again, and at once when the root keys change.
 pub(crate) async fn run(app: Arc<App>) {
     loop {
         let pause = match maintain(&app).await {
@@ -216,13 +216,13 @@ pub(crate) async fn run(app: Arc<App>) {
             }
         };
         let _ = timeout(pause, app.signing_keys().wanted.notified()).await;
-        // Nodes that heard the same news do not all begin in the same moment.
+        // Keeps nodes that noticed the same change from beginning at the same moment.
         sleep(Duration::from_millis(u64::from(app.node().0[0]))).await;
     }
 }
 
-/// Looks after the keys once: makes the missing, makes successors in time, moves all under the active
-/// root key with whatever else is sealed in the store, and removes those that are over.
+/// Maintains the keys once: makes missing ones, makes successors in time, reseals all under the active root
+/// key with whatever else is sealed in the store, and removes those that are over.
 ///
 /// # Errors
 /// [`LifecycleError`].
@@ -239,7 +239,7 @@ pub async fn maintain(app: &App) -> Result<(), LifecycleError> {
     let over = |key: &&StoredSigningKey| key.published_until.is_some_and(|until| until < now);
     let over: Vec<_> = stored.iter().filter(over).collect();
     if !due.is_empty() || !over.is_empty() {
-        // Every client is asked how long its tokens live, so not each minute.
+        // This reads every client's token lifetime, so not each minute.
         let longest = longest_token(app.store(), app.config()).await?;
         for newest in due {
             let signs_from = now.after(app.config().signing.lead_time);
@@ -272,8 +272,8 @@ fn is_due(signs_from: Timestamp, config: &Config, now: Timestamp) -> bool {
     signing.rotate_every.is_some_and(is_old)
 }
 
-/// Whether no living token can be signed with it by the lifetimes of today, which may be longer than
-/// those of the day when its end was set.
+/// Whether no live token can be signed with it by today's lifetimes, which may be longer than those at the
+/// time when its end was set.
 fn is_dead(
     key: &StoredSigningKey,
     all: &[StoredSigningKey],
@@ -290,7 +290,7 @@ async fn reseal(
     key: &StoredSigningKey,
     now: Timestamp,
 ) -> Result<(), LifecycleError> {
-    // One whose root key is not here is another node's to move.
+    // If its root key is not here, another node must reseal it.
     let Ok(private) = open_private(keys, &key.kid, key.alg, &key.sealed) else { return Ok(()) };
     let sealed = seal_private(keys, &key.kid, key.alg, &private);
     let moved = StoredSigningKey {
@@ -313,9 +313,9 @@ async fn reseal(
     Ok(())
 }
 
-/// Works with the keys of the store from now on; where they can not be had, with those as before.
+/// Switches to the keys in the store; if they cannot be read, keeps the old ones.
 pub(crate) async fn reload(app: &App) {
-    // What was read first must not be put in last.
+    // An earlier read must not replace a later one.
     let _guard = app.signing_keys().reloading.lock().await;
     match app.store().list_signing_keys().await {
         Ok(stored) => {
@@ -329,7 +329,7 @@ pub(crate) async fn reload(app: &App) {
     }
 }
 
-/// Says that the root keys changed.
+/// Wakes the maintenance, because the root keys changed.
 pub(crate) fn wake(app: &App) {
     app.signing_keys().wanted.notify_one();
 }

@@ -4,9 +4,9 @@
 //! The keys are in the store, sealed under the root keys; each node opens them and keeps them here,
 //! as they were at the store's last change. `lifecycle` makes, rotates and removes them.
 //!
-//! A token is checked under one of our keys, found by its `kid`, and with the algorithm of that key:
-//! what its header says of an algorithm must agree, and decides nothing (RFC 8725 §3.1). A header with
-//! `crit` is refused, because nothing critical is understood here (RFC 7515 §4.1.11).
+//! A token is verified with one of our keys, found by its `kid`, and that key's algorithm: the header's `alg`
+//! must agree, and decides nothing (RFC 8725 §3.1). A header with `crit` is refused, because nothing critical
+//! is understood here (RFC 7515 §4.1.11).
 
 mod lifecycle;
 mod pair;
@@ -42,7 +42,7 @@ pub(crate) use lifecycle::{reload, run, wake};
 
 use pair::Pair;
 
-/// How long a request waits for the first keys of a fresh store, which take less than a second.
+/// The time that a request waits for the first keys of a fresh store, which take less than a second.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// The signing keys of this node, as they are now.
@@ -66,7 +66,7 @@ impl Default for Current {
 }
 
 impl Current {
-    /// The keys, once there are any of every algorithm: on a fresh store it waits a moment for that.
+    /// The keys, once every algorithm has one: on a fresh store it waits a moment for that.
     pub(crate) async fn complete(&self) -> Result<Arc<Signing>, NotSigned> {
         let signing = self.signing.load_full();
         if signing.is_complete() {
@@ -80,13 +80,13 @@ impl Current {
     }
 }
 
-/// Why nothing was signed.
+/// The reason nothing was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotSigned {
-    /// A fresh store has no key yet: later.
+    /// A fresh store has no key yet: try later.
     #[error("there is no key for this algorithm yet")]
     NotMade,
-    /// It is sealed under a root key that has not reached this node: later, or another node.
+    /// It is sealed under a root key that has not reached this node: try later, or another node.
     #[error("the key is sealed under a root key that has not reached this node")]
     KeyNotHere,
     /// A fault of ours.
@@ -104,11 +104,10 @@ impl From<NotSigned> for Failure {
     }
 }
 
-/// Why a token is not one of ours, or not good any more.
+/// The reason a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotVerified {
-    /// Not a token that a key of ours signed, or one that says other than its header, or what a
-    /// token of its kind must say.
+    /// Not a token that a key of ours signed, or one with a header or claims that its kind cannot have.
     #[error("not a token of this server")]
     Garbage,
     /// Its key is sealed under a root key that has not reached this node.
@@ -119,14 +118,14 @@ pub enum NotVerified {
     Expired,
 }
 
-/// What a token must be.
+/// The requirements on a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// Our issuer identifier.
     pub issuer: &'a str,
-    /// Its kind: the `typ` that its kind is signed with.
+    /// Its kind: the `typ` of the header.
     pub typ: &'a str,
-    /// Whether one that has expired will do, as for an `id_token_hint`.
+    /// Whether an expired one is accepted, as for an `id_token_hint`.
     pub may_be_expired: bool,
     /// The time.
     pub now: Timestamp,
@@ -163,7 +162,7 @@ struct Opened {
 }
 
 impl Signing {
-    /// Opens what can be opened. What was open before is taken over: parsing an RSA key takes a while.
+    /// Opens the keys that can be opened. Takes over those already open: parsing an RSA key takes a while.
     fn open(stored: Vec<StoredSigningKey>, keys: &Keyring, before: &Self) -> Self {
         let mut all = Vec::with_capacity(stored.len());
         for stored in stored {
@@ -254,7 +253,7 @@ impl Signing {
         let mut validation = Validation::new(pair::algorithm(key.stored.alg));
         validation.required_spec_claims = HashSet::from(["exp".into(), "iss".into()]);
         validation.set_issuer(&[expected.issuer]);
-        // Whom it is for is the caller's to ask, and the time is that of the request.
+        // The caller checks the audience, and the time is that of the request.
         validation.validate_aud = false;
         validation.validate_exp = false;
         let decoded = decode::<serde_json::Value>(token, &opened.public, &validation);
@@ -269,7 +268,7 @@ impl Signing {
     /// The set of public keys.
     ///
     /// # Errors
-    /// [`NotSigned`]: a set that lacks a key would be kept by those who ask for it.
+    /// [`NotSigned`] if a key is missing: clients would cache the incomplete set.
     pub fn jwks(&self) -> Result<&Document, NotSigned> {
         if !self.is_complete() {
             return Err(NotSigned::NotMade);
@@ -288,7 +287,7 @@ fn open(stored: &StoredSigningKey, keys: &Keyring) -> Result<Opened, Unopened> {
     if is_same { Ok(Opened { pair, public, jwk }) } else { Err(Unopened::Garbage) }
 }
 
-/// `None` where a key could not be opened here. The order is that of algorithms and generations.
+/// The set of public keys, by algorithm and generation; `None` if one could not be opened here.
 fn document(keys: &[Key]) -> Option<Document> {
     let all: Option<Vec<Jwk>> =
         keys.iter().map(|key| key.opened.as_ref().map(|opened| opened.jwk.clone())).collect();

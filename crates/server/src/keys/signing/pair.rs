@@ -30,7 +30,7 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// As `jsonwebtoken` names it.
+/// The algorithm as `jsonwebtoken` names it.
 pub(super) const fn algorithm(alg: SigningAlg) -> Algorithm {
     match alg {
         SigningAlg::Rs256 => Algorithm::RS256,
@@ -41,7 +41,7 @@ pub(super) const fn algorithm(alg: SigningAlg) -> Algorithm {
 }
 
 impl Pair {
-    /// Reads a private key; `None` for what is none of the algorithm.
+    /// Reads a private key; `None` if it is not one of the algorithm.
     pub(super) fn parse(alg: SigningAlg, pkcs8: &[u8]) -> Option<Self> {
         Some(match alg {
             SigningAlg::Rs256 => Self::Rsa(RsaKeyPair::from_pkcs8(pkcs8).ok()?, &RSA_PKCS1_SHA256),
@@ -68,7 +68,7 @@ impl Pair {
         }
     }
 
-    /// What checks its signatures.
+    /// The public key, which verifies its signatures.
     pub(super) fn public(&self) -> DecodingKey {
         match self {
             Self::Rsa(pair, _) => {
@@ -81,7 +81,7 @@ impl Pair {
     }
 }
 
-/// The public key as it is published (RFC 7517 §4), its number the thumbprint (RFC 7638).
+/// The public key as it is published (RFC 7517 §4), its `kid` the thumbprint (RFC 7638).
 pub(super) fn jwk(public: &DecodingKey, alg: SigningAlg) -> Option<Jwk> {
     let mut jwk = Jwk::from_decoding_key(public, Some(algorithm(alg))).ok()?;
     jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).ok()?);

@@ -1,4 +1,4 @@
-//! What changes between a page and its answer, or between a code and its tokens.
+//! Changes between a page and its submission, or between a code and its tokens.
 
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::scope::Scope;

@@ -1,4 +1,4 @@
-//! What every page says and does not say, and what a person can end on their own.
+//! The content of every page, and what a person can end on their own.
 
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;

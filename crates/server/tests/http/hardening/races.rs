@@ -1,4 +1,4 @@
-//! Two hands at once.
+//! Several requests at once.
 
 use std::sync::Mutex;
 

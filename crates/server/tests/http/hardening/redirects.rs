@@ -1,4 +1,4 @@
-//! Where answers go: the corpus of redirection URIs through registration and authorization.
+//! The targets of responses: the corpus of redirection URIs through registration and authorization.
 
 use remint_protocol::redirect_uri::RedirectUri;
 

@@ -1,4 +1,4 @@
-//! What was sent, shown again: nowhere as markup, nowhere in a header.
+//! Input that is shown again: nowhere as markup, nowhere in a header.
 
 use super::{BOTH, ask, at_account, at_consent, form, known, site};
 use crate::site::{Answer, PASSWORD, Site};

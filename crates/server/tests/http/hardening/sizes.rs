@@ -1,4 +1,4 @@
-//! As large as requests may be, and larger.
+//! Requests as large as they may be, and larger.
 
 use super::{By, Came, FORM, SESSION, ask, came, known, site};
 use crate::site::PASSWORD;

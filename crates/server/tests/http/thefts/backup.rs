@@ -1,4 +1,4 @@
-//! A backup of database and key file: as both, as far as what it has in it still stands.
+//! A backup of database and key file: like both, as far as its content is still valid.
 
 use remint_protocol::subject::SubjectSalt;
 

@@ -1,6 +1,6 @@
-//! What a stolen key file, a stolen database, both, and a stolen backup of both allow: the table of
-//! `SECURITY.md`, cell by cell. A test named `theft_ROW_COLUMN_…` stands behind the cell of that row and column,
-//! and shows what can be done as well as what cannot.
+//! Thefts of the key file, the database, both, or a backup of both: the table of `SECURITY.md`, cell by cell.
+//! A test named `theft_ROW_COLUMN_…` proves the cell of that row and column, and shows what a thief can do as
+//! well as what they cannot.
 
 mod backup;
 mod both;
