@@ -247,7 +247,7 @@ impl Collector for CertificateExpiry {
         let gauge = ConstGauge::new(at);
         let (name, help) = (
             "tls_certificate_expiry_timestamp_seconds",
-            "When the first certificate of the chain in use expires, since the epoch",
+            "When the certificate chain in use expires: the earliest end of any in it, since the epoch",
         );
         gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
     }

@@ -16,7 +16,7 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// Reports to a shared store, again and again, that this node runs.
-pub(crate) async fn tell(app: Arc<App>) {
+pub(crate) async fn heartbeat(app: Arc<App>) {
     if !app.store().is_shared() {
         return;
     }

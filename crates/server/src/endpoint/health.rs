@@ -50,7 +50,7 @@ impl fmt::Display for Unready {
                 "this node's key file cannot be used, and its log says why: mend it, or the node \
                  does not start again",
             ),
-            Self::KeyFile(Fault::Strange) => f.write_str(
+            Self::KeyFile(Fault::ForeignKeys) => f.write_str(
                 "this node's key file has none of the root keys of this store: copy the key file of \
                  another node, or restore it, or this one does not start again",
             ),

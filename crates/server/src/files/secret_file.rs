@@ -45,7 +45,7 @@ pub enum SecretFileError {
          that user's or root's, so run chown {process} and chmod 600 on it",
         file.display()
     )]
-    Strange {
+    ForeignOwner {
         /// The file.
         file: PathBuf,
         /// Its mode.
@@ -81,8 +81,13 @@ pub fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     match judge(owner, mode, process) {
         Verdict::Good => {}
         Verdict::Open => return Err(SecretFileError::Open { file: file.to_owned(), mode, owner }),
-        Verdict::Strange => {
-            return Err(SecretFileError::Strange { file: file.to_owned(), mode, owner, process });
+        Verdict::ForeignOwner => {
+            return Err(SecretFileError::ForeignOwner {
+                file: file.to_owned(),
+                mode,
+                owner,
+                process,
+            });
         }
     }
     let mut content = Zeroizing::new(Vec::with_capacity(8 * 1024));
@@ -101,7 +106,7 @@ fn regular(file: &Path, metadata: &Metadata) -> Result<(), SecretFileError> {
 enum Verdict {
     Good,
     Open,
-    Strange,
+    ForeignOwner,
 }
 
 /// Root's files may be readable by a group, which is how a process that is not root is given one, as by a
@@ -110,7 +115,7 @@ const fn judge(owner: u32, mode: u32, process: u32) -> Verdict {
     const ROOT: u32 = 0;
     let forbidden = if owner == ROOT { 0o037 } else { 0o077 };
     if owner != ROOT && process != ROOT && owner != process {
-        Verdict::Strange
+        Verdict::ForeignOwner
     } else if mode & forbidden != 0 {
         Verdict::Open
     } else {
@@ -144,8 +149,8 @@ mod tests {
             (0, 0o644, 0, Verdict::Open),
             (OWN, 0o600, 0, Verdict::Good),
             (OWN, 0o640, 0, Verdict::Open),
-            (2_000, 0o600, OWN, Verdict::Strange),
-            (2_000, 0o644, OWN, Verdict::Strange),
+            (2_000, 0o600, OWN, Verdict::ForeignOwner),
+            (2_000, 0o644, OWN, Verdict::ForeignOwner),
         ] {
             assert_eq!(judge(owner, mode, process), verdict, "{owner} {mode:o} {process}");
         }

@@ -145,7 +145,7 @@ pub fn start_background(app: &Arc<App>) -> Background {
     Background(
         [
             tokio::spawn(watch::watch(Arc::clone(app))),
-            tokio::spawn(node::tell(Arc::clone(app))),
+            tokio::spawn(node::heartbeat(Arc::clone(app))),
             tokio::spawn(signing::run(Arc::clone(app))),
             tokio::spawn(sweep::sweep(Arc::clone(app))),
             tokio::spawn(backchannel::run(Arc::clone(app))),
@@ -249,7 +249,7 @@ impl Server {
             request.extensions_mut().insert(Peer(peer));
             let (app, router) = (Arc::clone(&app), router.clone());
             let asked = Arc::clone(&asked);
-            asked.is_asked();
+            asked.request_read();
             async move {
                 let answer = match checked {
                     Ok(()) => {
@@ -267,7 +267,7 @@ impl Server {
                         Ok(host::refuse(refused))
                     }
                 };
-                asked.is_answered();
+                asked.response_ready();
                 answer
             }
         });

@@ -110,12 +110,12 @@ pub fn load(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>,
 fn read(certificate: &Path, private_key: &Path) -> Result<Pair, TlsError> {
     let chain = pem::certificates(certificate)?;
     let key = pem::private_key(private_key)?;
-    if let Some(reason) = judge::is_unusable(&chain) {
+    if let Some(reason) = judge::reason_unusable(&chain) {
         return Err(TlsError::file(certificate, reason));
     }
     // RFC 9325: 1.2 and 1.3 with rustls' suites, all of them forward-secret AEADs.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    if let Some(reason) = does_not_fit(&provider, &chain, &key) {
+    if let Some(reason) = reason_unfit(&provider, &chain, &key) {
         let (certificate, private_key) = (certificate.to_owned(), private_key.to_owned());
         return Err(TlsError::Pair { certificate, private_key, reason });
     }
@@ -128,7 +128,7 @@ fn read(certificate: &Path, private_key: &Path) -> Result<Pair, TlsError> {
 }
 
 /// The reason the key is not that of the first certificate, if it is not.
-fn does_not_fit(
+fn reason_unfit(
     provider: &CryptoProvider,
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,

@@ -44,7 +44,7 @@ impl KeysError {
     pub(crate) const fn fault(&self) -> Option<Fault> {
         match self {
             Self::File(_) | Self::Keyring(_) => Some(Fault::Unusable),
-            Self::None { .. } => Some(Fault::Strange),
+            Self::None { .. } => Some(Fault::ForeignKeys),
             Self::Store(_) => None,
         }
     }
@@ -56,7 +56,7 @@ pub(crate) enum Fault {
     /// It is missing, damaged, or others may read it.
     Unusable,
     /// It has none of the keys of this store that may seal.
-    Strange,
+    ForeignKeys,
 }
 
 /// The root keys of this node.

@@ -65,7 +65,7 @@ pub(crate) async fn run(app: Arc<App>) {
         }
         // Readiness reports a store that does not respond; here it is only asked again.
         if let Err(error) = deliver_due(&app, &mut last).await {
-            tracing::debug!(%error, "what is due to be told of logouts is not known");
+            tracing::debug!(%error, "the due logout notices could not be read; tried again");
         }
     }
 }
@@ -123,7 +123,7 @@ async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Re
         let app = Arc::clone(app);
         tokio::spawn(async move {
             if let Err(error) = attempt(&app, &attempted, now).await {
-                tracing::warn!(%error, "a logout was told, but not that it was; it is told again");
+                tracing::warn!(%error, "a logout was delivered, but that was not recorded; it is delivered again");
             }
             drop(turn);
             app.backchannel().wake();

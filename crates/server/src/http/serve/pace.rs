@@ -69,12 +69,12 @@ impl Pace {
     }
 
     /// Records that a whole head has been read.
-    pub(super) fn is_asked(&self) {
+    pub(super) fn request_read(&self) {
         self.state.store(Phase::Busy as u64, Ordering::Relaxed);
     }
 
     /// Records that the response is on its way.
-    pub(super) fn is_answered(&self) {
+    pub(super) fn response_ready(&self) {
         self.state.store(Phase::Answered as u64, Ordering::Relaxed);
     }
 

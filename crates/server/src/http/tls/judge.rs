@@ -37,7 +37,7 @@ fn rsa_bits(certificate: &X509Certificate<'_>) -> Option<usize> {
 }
 
 /// The reason no client can work with this chain, if there is one.
-pub(super) fn is_unusable(chain: &[CertificateDer<'_>]) -> Option<String> {
+pub(super) fn reason_unusable(chain: &[CertificateDer<'_>]) -> Option<String> {
     for (at, der) in chain.iter().enumerate() {
         if parse(der).is_none() {
             return Some(format!(

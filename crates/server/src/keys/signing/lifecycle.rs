@@ -129,12 +129,12 @@ pub async fn make(
     };
     let outcome = store.add_signing_key(&key, plan.others_until).await?;
     if outcome == Outcome::Done {
-        tell(&key, plan.signs_from.left(now).as_secs());
+        record_made(&key, plan.signs_from.left(now).as_secs());
     }
     Ok(outcome)
 }
 
-fn tell(key: &StoredSigningKey, signs_in_seconds: u64) {
+fn record_made(key: &StoredSigningKey, signs_in_seconds: u64) {
     let StoredSigningKey { alg, kid, generation, .. } = key;
     if *generation == 1 {
         tell!(
