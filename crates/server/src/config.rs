@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, `REMINT_…` variables over it, flags over those.
 //!
-//! Every key is declared once, below, with its documentation; the parser, the environment's names,
-//! the reference page and `remint config show` all come from that declaration. Unknown keys and
+//! Every key is declared once, in `config/settings.rs`, with its documentation; the parser, the environment's
+//! names, the reference page and `remint config show` all come from that declaration. Unknown keys and
 //! senseless values are refused with the file, the line and what to write instead.
 
 use std::fmt;
@@ -9,319 +9,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use remint_protocol::logout_notice::LONGEST_ATTEMPT;
-use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
-use remint_store::postgres::RevocationCommit;
+use remint_protocol::policy::{OnReuse, Policy};
 
 mod brand;
 mod findings;
 mod network;
 mod orchestrator;
 mod read;
+mod settings;
 mod values;
 
 pub use brand::{BrandName, Colour};
 pub use network::{Networks, Plain};
 pub use read::{ConfigError, Origin, Sources};
+pub use settings::*;
 pub(crate) use values::is_loopback_host;
 pub use values::{
     Argon2Memory, HomeUrl, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit,
     Setting, StoreUrl,
 };
-
-/// One documented key.
-#[derive(Clone, Copy, Debug)]
-pub struct SettingSpec {
-    /// The full name, such as `http.listen`.
-    pub name: &'static str,
-    /// Its meaning.
-    pub doc: &'static str,
-    /// The default, as one would write it; empty for none.
-    pub default: &'static str,
-    /// The values that it accepts, in words.
-    pub expects: &'static str,
-    /// Whether the value may hold a secret, so that it is not repeated in messages.
-    pub is_secret: bool,
-}
-
-macro_rules! sections {
-    ($(
-        $(#[doc = $about:literal])*
-        $section:literal $name:ident {
-            $($(#[doc = $doc:literal])* $field:ident: $type:ty = $default:literal;)*
-        }
-    )*) => {
-        $(
-            $(#[doc = $about])*
-            #[derive(Clone, Debug, PartialEq, Eq)]
-            pub struct $name {
-                $($(#[doc = $doc])* pub $field: $type,)*
-            }
-
-            impl $name {
-                fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
-                    Ok(Self {
-                        $($field: sources.resolve(concat!($section, stringify!($field)), $default)?,)*
-                    })
-                }
-
-                fn show(&self, out: &mut Vec<(&'static str, String)>) {
-                    $(out.push((concat!($section, stringify!($field)), self.$field.show()));)*
-                }
-            }
-        )*
-
-        /// Every section with what it is about, and every key in it.
-        pub const SECTIONS: &[(&str, &str, &[SettingSpec])] = &[$((
-            $section,
-            concat!($($about, "\n",)*),
-            &[$(SettingSpec {
-                name: concat!($section, stringify!($field)),
-                doc: concat!($($doc, "\n",)*),
-                default: $default,
-                expects: <$type as Setting>::EXPECTS,
-                is_secret: <$type as Setting>::IS_SECRET,
-            },)*],
-        ),)*];
-    };
-}
-
-sections! {
-    /// Who this server is and where it keeps its data.
-    "" Server {
-        /// The issuer identifier (RFC 8414 §2): the URL under which clients reach this server, without a
-        /// trailing slash. Metadata and introspection answers carry it.
-        issuer: Issuer = "https://localhost:9443";
-        /// The directory of the database and of the self-signed certificate. Relative to the
-        /// configuration file.
-        data_dir: PathBuf = ".";
-        /// The file of the root keys. Whoever reads it can forge access tokens, and, with a session's
-        /// refresh token at hand, that session's later ones; keep it at mode 0600 and back it up apart
-        /// from the database. Relative to the configuration file. A file with a secret must be this user's and
-        /// closed to all others, or root's and at most readable by a group.
-        key_file: PathBuf = "remint.keys";
-    }
-
-    /// Where sessions, clients and users are kept.
-    "store." StoreSettings {
-        /// A PostgreSQL database that any number of nodes share, such as
-        /// `postgres://remint@db.example.com/remint`. Several hosts may be named, separated by commas: the
-        /// one that accepts writes is used. `sslmode` is `verify-full` or, for a network that you trust,
-        /// `disable`; left out, it is `disable` for loopback addresses and sockets only. Without a URL,
-        /// SQLite in the data directory.
-        url: Option<StoreUrl> = "";
-        /// A file with the password, where the URL has none. Who may read it: as for `key_file`.
-        password_file: Option<PathBuf> = "";
-        /// The certificates of the authorities to trust for the database, PEM. Without it, those that the
-        /// system trusts.
-        ca_file: Option<PathBuf> = "";
-        /// How many connections to PostgreSQL this node opens at most, beside one that listens for changes.
-        connections: u32 = "8";
-        /// How long making a connection to PostgreSQL may take.
-        connect_timeout: Duration = "3s";
-        /// How long a statement on PostgreSQL may take.
-        statement_timeout: Duration = "5s";
-        /// What must have a revocation before it is answered, as PostgreSQL's `synchronous_commit` has it:
-        /// `server` for that setting of the server, `on`, `remote_write` or `remote_apply`. Rotations wait
-        /// for the primary's disk only: what a failover loses of them heals.
-        revocation_commit: RevocationCommit = "server";
-        /// Whether `serve` brings an older schema up to date instead of refusing it.
-        migrate_on_start: bool = "false";
-    }
-
-    /// The public listener: tokens, introspection, revocation, metadata, health.
-    "http." Http {
-        /// The address to listen on. `localhost` means both loopback addresses.
-        listen: ListenAddress = "localhost:9443";
-        /// The TLS certificate chain, PEM: the server's certificate first, then what leads to the
-        /// authority. Read again when the file changes, and on SIGHUP. Without one, a self-signed
-        /// certificate is made and kept in the data directory.
-        certificate: Option<PathBuf> = "";
-        /// The private key of the certificate, PEM. Who may read it: as for `key_file`.
-        private_key: Option<PathBuf> = "";
-        /// Speak HTTP without TLS. `true`, for a proxy on the same host, is only allowed on loopback
-        /// addresses. `behind_proxy` is for a proxy, an ingress or a mesh elsewhere that ends TLS: any
-        /// address may be listened on, `http.trusted_proxies` must name that proxy, and whoever else
-        /// connects over a network is refused, but for `/health`.
-        plain: Plain = "false";
-        /// The proxies whose `X-Forwarded-For` is believed, as IP addresses or networks such as
-        /// `10.0.0.0/8`. From anyone else the header is ignored.
-        trusted_proxies: Networks = "";
-        /// The most connections at once. Further ones wait in the operating system's queue.
-        max_connections: u32 = "10000";
-        /// How long a client may take to send the head of a request.
-        header_timeout: Duration = "30s";
-        /// How long a connection is kept open between two requests. Longer than a load balancer keeps it,
-        /// which most do for 60 seconds, so that a request never meets a connection that ends. When all
-        /// of `http.max_connections` are open, idle ones are kept for `http.header_timeout` at most.
-        idle_timeout: Duration = "75s";
-        /// How long a client may take to send the body of a request.
-        body_timeout: Duration = "10s";
-        /// How long requests are still taken after SIGTERM, while `/health/ready` says 503 already: the
-        /// time that a load balancer needs to notice. On Kubernetes some seconds, such as `5s`.
-        shutdown_delay: Duration = "0s";
-        /// How long running requests may take to finish after SIGTERM and `http.shutdown_delay`.
-        drain_timeout: Duration = "10s";
-    }
-
-    /// The operators' listener: `/metrics` and `/health`. Plain HTTP; keep it away from the public.
-    "ops." Ops {
-        /// The address to listen on, or `off`.
-        listen: OpsListen = "127.0.0.1:9464";
-    }
-
-    /// The lifetimes and the renewal of tokens. Clients may override each.
-    "tokens." Tokens {
-        /// How long an access token lives.
-        access_token_lifetime: Duration = "1h";
-        /// How long an ID token lives.
-        id_token_lifetime: Duration = "1h";
-        /// How long a refresh token lives.
-        refresh_token_lifetime: Duration = "1d";
-        /// Whether each refresh gives a new refresh token and makes the previous one unusable. When off,
-        /// the same refresh token comes back until it expires; public clients still get new ones (RFC 9700
-        /// §2.2.2).
-        renew_refresh_token: bool = "true";
-        /// Whether a renewed refresh token gets a new expiry. When off, it inherits the old one.
-        extend_on_renewal: bool = "true";
-        /// How long all refresh tokens of one authorization live together, however often they are renewed;
-        /// `none` for no bound.
-        refresh_token_max_lifetime: MaxLifetime = "365d";
-        /// How long after a renewal the previous refresh token still gets the same successor, for clients
-        /// that lost the answer. At most `10m`.
-        grace_period: Duration = "0s";
-        /// What a used-up refresh token does: `revoke_family` ends the session that it belongs to (RFC 9700
-        /// §4.14.2), `deny` refuses it alone.
-        on_reuse: OnReuse = "revoke_family";
-        /// Whether a renewal ends the access tokens issued before it. Nothing is renewed, and so nothing
-        /// ended, where `renew_refresh_token` is off.
-        revoke_access_token_on_refresh: bool = "false";
-    }
-
-    /// The keys that sign ID tokens and other JWTs, see [keys](keys.md).
-    "signing." SigningSettings {
-        /// How old a key may get before the next one signs. Empty: keys change by `remint key rotate` alone.
-        rotate_every: Option<Duration> = "90d";
-        /// How long a new key is published before it signs, so that clients that keep the key set know it
-        /// by then. `/oauth2/jwks` lets them keep it for 15 minutes; some keep it for a day.
-        lead_time: Duration = "1d";
-    }
-
-    /// The sessions of browsers: how long somebody stays signed in.
-    "sessions." Sessions {
-        /// How long a session may go unused.
-        idle_lifetime: Duration = "8h";
-        /// How long after a person has proven who they are they must do so again.
-        absolute_lifetime: Duration = "7d";
-    }
-
-    /// How clients are told, server to server, that a session is over (`backchannel_logout_uri`).
-    "logout." Logout {
-        /// How long a client may take to answer, name lookup and TLS included, before it is tried again. At most
-        /// `10s`.
-        timeout: Duration = "5s";
-        /// Whether clients on private, loopback and link-local addresses are told. Off, only the public internet
-        /// is connected to, so that a registration can not make this server reach into its own network.
-        /// `serve --dev` turns it on.
-        allow_private_addresses: bool = "false";
-    }
-
-    /// How many requests one source may send, beside the limits on wrong guesses, which are always on. A source
-    /// is an IPv4 address or an IPv6 /64; a /56 has twice as much and a /48 four times. Each is counted in the
-    /// memory of each node, and what is over the limit is answered 429 with Retry-After. `600/1m` lets 600
-    /// through at once and makes room for one more every 100 milliseconds.
-    "limits." Limits {
-        /// Requests to the token endpoint. A refresh that succeeds does not count, and one with a refresh token
-        /// that was issued here is served although others at its address have used up the limit.
-        token_requests: RequestLimit = "off";
-        /// Requests to the authorization endpoint. Whoever has signed in has a limit of their own once the one
-        /// of their address is used up.
-        authorize_requests: RequestLimit = "off";
-        /// Forms that carry a password: those of the sign-in page and of the change of the password. One with
-        /// the right password does not count.
-        sign_in_requests: RequestLimit = "off";
-    }
-
-    /// What this server connects to others with, to tell clients of logouts.
-    "outbound." Outbound {
-        /// The certificates of further authorities to trust, PEM, such as a company's own. They are added to
-        /// those that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-        ca_file: Option<PathBuf> = "";
-    }
-
-    /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
-    "passwords." Passwords {
-        /// Memory for one hash.
-        memory: Argon2Memory = "19MiB";
-        /// Passes over the memory.
-        iterations: u32 = "2";
-        /// How many passwords are checked at once; 0 for one per core.
-        workers: u32 = "0";
-        /// How many more may wait. Beyond that, logins get 503 with Retry-After; refreshes go on.
-        queue: u32 = "64";
-    }
-
-    /// How the pages look that people see: sign-in, consent, account, errors.
-    "brand." Brand {
-        /// What the service is called, in titles and beside the logo.
-        name: BrandName = "Remint";
-        /// The accent of buttons and links, as `#rrggbb`. Where it would be hard to read it is made darker
-        /// or lighter, and the text on it is black or white, whichever reads better. Without one, the
-        /// pages have Remint's own green.
-        colour: Option<Colour> = "";
-        /// An SVG or PNG file of at most 256 KiB, shown instead of the name, 32 pixels high. Read at start.
-        logo: Option<PathBuf> = "";
-    }
-
-    /// Where the pages lead.
-    "pages." Pages {
-        /// Where a browser goes that opens this server's own address, `https://host/`. Without one, to the
-        /// account page.
-        home: Option<HomeUrl> = "";
-    }
-
-    /// What is logged.
-    "log." Log {
-        /// The least severe level that is logged.
-        level: LogLevel = "info";
-        /// Lines for people, or JSON for machines.
-        format: LogFormat = "text";
-    }
-}
-
-/// The whole configuration, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Keys without a section.
-    pub server: Server,
-    /// `[store]`
-    pub store: StoreSettings,
-    /// `[http]`
-    pub http: Http,
-    /// `[ops]`
-    pub ops: Ops,
-    /// `[tokens]`
-    pub tokens: Tokens,
-    /// The sessions of browsers.
-    pub sessions: Sessions,
-    /// `[signing]`
-    pub signing: SigningSettings,
-    /// `[logout]`
-    pub logout: Logout,
-    /// `[limits]`
-    pub limits: Limits,
-    /// `[outbound]`
-    pub outbound: Outbound,
-    /// `[passwords]`
-    pub passwords: Passwords,
-    /// `[brand]`
-    pub brand: Brand,
-    /// `[pages]`
-    pub pages: Pages,
-    /// `[log]`
-    pub log: Log,
-    /// The directory that relative paths start from.
-    base: PathBuf,
-}
 
 impl Config {
     /// Resolves and checks everything.
@@ -330,27 +36,10 @@ impl Config {
     /// Says where the fault is and what to write instead.
     pub fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
         sources.refuse_unknown_keys()?;
-        let mut server = Server::resolve(sources)?;
+        let mut config = Self::read(sources, sources.base().to_owned())?;
         if let Some(dir) = sources.data_dir() {
-            dir.clone_into(&mut server.data_dir);
+            dir.clone_into(&mut config.server.data_dir);
         }
-        let config = Self {
-            server,
-            store: StoreSettings::resolve(sources)?,
-            http: Http::resolve(sources)?,
-            ops: Ops::resolve(sources)?,
-            tokens: Tokens::resolve(sources)?,
-            sessions: Sessions::resolve(sources)?,
-            signing: SigningSettings::resolve(sources)?,
-            logout: Logout::resolve(sources)?,
-            limits: Limits::resolve(sources)?,
-            outbound: Outbound::resolve(sources)?,
-            passwords: Passwords::resolve(sources)?,
-            brand: Brand::resolve(sources)?,
-            pages: Pages::resolve(sources)?,
-            log: Log::resolve(sources)?,
-            base: sources.base().to_owned(),
-        };
         config.check(sources)?;
         Ok(config)
     }
@@ -535,37 +224,12 @@ impl Config {
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
-
-    /// Every key with its value, as one would write it.
-    pub fn show(&self) -> Vec<(&'static str, String)> {
-        let mut all = Vec::new();
-        self.server.show(&mut all);
-        self.store.show(&mut all);
-        self.http.show(&mut all);
-        self.ops.show(&mut all);
-        self.tokens.show(&mut all);
-        self.sessions.show(&mut all);
-        self.signing.show(&mut all);
-        self.logout.show(&mut all);
-        self.limits.show(&mut all);
-        self.outbound.show(&mut all);
-        self.passwords.show(&mut all);
-        self.brand.show(&mut all);
-        self.pages.show(&mut all);
-        self.log.show(&mut all);
-        all
-    }
 }
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.show().iter().try_for_each(|(key, value)| writeln!(f, "{key} = {value}"))
     }
-}
-
-/// All keys, in order.
-pub fn keys() -> impl Iterator<Item = &'static SettingSpec> {
-    SECTIONS.iter().flat_map(|(_, _, keys)| keys.iter())
 }
 
 /// The variable that sets a key: `http.listen` is `REMINT_HTTP_LISTEN`.
