@@ -6,7 +6,7 @@ SOAK ?= 50
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-core test-all soak clients browser lint docs bench bench-postgres fuzz deny prerequisites   core-prerequisites postgres-prerequisites clients-prerequisites browser-prerequisites
+.PHONY: help run test test-core test-all soak clients browser lint docs bench bench-postgres fuzz deny advisories cargo-deny prerequisites   core-prerequisites postgres-prerequisites clients-prerequisites browser-prerequisites
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -62,9 +62,14 @@ fuzz: ## Fuzz every parser for FUZZ_SECONDS each
 	done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-deny: ## Check licences and advisories of the dependencies
+deny: cargo-deny ## Check licences, sources and versions of the dependencies
+	$(CARGO) deny --offline check bans licenses sources
+
+advisories: cargo-deny ## Check the dependencies against RustSec's advisories, which are fetched
+	$(CARGO) deny check advisories
+
+cargo-deny:
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
-	$(CARGO) deny check
 
 # What tests need beside Rust and a C compiler, as Debian packages, installed only when missing. Of Apache it is the
 # program alone: the package apache2 would start a service.
