@@ -6,7 +6,8 @@ SOAK ?= 50
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-core test-all soak clients browser lint docs bench bench-postgres fuzz deny advisories cargo-deny prerequisites   core-prerequisites postgres-prerequisites clients-prerequisites browser-prerequisites
+.PHONY: help run test test-core test-all soak clients browser lint docs bench bench-postgres fuzz deny advisories \
+  cargo-deny prerequisites core-prerequisites postgres-prerequisites clients-prerequisites browser-prerequisites
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
