@@ -60,7 +60,7 @@ impl<'a> Visit<'a> {
         }
         let language = Language::of_request(self.head);
         let page = SignedOut { frames, next: None };
-        Ok(self.browser.with_cookies(self.app.pages().answer(language, &page)))
+        Ok(self.browser.with_cookies(self.app.pages().respond(language, &page)))
     }
 
     /// Shows the page, or the way to it.
@@ -82,7 +82,7 @@ impl<'a> Visit<'a> {
             least_length: PASSWORD_MIN_CHARS,
         };
         let language = Language::of_request(self.head);
-        Ok(self.browser.with_cookies(self.app.pages().answer(language, &page)))
+        Ok(self.browser.with_cookies(self.app.pages().respond(language, &page)))
     }
 
     async fn sessions(&self, person: &Person) -> Result<Vec<Session>, Failure> {

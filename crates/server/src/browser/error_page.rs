@@ -20,7 +20,7 @@ use crate::state::request_ids::RequestId;
 pub(crate) fn render(app: &App, head: &Parts, failure: &Failure) -> Response {
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: trouble(failure), request_id };
-    failure.shown_by(app.pages().answer(Language::of_request(head), &page))
+    failure.shown_by(app.pages().respond(Language::of_request(head), &page))
 }
 
 /// Answers for addresses where there is nothing: with a page for people, and for programs with the status alone.
@@ -32,7 +32,7 @@ pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> 
     }
     let request_id = RequestId::of(&head.extensions).to_string();
     let page = ErrorPage { trouble: Trouble::NotFound, request_id };
-    app.pages().answer(Language::of_request(&head), &page)
+    app.pages().respond(Language::of_request(&head), &page)
 }
 
 /// The parameters of a request. One that was sent twice is named where it is known: what is not might be

@@ -152,7 +152,7 @@ async fn begin(app: &App, head: &Parts, raw: &str) -> Result<Response, Failure> 
         target: logout.next.as_ref().and_then(|next| Source::of(&next.url)),
         csrf: browser.csrf(app)?,
     };
-    Ok(browser.with_cookies(app.pages().answer(Language::asked_for(&logout.raw, head), &page)))
+    Ok(browser.with_cookies(app.pages().respond(Language::asked_for(&logout.raw, head), &page)))
 }
 
 async fn confirmed(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
@@ -190,7 +190,7 @@ fn done(
         Some(next) if frames.is_empty() => see_other(&next.url),
         next => {
             let page = SignedOut { frames, next: next.clone() };
-            app.pages().answer(Language::asked_for(&logout.raw, head), &page)
+            app.pages().respond(Language::asked_for(&logout.raw, head), &page)
         }
     };
     browser.with_cookies(response)

@@ -19,10 +19,10 @@ use crate::http::client_request::ClientRequest;
 use crate::http::failure::{Failure, json};
 
 pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+    respond(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+async fn respond(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
     let ClientRequest { form, caller, now, .. } =
         ClientRequest::authenticate(app, &received, app.clock().now()).await?;

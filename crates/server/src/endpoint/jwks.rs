@@ -16,12 +16,12 @@ pub(crate) async fn jwks(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
         Err(why) => return Failure::from(why).into_response(),
     };
     match signing.jwks() {
-        Ok(document) => answer(document, &headers),
+        Ok(document) => respond(document, &headers),
         Err(why) => Failure::from(why).into_response(),
     }
 }
 
-fn answer(document: &Document, headers: &HeaderMap) -> Response {
+fn respond(document: &Document, headers: &HeaderMap) -> Response {
     let cache = [
         (header::ETAG, document.etag.clone()),
         (header::CACHE_CONTROL, format!("public, max-age={}", MAX_AGE.as_secs())),

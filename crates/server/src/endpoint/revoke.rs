@@ -20,10 +20,10 @@ use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+    respond(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+async fn respond(app: &App, request: Request) -> Result<Response, Failure> {
     let received = Received::read(app, request).await?;
     let ClientRequest { form, caller, now, request_id, .. } =
         ClientRequest::authenticate(app, &received, app.clock().now()).await?;

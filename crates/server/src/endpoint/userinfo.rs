@@ -20,14 +20,14 @@ pub(crate) async fn userinfo(State(app): State<Arc<App>>, request: Request) -> R
     let answered = if request.method() == Method::POST && has_body(&request) {
         match Received::read_form(&app, request).await {
             Ok(received) => match received.form() {
-                Ok(form) => answer(&app, &received.head, &form).await,
+                Ok(form) => respond(&app, &received.head, &form).await,
                 Err(failure) => Err(failure),
             },
             Err((_, failure)) => Err(failure),
         }
     } else {
         let (head, _) = request.into_parts();
-        answer(&app, &head, &Form::default()).await
+        respond(&app, &head, &Form::default()).await
     };
     answered.unwrap_or_else(bearer::refuse)
 }
@@ -38,7 +38,7 @@ fn has_body(request: &Request) -> bool {
     !request.body().is_end_stream()
 }
 
-async fn answer(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
+async fn respond(app: &App, head: &Parts, form: &Form<'_>) -> Result<Response, Failure> {
     let Some(text) = bearer::token(head, form)? else { return Ok(bearer::challenge()) };
     let now = app.clock().now();
     let shown = app.load_access_token(text).await?.ok_or(Why::AccessTokenDead)?;

@@ -344,7 +344,7 @@ impl FailureReport {
     }
 
     /// Writes the log line of a refusal.
-    pub(crate) fn tell(
+    pub(crate) fn record(
         &self,
         status: StatusCode,
         shown: &Shown,

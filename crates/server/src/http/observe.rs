@@ -40,7 +40,7 @@ pub(crate) async fn observe(
     let told = told.or_else(|| FailureReport::by_status(response.status()));
     if let Some(told) = &told {
         app.metrics().reject(told.cause);
-        told.tell(response.status(), &notes.shown(), (endpoint, source, id));
+        told.record(response.status(), &notes.shown(), (endpoint, source, id));
     }
     let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
     let took = started.elapsed();

@@ -85,7 +85,7 @@ async fn show(
         let walk = walk.lock().await;
         let steps = walk.steps.iter().rev().cloned().collect();
         let page = Playground { csrf, next: next(&app, clients, &walk), steps };
-        Ok(browser.with_cookies(app.pages().answer(Language::English, &page)))
+        Ok(browser.with_cookies(app.pages().respond(Language::English, &page)))
     })
     .await
 }

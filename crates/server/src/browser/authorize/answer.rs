@@ -44,7 +44,7 @@ pub(super) fn send(
                 fields: fields.collect(),
                 client: host_or_scheme(&target.uri),
             };
-            app.pages().answer(Language::of_request(head), &page)
+            app.pages().respond(Language::of_request(head), &page)
         }
     }
 }

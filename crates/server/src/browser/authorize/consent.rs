@@ -38,18 +38,18 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
     let csrf = browser.csrf(app)?;
     let person = browser.person.as_ref().ok_or(Why::LoginRequired)?;
     let page = Consent { csrf, ..authorization.question(app, person)? };
-    Ok(browser.with_cookies(app.pages().answer(authorization.language(head), &page)))
+    Ok(browser.with_cookies(app.pages().respond(authorization.language(head), &page)))
 }
 
 /// `POST /consent`.
 pub(crate) async fn answer_consent(State(app): State<Arc<App>>, request: HttpRequest) -> Response {
     handler::form(&app, request, async |received| {
-        app.refusing(&received.head, answer(&app, received).await)
+        app.refusing(&received.head, respond(&app, received).await)
     })
     .await
 }
 
-async fn answer(app: &App, received: &Received) -> Result<Response, Refusal> {
+async fn respond(app: &App, received: &Received) -> Result<Response, Refusal> {
     let head = &received.head;
     let authorization = resume(app, received.bytes()).await?;
     let mut browser = Browser::read(app, head, authorization.now).await?;

@@ -57,7 +57,7 @@ impl Authorization {
             let id_token = app.id_token(self.client(), &signed_in, &with, self.now).await?;
             parameters.push(("id_token", id_token));
         }
-        self.tell(person, browser);
+        self.record(person, browser);
         Ok(send(app, head, &self.target, parameters))
     }
 
@@ -120,7 +120,7 @@ impl Authorization {
         }
     }
 
-    fn tell(&self, person: &Person, browser: &Browser) {
+    fn record(&self, person: &Person, browser: &Browser) {
         tell!(
             AUTHORIZATION_GRANTED,
             actor = %Actor::User(person.session.user_id),

@@ -121,7 +121,7 @@ async fn show(app: &App, head: &Parts) -> Result<Response, Refusal> {
         username: known.or(hint).unwrap_or_default(),
         ..waiting.page(app)?
     };
-    Ok(browser.with_cookies(app.pages().answer(waiting.language(head), &page)))
+    Ok(browser.with_cookies(app.pages().respond(waiting.language(head), &page)))
 }
 
 /// `POST /login`.
@@ -147,7 +147,7 @@ async fn prove(app: &App, received: &Received) -> Result<Response, Refusal> {
             ..waiting.page(app)?
         };
         Ok(failure
-            .shown_by(browser.with_cookies(app.pages().answer(waiting.language(head), &page))))
+            .shown_by(browser.with_cookies(app.pages().respond(waiting.language(head), &page))))
     };
     let login = Login {
         app,

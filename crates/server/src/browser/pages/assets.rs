@@ -84,7 +84,7 @@ impl Assets {
         self.ground
     }
 
-    pub(super) fn answer(&self, file: &str) -> Response {
+    pub(super) fn respond(&self, file: &str) -> Response {
         const FOR_EVER: &str = "public, max-age=31536000, immutable";
         const FOR_AN_HOUR: &str = "public, max-age=3600";
         match &self.logo {

@@ -126,7 +126,7 @@ impl Pages {
     }
 
     /// The response that shows a page.
-    pub fn answer(&self, language: Language, page: &dyn Page) -> Response {
+    pub fn respond(&self, language: Language, page: &dyn Page) -> Response {
         let frame = Frame::new(language, &self.brand, &self.base, &self.assets);
         let Ok(html) = page.html(&frame) else {
             return Failure::Internal("a page cannot be made").into_response();
@@ -138,7 +138,7 @@ impl Pages {
 
     /// The response to `GET /assets/{file}`.
     pub fn asset(&self, file: &str) -> Response {
-        self.assets.answer(file)
+        self.assets.respond(file)
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
     let response = redeemed.mint(seal, access, &family).await?;
     match app.store().insert_family_at_browser(&family, session.secret_hash).await? {
         Outcome::Done => {
-            request.tell_of_start(code.user_id, code.family);
+            request.record_start(code.user_id, code.family);
             Ok(response)
         }
         Outcome::Conflict => redeemed.again(true, None).await,
@@ -124,7 +124,7 @@ impl Redeemed<'_> {
             Presented::Reuse(reject) => {
                 app.store().revoke_family(self.code.family, RevokeReason::CodeReuse, now).await?;
                 event!(self, CODE_REUSED, Some(reject.why));
-                self.request.tell_of_end(self.code.family, reject.why);
+                self.request.record_end(self.code.family, reject.why);
                 Err(reject.into())
             }
         }

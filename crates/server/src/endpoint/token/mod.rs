@@ -43,7 +43,7 @@ impl ClientRequest<'_> {
     }
 
     /// Logs that a user started a session.
-    fn tell_of_start(&self, user: UserId, family: FamilyId) {
+    fn record_start(&self, user: UserId, family: FamilyId) {
         let session = self.app.session_id(family);
         tell!(
             SESSION_STARTED,
@@ -59,7 +59,7 @@ impl ClientRequest<'_> {
     }
 
     /// Logs that a session was ended, because its token or code was replayed or forged.
-    fn tell_of_end(&self, family: FamilyId, why: Why) {
+    fn record_end(&self, family: FamilyId, why: Why) {
         let session = self.app.session_id(family);
         tell!(
             SESSION_ENDED,
@@ -111,10 +111,10 @@ impl TokenResponse {
 }
 
 pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+    respond(&app, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(app: &App, request: Request) -> Result<Response, Failure> {
+async fn respond(app: &App, request: Request) -> Result<Response, Failure> {
     let now = app.clock().now();
     let source = source_of(request.extensions());
     let taken = app.limits().token.take(source, now);

@@ -63,7 +63,7 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
     }
     match app.store().insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
-            request.tell_of_start(user.id, family.id);
+            request.record_start(user.id, family.id);
             Ok(response)
         }
         Outcome::Conflict => {

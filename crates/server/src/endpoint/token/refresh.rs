@@ -112,7 +112,7 @@ impl Presentation<'_> {
                     return Ok(None);
                 }
                 self.record(case, Some(reject.why));
-                self.request.tell_of_end(self.presented.family, reject.why);
+                self.request.record_end(self.presented.family, reject.why);
                 return Err(reject.into());
             }
         };

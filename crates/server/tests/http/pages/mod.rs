@@ -46,7 +46,7 @@ fn pages(settings: &str) -> Pages {
 }
 
 fn show(pages: &Pages, language: Language, name: &str, page: &dyn Page) -> Shown {
-    let response = pages.answer(language, page);
+    let response = pages.respond(language, page);
     let headers = response.headers().clone();
     Shown { name: format!("{name}-{}", language.tag()), headers, html: read(response) }
 }
@@ -406,7 +406,7 @@ fn the_status_says_what_the_page_says() {
         ("account-password-wait", 429, Some("120")),
     ] {
         let (_, page) = samples.iter().find(|(sample, _)| sample == name).unwrap();
-        let response = pages.answer(Language::English, page.as_ref());
+        let response = pages.respond(Language::English, page.as_ref());
         assert_eq!(response.status().as_u16(), status, "{name}");
         let retry = response.headers().get("retry-after").map(|v| v.to_str().unwrap());
         assert_eq!(retry, retry_after, "{name}");
