@@ -10,7 +10,7 @@ use remint_protocol::time::Timestamp;
 use remint_protocol::user::{UserId, UserStanding, Username};
 
 use crate::batch::{Batch, Outcome, Statement, Write};
-use crate::row::{Columns, Row};
+use crate::row::{Columns, Row, Value};
 use crate::users::VerifiedPassword;
 use crate::{Error, Store, families, logout_notices, users};
 
@@ -109,6 +109,20 @@ pub struct Visitor {
     pub ends: Ends,
 }
 
+/// The columns that each sign-in writes anew.
+fn proof(session: &BrowserSession) -> [Value; 8] {
+    [
+        session.secret_hash.0.into(),
+        session.auth_time.into(),
+        session.expires_at.into(),
+        session.amr.as_str().into(),
+        session.user_agent.as_str().into(),
+        session.source.as_str().into(),
+        session.seen_at.into(),
+        session.proven.into(),
+    ]
+}
+
 /// What begins with a password that was proven, if one was.
 fn begun(proven: Option<VerifiedPassword>, write: Write) -> Batch {
     let holds = proven.as_ref().map(VerifiedPassword::holds);
@@ -168,19 +182,8 @@ impl Store {
         session: &BrowserSession,
         proven: Option<VerifiedPassword>,
     ) -> Result<Outcome, Error> {
-        let values = vec![
-            session.id.0.into(),
-            session.user_id.0.into(),
-            session.created_at.into(),
-            session.secret_hash.0.into(),
-            session.auth_time.into(),
-            session.expires_at.into(),
-            session.amr.as_str().into(),
-            session.user_agent.as_str().into(),
-            session.source.as_str().into(),
-            session.seen_at.into(),
-            session.proven.into(),
-        ];
+        let own = [session.id.0.into(), session.user_id.0.into(), session.created_at.into()];
+        let values = own.into_iter().chain(proof(session)).collect();
         self.commit(begun(proven, Write::one(&INSERT, values))).await
     }
 
@@ -195,18 +198,8 @@ impl Store {
         session: &BrowserSession,
         proven: Option<VerifiedPassword>,
     ) -> Result<Outcome, Error> {
-        let values = vec![
-            session.id.0.into(),
-            seen.0.into(),
-            session.secret_hash.0.into(),
-            session.auth_time.into(),
-            session.expires_at.into(),
-            session.amr.as_str().into(),
-            session.user_agent.as_str().into(),
-            session.source.as_str().into(),
-            session.seen_at.into(),
-            session.proven.into(),
-        ];
+        let guard = [session.id.0.into(), seen.0.into()];
+        let values = guard.into_iter().chain(proof(session)).collect();
         self.commit(begun(proven, Write::one(&RENEW, values))).await
     }
 
