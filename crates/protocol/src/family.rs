@@ -280,7 +280,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn checklist_61_what_a_proof_of_before_begins_afterwards_is_over_as_well() {
+    fn checklist_61_a_family_begun_by_a_proof_from_before_the_end_is_over_as_well() {
         let alive = |begun, user, client| loaded(begun, user, client).is_alive(at(9_001));
         assert!(alive((7, 3), end(3), end(7)), "proven and authorized after the ends");
         assert!(

@@ -3,6 +3,7 @@
 //! `home` is an installation in a temporary directory with a server that can be started, stopped
 //! and killed.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod application;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! many of them busy while something happens. `REMINT_SOAK` says how many times longer than usual
 //! that lasts. `browser` is that of a person, whose pages come from any node.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod again;
 #[cfg(test)]

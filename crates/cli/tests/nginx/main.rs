@@ -3,6 +3,7 @@
 //! Needs PostgreSQL and nginx. Where one of them is missing the tests are left out, unless
 //! `REMINT_TEST_REQUIRE_POSTGRES` or `REMINT_TEST_REQUIRE_NGINX` is set.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod broken;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! one family, `theft` lets a thief and the honest client compete for it, and `guesses` lets
 //! somebody try passwords.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod guesses;
 #[cfg(test)]

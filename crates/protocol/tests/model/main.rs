@@ -24,6 +24,7 @@
 //! HTTP server and random numbers among them, and compares states by fingerprints of 64 bits where
 //! this compares them whole.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod explore;
 #[cfg(test)]

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checklist_43_a_flood_of_made_up_ids_lets_no_guesser_of_a_real_client_off() {
+    fn checklist_43_a_flood_of_unknown_ids_does_not_push_out_what_is_counted_of_a_real_client() {
         let cache = ThrottleCache::default();
         let source = IpAddr::from([127, 0, 0, 1]);
         let shop = [Bucket::ClientFrom("shop", source)];

@@ -3,6 +3,7 @@
 //! A test named `checklist_NN_…` proves line NN of the security checklist that the project is held
 //! to. `site` is the server with a client, a user and a clock that stands still until it is set.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod account;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! `full_disk` speak of files and locks, and so of SQLite alone; what is PostgreSQL's alone is in
 //! `postgres`.
 
+// Each marked, because clippy allows `unwrap` and its like in modules that are marked as tests alone.
 #[cfg(test)]
 mod access_tokens;
 #[cfg(test)]
