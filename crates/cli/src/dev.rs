@@ -15,7 +15,7 @@ use remint_protocol::password::{self, start_family};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
-use remint_protocol::token::{RefreshToken, seal_refresh};
+use remint_protocol::token::seal_refresh;
 use remint_protocol::user::{UserId, Username};
 use remint_server::browser::pages::playground;
 use remint_server::config::Config;
@@ -211,14 +211,8 @@ async fn seed_session(
         Issuing { policy: &policy, seal, now: now() },
     );
     store.insert_family(&family, None).await?;
-    let token = RefreshToken {
-        kid: seal.kid,
-        epoch: seal.epoch,
-        family: fresh.id,
-        secret: fresh.secret,
-        generation: 0,
-    };
-    seal_refresh(keys, &token, &client.id).context("the active key is missing")
+    seal_refresh(keys, &fresh.first_refresh_token(seal), &client.id)
+        .context("the active key is missing")
 }
 
 fn guide(issuer: &str, refresh_token: &str, kept: Option<&Path>) -> String {

@@ -238,6 +238,11 @@ impl AuthorizationCode {
         })
     }
 
+    /// The id and the secret of the family that starts from it, drawn with the code.
+    pub fn family_ids(&self) -> NewFamilyIds {
+        NewFamilyIds { id: self.family, secret: self.secret.clone() }
+    }
+
     /// The family that the code begins, and its first access token: with what was authorized, less what the
     /// client has lost since. `proven`: how many ends were counted when the user proved who they are.
     pub fn start_family(
@@ -262,8 +267,7 @@ impl AuthorizationCode {
             },
             scope,
         };
-        let fresh = NewFamilyIds { id: self.family, secret: self.secret.clone() };
-        grant.start_family(client, &fresh, issuing)
+        grant.start_family(client, &self.family_ids(), issuing)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::resource::Resources;
 use crate::scope::Scope;
 use crate::secret::FamilySecret;
 use crate::time::Timestamp;
-use crate::token::{AccessToken, Jti, Subject};
+use crate::token::{AccessToken, Jti, RefreshToken, Subject};
 use crate::user::UserId;
 
 /// The key and the epoch that a new token is sealed with.
@@ -41,6 +41,19 @@ pub struct NewFamilyIds {
     pub id: FamilyId,
     /// Its secret.
     pub secret: FamilySecret,
+}
+
+impl NewFamilyIds {
+    /// The first refresh token of the family.
+    pub fn first_refresh_token(&self, seal: Seal) -> RefreshToken {
+        RefreshToken {
+            kid: seal.kid,
+            epoch: seal.epoch,
+            family: self.id,
+            secret: self.secret.clone(),
+            generation: 0,
+        }
+    }
 }
 
 /// An authorization by a user, from which a family of tokens starts.

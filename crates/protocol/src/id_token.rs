@@ -163,7 +163,7 @@ impl Identity {
         }
     }
 
-    /// The ID token of an authorization answer, or of the token answer for a code.
+    /// Issues an ID token: with the `nonce` of an authentication request, or without one for a refresh (§12.2).
     pub fn issue(
         &self,
         alg: SigningAlg,
@@ -178,18 +178,6 @@ impl Identity {
             c_hash: hash(with.code),
             ..self.bare(now, lifetime)
         }
-    }
-
-    /// The ID token that comes with a refresh (§12.2): the same issuer, subject, audience and time of
-    /// authentication, a new `iat`, and no `nonce`, because no request of the browser asked for it.
-    pub fn reissue(
-        &self,
-        alg: SigningAlg,
-        access_token: &str,
-        now: Timestamp,
-        lifetime: Duration,
-    ) -> IdToken {
-        IdToken { at_hash: Some(half_hash(alg, access_token)), ..self.bare(now, lifetime) }
     }
 
     fn bare(&self, now: Timestamp, lifetime: Duration) -> IdToken {

@@ -92,7 +92,8 @@ mod tests {
             let together = HashedWith { nonce: nonce.as_deref(), code: Some("c"), ..HashedWith::default() };
             let first = identity.issue(first_alg, &together, first_at, first_lifetime);
             let now = first_at.after(Duration::from_secs(later));
-            let next = identity.reissue(alg, &access_token, now, lifetime);
+            let again = HashedWith { access_token: Some(&access_token), ..HashedWith::default() };
+            let next = identity.issue(alg, &again, now, lifetime);
             prop_assert_eq!(next.iat, now.as_secs());
             prop_assert_eq!(&next.nonce, &None);
             prop_assert_eq!(&next.c_hash, &None);

@@ -92,22 +92,6 @@ impl App {
         Ok(self.signing().await?.sign(alg, id_token::TYP, &whole, now)?)
     }
 
-    /// The ID token that comes with a refresh (OpenID Connect Core §12.2).
-    pub(crate) async fn id_token_again(
-        &self,
-        client: &Client,
-        signed_in: &SignedIn<'_>,
-        (access_token, requested): (&str, &Requested),
-        now: Timestamp,
-    ) -> Result<String, Failure> {
-        let alg = alg_of(client);
-        let identity = self.identity(client, signed_in).await?;
-        let claims = self.claims(signed_in.user_id, &Scope::default(), &requested.id_token).await?;
-        let token = identity.reissue(alg, access_token, now, self.id_token_lifetime());
-        let whole = Whole { token: &token, claims: &claims };
-        Ok(self.signing().await?.sign(alg, id_token::TYP, &whole, now)?)
-    }
-
     /// The claims about a user that may be released.
     pub(crate) async fn claims(
         &self,

@@ -3,3 +3,4 @@
 pub(crate) mod access_token;
 pub(crate) mod id_token;
 pub(crate) mod subject;
+pub(crate) mod token_response;

@@ -2,22 +2,18 @@
 //!
 //! The inserted row makes the code single-use: a second redemption finds it, and is a retry or reuse.
 
-use remint_protocol::claims_parameter::Requested;
 use remint_protocol::code::{self, AuthorizationCode, Presented, Redemption, Retry};
 use remint_protocol::family::{Family, RevokeReason};
 use remint_protocol::grant::{Access, Issuing, Seal};
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
-use remint_protocol::scope::Scope;
 use remint_protocol::tell;
-use remint_protocol::token::{self, RefreshToken, Unopened};
+use remint_protocol::token::Unopened;
 use remint_store::Outcome;
 
-use super::TokenResponse;
-use crate::entropy;
 use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
-use crate::issue::id_token::{IdTokenParams, SignedIn};
+use crate::issue::token_response::{Issued, TokenResponse};
 
 /// Logs one presentation of a code. `tracing` needs an event's level at compile time.
 macro_rules! event {
@@ -136,39 +132,11 @@ impl Redeemed<'_> {
         access: Access,
         family: &Family,
     ) -> Result<TokenResponse, Failure> {
-        let (app, client) = (self.request.app, self.request.caller.client());
-        let refresh = RefreshToken {
-            kid: seal.kid,
-            epoch: seal.epoch,
-            family: self.code.family,
-            secret: self.code.secret.clone(),
-            generation: 0,
-        };
-        let refresh = if client.gets_refresh_token(&family.scope) {
-            let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
-            Some(sealed.ok_or(Failure::KeyNotHere)?)
-        } else {
-            None
-        };
         // RFC 8707 §2.2: the access token alone is for fewer resources.
         let resources = Resources::grant(self.narrowed.as_ref(), &access.resources)?;
         let access = Access { resources, ..access };
-        let access = access.into_token(client.id.clone(), entropy::jti()?, self.request.now);
-        let mut response = TokenResponse::new(self.request, &access, Some(family), refresh).await?;
-        if family.scope.contains("openid") {
-            let (nothing, requested) =
-                (Scope::default(), Requested::kept(&self.code.claims, client));
-            let with = IdTokenParams {
-                scope: &nothing,
-                requested: &requested,
-                nonce: self.code.nonce.as_deref(),
-                access_token: Some(&response.access_token),
-                code: None,
-            };
-            let signed_in = SignedIn::of(family);
-            response.id_token =
-                Some(app.id_token(client, &signed_in, &with, self.request.now).await?);
-        }
-        Ok(response)
+        let first = self.code.family_ids().first_refresh_token(seal);
+        let issued = Issued::for_new_family(self.request, access, family, first)?;
+        self.request.issue(issued.with_nonce(self.code.nonce.as_deref())).await
     }
 }

@@ -2,10 +2,10 @@
 
 use remint_protocol::client_credentials;
 
-use super::TokenResponse;
 use crate::entropy;
 use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
+use crate::issue::token_response::{Issued, TokenResponse};
 
 pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let scope = request.scope()?;
@@ -17,5 +17,5 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
         request.caller.policy(),
         (entropy::jti()?, request.caller.registered.ends, request.now),
     )?;
-    TokenResponse::new(request, &access, None, None).await
+    request.issue(Issued::for_client(access)).await
 }

@@ -11,15 +11,12 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use remint_protocol::audit::{self, Actor, Object};
 use remint_protocol::client::GrantType;
-use remint_protocol::family::Family;
 use remint_protocol::family_id::FamilyId;
 use remint_protocol::reject::{Reject, Why};
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
 use remint_protocol::tell;
-use remint_protocol::token::AccessToken;
 use remint_protocol::user::UserId;
-use serde::Serialize;
 
 use crate::App;
 use crate::http::body::Received;
@@ -72,41 +69,6 @@ impl ClientRequest<'_> {
             session,
             request_id = %self.request_id,
         );
-    }
-}
-
-/// A successful response (RFC 6749 §5.1).
-#[derive(Serialize)]
-struct TokenResponse {
-    access_token: String,
-    token_type: &'static str,
-    expires_in: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
-    /// OpenID Connect Core §3.1.3.3.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id_token: Option<String>,
-}
-
-impl TokenResponse {
-    /// Seals the access token. `family` is what the user authorized, if there is a user.
-    async fn new(
-        request: &ClientRequest<'_>,
-        access: &AccessToken,
-        family: Option<&Family>,
-        refresh_token: Option<String>,
-    ) -> Result<Self, Failure> {
-        let client = request.caller.client();
-        Ok(Self {
-            access_token: request.app.seal_access_token(client, access, family).await?,
-            token_type: "Bearer",
-            expires_in: access.expires_at.left(access.issued_at).as_secs().try_into().unwrap_or(0),
-            refresh_token,
-            scope: access.scope.as_str().to_owned(),
-            id_token: None,
-        })
     }
 }
 

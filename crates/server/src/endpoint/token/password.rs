@@ -1,21 +1,17 @@
 //! `grant_type=password`: refuse what the rules refuse, check the password, begin a family.
 
-use remint_protocol::claims_parameter::Requested;
 use remint_protocol::grant::Issuing;
 use remint_protocol::password;
 use remint_protocol::reject::Why;
-use remint_protocol::scope::Scope;
 use remint_protocol::tell;
-use remint_protocol::token::{self, RefreshToken};
 use remint_store::{Outcome, User};
 
-use super::TokenResponse;
 use crate::App;
 use crate::browser::login::Login;
 use crate::entropy;
 use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
-use crate::issue::id_token::{IdTokenParams, SignedIn};
+use crate::issue::token_response::{Issued, TokenResponse};
 
 pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, Failure> {
     let (app, now) = (request.app, request.now);
@@ -34,33 +30,10 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
     let whose = (user.id, user.ends, now);
     let (family, access) =
         password::start_family(client, whose, extent, &fresh, Issuing { policy, seal, now });
-    let refresh = RefreshToken {
-        kid: seal.kid,
-        epoch: seal.epoch,
-        family: fresh.id,
-        secret: fresh.secret,
-        generation: 0,
-    };
-    let refresh = if client.gets_refresh_token(&family.scope) {
-        let sealed = token::seal_refresh(&app.keys(), &refresh, &client.id);
-        Some(sealed.ok_or(Failure::Internal("the active key is missing"))?)
-    } else {
-        None
-    };
-    let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-    let mut response = TokenResponse::new(request, &access, Some(&family), refresh).await?;
-    if family.scope.contains("openid") {
-        let (nothing, requested) = (Scope::default(), Requested::default());
-        let with = IdTokenParams {
-            scope: &nothing,
-            requested: &requested,
-            nonce: None,
-            access_token: Some(&response.access_token),
-            code: None,
-        };
-        let signed_in = SignedIn::of(&family);
-        response.id_token = Some(app.id_token(client, &signed_in, &with, now).await?);
-    }
+    let first = fresh.first_refresh_token(seal);
+    let issued = Issued::for_new_family(request, access, &family, first)?;
+    // Before the write: nothing that can fail comes after it.
+    let response = request.issue(issued).await?;
     match app.store().insert_family(&family, Some(login.proven(&user))).await? {
         Outcome::Done => {
             request.record_start(user.id, family.id);

@@ -3,7 +3,6 @@
 //! Tokens are minted before the write and nothing that could fail comes after it. A lost race is no
 //! error: the loser reads again and the table serves it.
 
-use remint_protocol::claims_parameter::Requested;
 use remint_protocol::family::{Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
 use remint_protocol::grant::{Access, Seal};
@@ -13,11 +12,9 @@ use remint_protocol::tell;
 use remint_protocol::token::{self, RefreshToken, Unopened};
 use remint_store::Outcome;
 
-use super::TokenResponse;
-use crate::entropy;
 use crate::http::client_request::ClientRequest;
 use crate::http::failure::Failure;
-use crate::issue::id_token::SignedIn;
+use crate::issue::token_response::{Issued, Refresh, TokenResponse};
 
 /// Number of times a request reads and decides before it gives up.
 const ATTEMPTS: usize = 3;
@@ -63,6 +60,8 @@ fn open(request: &ClientRequest<'_>, text: &str) -> Result<RefreshToken, Failure
     })
 }
 
+const NO_FAMILY: Failure = Failure::Internal("a refresh was granted without a family");
+
 /// One refresh attempt: executes the decision, then logs it.
 struct Presentation<'a> {
     request: &'a ClientRequest<'a>,
@@ -82,14 +81,14 @@ impl Presentation<'_> {
         let response = match decision {
             Decision::Rotate { rotation, access, .. } => {
                 let seal = Seal { kid: rotation.kid, epoch: rotation.epoch };
-                let response = self.mint(access, Some(self.successor(seal, rotation.to)?)).await?;
+                let response = self.issue(access, self.successor(seal, rotation.to)).await?;
                 if app.store().rotate(&rotation).await? == Outcome::Conflict {
                     return Ok(None);
                 }
                 response
             }
             Decision::Keep { confirm, access } => {
-                let response = self.mint(access, Some(text.to_owned())).await?;
+                let response = self.issue(access, Refresh::Same(text)).await?;
                 let (family, generation) = (self.presented.family, self.presented.generation);
                 if confirm && app.store().confirm(family, generation).await? == Outcome::Conflict {
                     return Ok(None);
@@ -97,7 +96,7 @@ impl Presentation<'_> {
                 response
             }
             Decision::Retry { seal, generation, access } => {
-                self.mint(access, Some(self.successor(seal, generation)?)).await?
+                self.issue(access, self.successor(seal, generation)).await?
             }
             Decision::Wait => {
                 self.record(case, None);
@@ -135,38 +134,19 @@ impl Presentation<'_> {
         })
     }
 
-    async fn mint(
-        &self,
-        access: Access,
-        refresh: Option<String>,
-    ) -> Result<TokenResponse, Failure> {
-        let (app, client, now) = (self.request.app, self.request.caller.client(), self.request.now);
-        let access = access.into_token(client.id.clone(), entropy::jti()?, now);
-        let family = self.loaded.map(|loaded| &loaded.family);
-        let mut response = TokenResponse::new(self.request, &access, family, refresh).await?;
-        if access.scope.contains("openid")
-            && let Some(family) = family
-        {
-            // Boxed: most refreshes have none, and its future is large.
-            let signed_in = SignedIn::of(family);
-            let requested = Requested::kept(&family.origin.claims, client);
-            let beside = (response.access_token.as_str(), &requested);
-            let id_token = app.id_token_again(client, &signed_in, beside, now);
-            response.id_token = Some(Box::pin(id_token).await?);
-        }
-        Ok(response)
+    async fn issue(&self, access: Access, refresh: Refresh<'_>) -> Result<TokenResponse, Failure> {
+        let family = self.loaded.map(|loaded| &loaded.family).ok_or(NO_FAMILY)?;
+        self.request.issue(Issued::for_user(self.request, access, family, refresh)?).await
     }
 
-    fn successor(&self, seal: Seal, generation: u32) -> Result<String, Failure> {
-        let successor = RefreshToken {
+    fn successor(&self, seal: Seal, generation: u32) -> Refresh<'static> {
+        Refresh::New(RefreshToken {
             kid: seal.kid,
             epoch: seal.epoch,
             family: self.presented.family,
             secret: self.presented.secret.clone(),
             generation,
-        };
-        let client = &self.request.caller.client().id;
-        token::seal_refresh(&self.request.app.keys(), &successor, client).ok_or(Failure::KeyNotHere)
+        })
     }
 
     /// Counts and logs the case of the decision table.
