@@ -24,21 +24,25 @@ type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
 type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 
-macro_rules! endpoints {
+macro_rules! labels {
     ($($variant:ident = $name:literal),* $(,)?) => {
         /// The endpoints, as labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Endpoint {
-            $($variant),*
+        pub enum Endpoint {
+            $(
+                #[doc = concat!("`", $name, "`.")]
+                $variant
+            ),*
         }
 
         /// The values of the label `endpoint`, and of the field of the log.
-        pub const ENDPOINTS: &[&str] = &[$($name),*];
+        pub const ENDPOINT_LABELS: &[&str] = &[$($name),*];
 
         impl Endpoint {
             const ALL: &[Self] = &[$(Self::$variant),*];
 
-            pub(crate) const fn name(self) -> &'static str {
+            /// Returns the label.
+            pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name),*
                 }
@@ -47,7 +51,7 @@ macro_rules! endpoints {
     };
 }
 
-endpoints! {
+labels! {
     Account = "account",
     Assets = "assets",
     Authorize = "authorize",
@@ -67,29 +71,6 @@ endpoints! {
 impl Endpoint {
     fn each<T>(make: impl Fn(Self) -> T) -> Vec<T> {
         Self::ALL.iter().copied().map(make).collect()
-    }
-
-    pub(crate) fn of(path: &str) -> Self {
-        match path.trim_end_matches('/') {
-            "/oauth2/token" | "/oauth2endpoints/token" => Self::Token,
-            "/oauth2/introspect" => Self::Introspect,
-            "/oauth2/jwks" => Self::Jwks,
-            "/oauth2/authorize"
-            | "/oauth2endpoints/authorize"
-            | "/oauth2/authorize/continue"
-            | "/login"
-            | "/consent" => Self::Authorize,
-            "/oauth2/userinfo" | "/oauth2endpoints/userinfo" => Self::Userinfo,
-            "/oidc/logout" => Self::Logout,
-            "/oauth2/revoke" | "/oauth2endpoints/revoke" => Self::Revoke,
-            p if p.contains("/.well-known/") => Self::Metadata,
-            p if p == "/account" || p.starts_with("/account/") => Self::Account,
-            p if p.starts_with("/assets/") => Self::Assets,
-            p if p.starts_with("/health") => Self::Health,
-            "" => Self::Home,
-            p if p == "/playground" || p.starts_with("/playground/") => Self::Playground,
-            _ => Self::Other,
-        }
     }
 }
 

@@ -468,7 +468,7 @@ fn every_metric_is_in_the_guide_and_every_one_of_the_guide_is_there() {
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE remint_"));
     let mut shown: BTreeSet<_> =
         types.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    for endpoint in remint_server::ENDPOINTS {
+    for endpoint in remint_server::ENDPOINT_LABELS {
         assert!(guide.contains(&format!("`{endpoint}`")), "{endpoint} is not in the guide");
     }
     // Only with a certificate, and once there was a logout to tell of.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
 
 use crate::App;
@@ -15,4 +15,9 @@ pub(crate) async fn home(State(app): State<Arc<App>>) -> Response {
         Some(home) => see_other(home.as_str()),
         None => see_other(&format!("{}{}", app.issuer().path(), pages::account::PATH)),
     }
+}
+
+/// `GET /assets/{file}`: what the pages load.
+pub(crate) async fn asset(State(app): State<Arc<App>>, Path(file): Path<String>) -> Response {
+    app.pages().asset(&file)
 }

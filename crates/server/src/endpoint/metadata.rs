@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::App;
 use crate::browser::pages::Language;
 use crate::config::Issuer;
+use crate::endpoints::ENDPOINTS;
 
 /// The claims of an ID token in addition to those about the person.
 const ID_TOKEN_CLAIMS: [&str; 9] =
@@ -63,13 +64,8 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
     let claims: Vec<_> =
         ID_TOKEN_CLAIMS.into_iter().chain(Claim::ALL.iter().map(|claim| claim.as_str())).collect();
     let subjects: Vec<_> = SubjectType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let body = json!({
+    let mut body = json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{base}/oauth2/authorize"),
-        "token_endpoint": format!("{base}/oauth2/token"),
-        "userinfo_endpoint": format!("{base}/oauth2/userinfo"),
-        "jwks_uri": format!("{base}/oauth2/jwks"),
-        "end_session_endpoint": format!("{base}/oidc/logout"),
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "frontchannel_logout_supported": true,
@@ -91,10 +87,13 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> impl IntoResponse {
         "request_uri_parameter_supported": false,
         "ui_locales_supported": Language::ALL.map(Language::tag),
         "token_endpoint_auth_methods_supported": all,
-        "revocation_endpoint": format!("{base}/oauth2/revoke"),
         "revocation_endpoint_auth_methods_supported": all,
-        "introspection_endpoint": format!("{base}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": confidential,
     });
+    for route in ENDPOINTS {
+        if let (Some(member), Some(body)) = (route.member, body.as_object_mut()) {
+            body.insert(member.to_owned(), format!("{base}{}", route.path).into());
+        }
+    }
     ([(header::CONTENT_TYPE, "application/json")], body.to_string())
 }

@@ -23,8 +23,15 @@ pub(crate) fn source_of(extensions: &Extensions) -> IpAddr {
     extensions.get().map_or(client_ip::UNKNOWN, |request: &Observed| request.source)
 }
 
+/// The state of the layer. The labels are handed in, because those who know the endpoints stand above it.
+#[derive(Clone)]
+pub(crate) struct Observer {
+    pub(crate) app: Arc<App>,
+    pub(crate) label_of: fn(&str) -> Endpoint,
+}
+
 pub(crate) async fn observe(
-    State(app): State<Arc<App>>,
+    State(Observer { app, label_of }): State<Observer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -32,8 +39,8 @@ pub(crate) async fn observe(
     let id = app.request_ids().draw();
     let proxies = &app.config().http.trusted_proxies;
     let source = client_ip::source(request.extensions(), request.headers(), proxies);
-    request.extensions_mut().insert(Observed { id, source });
-    let endpoint = Endpoint::of(request.uri().path());
+    let endpoint = label_of(request.uri().path());
+    request.extensions_mut().insert(Observed { id, source, endpoint });
     let is_strict = front::is_strict(app.config(), request.headers());
     let (mut response, notes) = notes::noting(next.run(request)).await;
     let told = response.extensions_mut().remove::<FailureReport>();

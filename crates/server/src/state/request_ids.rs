@@ -8,6 +8,8 @@ use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use axum::http::Extensions;
 
+use crate::telemetry::Endpoint;
+
 /// Names a request in its response's `X-Request-Id` and in every log line about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(u64);
@@ -23,6 +25,13 @@ impl RequestId {
 pub(crate) struct Observed {
     pub(crate) id: RequestId,
     pub(crate) source: IpAddr,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Observed {
+    pub(crate) fn endpoint_of(extensions: &Extensions) -> Option<Endpoint> {
+        extensions.get().map(|request: &Self| request.endpoint)
+    }
 }
 
 impl fmt::Display for RequestId {
