@@ -18,10 +18,10 @@ use crate::keys::RootKeys;
 use crate::keys::signing;
 use crate::keys::signing::{NotSigned, Signing};
 use crate::passwords::{self, Passwords};
-use crate::state::backchannel::Backchannel;
 use crate::state::clients::{Clients, Registered};
 use crate::state::limits::Limits;
 use crate::state::logins::Logins;
+use crate::state::logout_delivery::LogoutDelivery;
 use crate::state::origins::Origins;
 use crate::state::request_ids::RequestIds;
 use crate::state::salt::Salt;
@@ -49,7 +49,7 @@ pub struct App {
     origins: Origins,
     salt: Salt,
     metrics: Metrics,
-    backchannel: Backchannel,
+    logout_delivery: LogoutDelivery,
     request_ids: RequestIds,
     is_stopping: AtomicBool,
 }
@@ -85,7 +85,7 @@ impl App {
             pages: Pages::new(&config)?,
             cookies: CookieNames::of(&config.server.issuer),
             metrics: Metrics::new(&store),
-            backchannel: Backchannel::new(&config),
+            logout_delivery: LogoutDelivery::new(&config),
             request_ids: RequestIds::new(&entropy::bytes()?),
             clients: Clients::default(),
             throttle: ThrottleCache::default(),
@@ -150,7 +150,7 @@ impl App {
 
     /// Stops starting logout deliveries and waits up to 3 s for those in flight.
     pub async fn drain_logout_deliveries(&self) {
-        self.backchannel.stop().await;
+        self.logout_delivery.stop().await;
     }
 
     /// Removes this node from the list in a shared store, so that nobody waits for it.
@@ -234,8 +234,8 @@ impl App {
     }
 
     /// The delivery of logouts.
-    pub(crate) const fn backchannel(&self) -> &Backchannel {
-        &self.backchannel
+    pub(crate) const fn logout_delivery(&self) -> &LogoutDelivery {
+        &self.logout_delivery
     }
 
     /// The id of this node.

@@ -16,6 +16,7 @@ pub mod http;
 mod issue;
 mod issuer_path;
 pub mod keys;
+mod outbound;
 pub mod passwords;
 pub mod playground;
 mod state;

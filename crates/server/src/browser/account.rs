@@ -295,7 +295,7 @@ pub(crate) async fn change_password(State(app): State<Arc<App>>, request: Reques
         let store = visit.app.store();
         // Not where an operator, or the same form in another window, was faster.
         let changed = store.change_password(&user, &hash, now).await? == Outcome::Done;
-        visit.app.backchannel().wake();
+        visit.app.logout_delivery().wake();
         visit.browser.person = None;
         // Everything that is not younger than this moment is over; the session here begins after it.
         let user = store.load_user(user.id).await?.filter(|user| user.password_hash == hash);

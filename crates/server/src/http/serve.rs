@@ -32,7 +32,7 @@ mod pace;
 use pace::{Limits, Pace, Paced};
 
 use crate::App;
-use crate::background::backchannel;
+use crate::background::logout_delivery;
 use crate::background::node;
 use crate::background::sweep;
 use crate::background::watch;
@@ -148,7 +148,7 @@ pub fn start_background(app: &Arc<App>) -> Background {
             tokio::spawn(node::heartbeat(Arc::clone(app))),
             tokio::spawn(signing::run(Arc::clone(app))),
             tokio::spawn(sweep::sweep(Arc::clone(app))),
-            tokio::spawn(backchannel::run(Arc::clone(app))),
+            tokio::spawn(logout_delivery::run(Arc::clone(app))),
         ]
         .map(|work| work.abort_handle()),
     )

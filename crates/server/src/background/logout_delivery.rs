@@ -7,8 +7,6 @@
 //! retried later, by any node; notices that a client refuses are not. A stop or a crash loses nothing. A
 //! client may be notified twice, which does no harm.
 
-pub(crate) mod post;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +26,8 @@ use crate::App;
 use crate::entropy;
 use crate::http::failure::Failure;
 use crate::issue::id_token::alg_of;
-use crate::state::backchannel::{AT_ONCE, AT_ONE_CLIENT};
-
-use post::NotSent;
+use crate::outbound::NotSent;
+use crate::state::logout_delivery::{AT_ONCE, AT_ONE_CLIENT};
 
 /// Interval between checks for due notices, in addition to wake-ups: other nodes and the command line end
 /// sessions too.
@@ -48,7 +45,7 @@ impl App {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.store().end_browser_session(whose, now).await?;
-        self.backchannel().wake();
+        self.logout_delivery().wake();
         Ok(())
     }
 }
@@ -60,7 +57,7 @@ pub(crate) async fn run(app: Arc<App>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = app.backchannel().woken() => {}
+            () = app.logout_delivery().woken() => {}
             _ = ticks.tick() => {}
         }
         // Readiness reports a store that does not respond; here it is only asked again.
@@ -73,12 +70,12 @@ pub(crate) async fn run(app: Arc<App>) {
 /// Starts the due deliveries that have a turn, beginning with the client after the last one served.
 async fn deliver_due(app: &Arc<App>, last: &mut Option<ClientId>) -> Result<(), Error> {
     // Every delivery that frees a slot wakes this loop again.
-    if !app.backchannel().has_slots() {
+    if !app.logout_delivery().has_slots() {
         return Ok(());
     }
     let now = app.clock().now();
     for client in next_clients(app, last.as_ref(), now).await? {
-        if app.backchannel().has_turn(&client) {
+        if app.logout_delivery().has_turn(&client) {
             deliver_due_to(app, &client, now).await?;
             *last = Some(client);
         }
@@ -108,11 +105,11 @@ async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Re
         if begun == AT_ONE_CLIENT {
             break;
         }
-        let Some(turn) = app.backchannel().turn(client) else { break };
+        let Some(turn) = app.logout_delivery().turn(client) else { break };
         let Some(attempted) = notice.attempted(now) else {
             finish(app, &notice, Ended::Lost("it took too long")).await?;
             // There may be more notices than were read.
-            app.backchannel().wake();
+            app.logout_delivery().wake();
             continue;
         };
         // Another node may have been faster.
@@ -126,7 +123,7 @@ async fn deliver_due_to(app: &Arc<App>, client: &ClientId, now: Timestamp) -> Re
                 tracing::warn!(%error, "a logout was delivered, but that was not recorded; it is delivered again");
             }
             drop(turn);
-            app.backchannel().wake();
+            app.logout_delivery().wake();
         });
     }
     Ok(())
@@ -151,7 +148,7 @@ async fn attempt(app: &App, notice: &LogoutNotice, now: Timestamp) -> Result<(),
         return finish(app, notice, Ended::NotApplicable).await;
     };
     let sent = match token(app, client, notice, now).await {
-        Ok(token) => app.backchannel().post(&url, format!("logout_token={token}")).await,
+        Ok(token) => app.logout_delivery().post(&url, format!("logout_token={token}")).await,
         Err(failure) => Err(NotSent::Failed(failure.name().to_owned())),
     };
     let cause = match sent {

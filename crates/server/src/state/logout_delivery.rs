@@ -10,8 +10,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::background::backchannel::post::{NotSent, Poster};
 use crate::config::Config;
+use crate::outbound::{NotSent, Outbound};
 
 /// The most attempts in flight, and the most of them to the same client.
 pub(crate) const AT_ONCE: u32 = 16;
@@ -20,8 +20,8 @@ pub(crate) const AT_ONE_CLIENT: usize = 4;
 const STOP: Duration = Duration::from_secs(3);
 
 /// The deliveries in flight from this node.
-pub(crate) struct Backchannel {
-    poster: Poster,
+pub(crate) struct LogoutDelivery {
+    poster: Outbound,
     wanted: Notify,
     slots: Arc<Semaphore>,
     busy: Arc<Busy>,
@@ -58,17 +58,17 @@ impl Drop for Turn {
     }
 }
 
-impl fmt::Debug for Backchannel {
+impl fmt::Debug for LogoutDelivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Backchannel")
+        f.write_str("LogoutDelivery")
     }
 }
 
-impl Backchannel {
+impl LogoutDelivery {
     pub(crate) fn new(config: &Config) -> Self {
         let ca_file = config.outbound.ca_file.as_ref().map(|file| config.path(file));
         Self {
-            poster: Poster::new(&config.logout, ca_file),
+            poster: Outbound::new(&config.logout, ca_file),
             wanted: Notify::new(),
             slots: Arc::new(Semaphore::new(AT_ONCE as usize)),
             busy: Arc::default(),

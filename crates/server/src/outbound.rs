@@ -34,7 +34,7 @@ const ADDRESSES: usize = 4;
 const LOOKUPS: usize = 16;
 
 /// Sends requests.
-pub(crate) struct Poster {
+pub(crate) struct Outbound {
     may_be_private: bool,
     timeout: Duration,
     ca_file: Option<PathBuf>,
@@ -55,7 +55,7 @@ fn failed(error: impl Display) -> NotSent {
     NotSent::Failed(error.to_string())
 }
 
-impl Poster {
+impl Outbound {
     pub(crate) fn new(settings: &Logout, ca_file: Option<PathBuf>) -> Self {
         Self {
             ca_file,
@@ -166,7 +166,7 @@ mod tests {
 
     async fn addresses(url: &str, may_be_private: bool) -> Result<Vec<SocketAddr>, NotSent> {
         let settings = Logout { allow_private_addresses: may_be_private, timeout: Duration::MAX };
-        Poster::new(&settings, None).addresses(&Url::parse(url).unwrap()).await
+        Outbound::new(&settings, None).addresses(&Url::parse(url).unwrap()).await
     }
 
     async fn is_forbidden(url: &str, may_be_private: bool) -> bool {
@@ -236,11 +236,11 @@ mod tests {
     async fn checklist_78_a_certificate_is_trusted_and_of_the_name() {
         let poster = || {
             let timeout = Duration::from_secs(30);
-            Poster::new(&Logout { allow_private_addresses: true, timeout }, None)
+            Outbound::new(&Logout { allow_private_addresses: true, timeout }, None)
         };
         for (name, is_theirs) in [("localhost", true), ("other.example", false)] {
             let (url, trusting) = listen(name).await;
-            let poster = Poster { tls: OnceCell::new_with(Some(trusting)), ..poster() };
+            let poster = Outbound { tls: OnceCell::new_with(Some(trusting)), ..poster() };
             let sent = poster.post(&url, "x=y".into()).await;
             assert_eq!(sent.is_ok_and(|status| status == 204), is_theirs, "{name}");
         }
@@ -252,9 +252,9 @@ mod tests {
         );
     }
 
-    fn trusting(ca_file: Option<PathBuf>) -> Poster {
+    fn trusting(ca_file: Option<PathBuf>) -> Outbound {
         let timeout = Duration::from_secs(30);
-        Poster::new(&Logout { allow_private_addresses: true, timeout }, ca_file)
+        Outbound::new(&Logout { allow_private_addresses: true, timeout }, ca_file)
     }
 
     async fn fault(url: &Url, ca_file: Option<PathBuf>) -> String {
