@@ -23,7 +23,7 @@ pub const FAILED: &str = "failed";
 /// The `source` of what came over no connection.
 pub const LOCAL: &str = "local";
 
-/// Who changed something.
+/// The party that changed something.
 #[derive(Clone, Copy, Debug)]
 pub enum Actor<'a> {
     /// A user, at a page.
@@ -47,20 +47,20 @@ impl fmt::Display for Actor<'_> {
     }
 }
 
-/// What was changed.
+/// The object of a change.
 #[derive(Clone, Copy, Debug)]
 pub enum Object<'a> {
     /// A user: what is known of them, their password, or all that they have.
     User(UserId),
     /// The registration of a client, or all that it has.
     Client(&'a ClientId),
-    /// What a user allowed to a client.
+    /// The consent of a user to a client.
     Consent(UserId, &'a ClientId),
     /// A session, by its id in the log.
     Session(&'a str),
     /// An access token that belongs to no session.
     AccessToken,
-    /// What belongs to a browser at which a user signed in.
+    /// The session of a browser at which a user signed in, and all that belongs to it.
     BrowserSession(BrowserSessionId),
     /// Every session there is.
     AllSessions,

@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 
 /// The longest `state`, in bytes: it travels in URLs, whose length others limit.
 pub const MAX_STATE: usize = 4096;
-/// How strongly a password proves who somebody is: the `acr` of ID tokens. There is no other way yet.
+/// The `acr` of ID tokens: how strongly a password proves an identity. There is no other way yet.
 pub const ACR_PASSWORD: &str = "urn:remint:acr:password";
 
 /// The longest `nonce`, in bytes: it travels in the code.
@@ -42,7 +42,7 @@ impl From<Reject> for Unproven {
     }
 }
 
-/// Where the answer goes.
+/// The place to which the response goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The redirection URI, as the request has it or as the only one registered.
@@ -51,7 +51,7 @@ pub struct Target {
     pub is_sent: bool,
     /// Whether nobody can know who listens there (RFC 8252 §8.6).
     pub is_unproven: bool,
-    /// How the answer travels.
+    /// The way in which the response travels.
     pub mode: ResponseMode,
     /// Comes back as it was (RFC 6749 §4.1.2).
     pub state: Option<String>,
@@ -104,7 +104,7 @@ fn is_openid(form: &Form<'_>) -> bool {
     form.find("scope").is_some_and(|scope| scope.split(' ').any(|word| word == "openid"))
 }
 
-/// What the client wishes of the pages (OpenID Connect Core §3.1.2.1).
+/// The client's wishes for the pages (OpenID Connect Core §3.1.2.1).
 #[expect(clippy::struct_excessive_bools, reason = "a set of four words")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
@@ -145,21 +145,21 @@ impl Prompt {
 /// A request that may be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for.
+    /// The requested response type.
     pub response_type: ResponseType,
     /// The scope that will be granted.
     pub scope: Scope,
     /// The resources that will be granted (RFC 8707).
     pub resources: Resources,
-    /// What the code is bound to (RFC 7636).
+    /// The challenge to which the code is bound (RFC 7636).
     pub challenge: Option<Challenge>,
     /// Goes into the ID token as it is.
     pub nonce: Option<String>,
-    /// What the client wishes of the pages.
+    /// The client's wishes for the pages.
     pub prompt: Prompt,
-    /// How old the proof of who the person is may be.
+    /// The greatest age of the proof of identity.
     pub max_age: Option<Duration>,
-    /// Whom the client expects: the subject of its `id_token_hint`, or of its `claims`.
+    /// The user that the client expects: the subject of its `id_token_hint`, or of its `claims`.
     pub expected: Option<SubjectId>,
     /// The claims that are asked for one by one.
     pub requested: Requested,
@@ -223,7 +223,8 @@ impl Request {
         Ok(())
     }
 
-    /// What the person is asked to allow: the scope, and those that the single claims are a part of.
+    /// Returns the scope for which the person is asked: the requested one, and those that the single claims
+    /// are a part of.
     pub fn asks_for(&self) -> Scope {
         self.scope.union(&self.requested.scope())
     }
@@ -276,7 +277,7 @@ fn max_age(form: &Form<'_>) -> Result<Option<Duration>, Reject> {
     Ok(Some(Duration::from_secs(seconds)))
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Show the sign-in page.
@@ -289,14 +290,14 @@ pub enum Step {
     Refuse(Reject),
 }
 
-/// What is known of the person at the browser.
+/// The facts about the person at the browser.
 #[derive(Clone, Copy, Debug)]
 pub struct SignInContext<'a> {
     /// Their session, if it is alive.
     pub session: Option<&'a BrowserSession>,
-    /// Who they are to the client.
+    /// Their subject identifier at the client.
     pub subject: Option<&'a SubjectId>,
-    /// What they consented to before.
+    /// Their consent so far.
     pub consent: Option<&'a Consent>,
     /// Whether the session's last sign-in was made for this very request.
     pub is_proven: bool,
@@ -500,7 +501,7 @@ mod tests {
         assert_eq!(asked(&format!("nonce={}", "n".repeat(513))), Err(Why::NonceTooLong));
     }
 
-    /// Whom the client knows the person at the browser by.
+    /// The subject by which the client knows the person at the browser.
     const SUBJECT: &str = "usr_AwMDAwMDAwMDAwMDAwMDAw";
     const SINCE: Timestamp = Timestamp::from_millis(1_000_000);
 

@@ -44,30 +44,30 @@ pub struct BrowserSession {
     pub id: BrowserSessionId,
     /// The hash of the secret in the cookie.
     pub secret_hash: SecretHash,
-    /// Who has signed in.
+    /// The user who has signed in.
     pub user_id: UserId,
-    /// When they last proved who they are.
+    /// The time at which they last proved their identity.
     pub auth_time: Timestamp,
-    /// How many ends the store had counted then, read together with the password's hash.
+    /// The number of ends that the store had counted then, read together with the password's hash.
     pub proven: Ends,
-    /// When the session ends at the latest.
+    /// The time at which the session ends at the latest.
     pub expires_at: Timestamp,
-    /// How they did (RFC 8176), separated by spaces.
+    /// The means of that proof (RFC 8176), separated by spaces.
     pub amr: String,
-    /// When they first signed in.
+    /// The time at which they first signed in.
     pub created_at: Timestamp,
-    /// When the session was last used, give or take a minute.
+    /// The time at which the session was last used, give or take a minute.
     pub seen_at: Timestamp,
-    /// What the browser calls itself, cut to a bounded length.
+    /// The `User-Agent` of the browser, cut to a bounded length.
     pub user_agent: String,
     /// The address that it came from at sign-in.
     pub source: String,
-    /// When the person signed out, if they did.
+    /// The time at which the person signed out, if they did.
     pub ended_at: Option<Timestamp>,
 }
 
-/// How old `seen_at` may become before it is written again: a write for each request would cost more
-/// than the truth is worth.
+/// The age that `seen_at` may reach before it is written again: a write for each request would cost more than
+/// the truth is worth.
 pub const SEEN_EVERY: Duration = Duration::from_mins(1);
 
 impl BrowserSession {

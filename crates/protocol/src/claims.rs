@@ -21,7 +21,7 @@ pub const MAX_PROFILE: usize = 16 * 1024;
 wire_names! {
     /// The claims of OpenID Connect Core §5.1, but for `sub`, which is no property of a person.
     Claim {
-        /// Where they receive mail (§5.1.1).
+        /// Their postal address (§5.1.1).
         Address = "address",
         /// `YYYY-MM-DD`, `0000-MM-DD` where the year is withheld, or `YYYY`.
         Birthdate = "birthdate",
@@ -41,7 +41,7 @@ wire_names! {
         MiddleName = "middle_name",
         /// The whole name, as it is shown.
         Name = "name",
-        /// What they are called by friends.
+        /// The name that friends use.
         Nickname = "nickname",
         /// Preferably as in E.164: `+1 (425) 555-1212`.
         PhoneNumber = "phone_number",
@@ -53,7 +53,7 @@ wire_names! {
         PreferredUsername = "preferred_username",
         /// A page about them.
         Profile = "profile",
-        /// When anything of this changed last, in seconds since the epoch.
+        /// The time of the last change of any of this, in seconds since the epoch.
         UpdatedAt = "updated_at",
         /// A page of theirs.
         Website = "website",
@@ -66,7 +66,7 @@ wire_names! {
 pub const ADDRESS_MEMBERS: [&str; 6] =
     ["country", "formatted", "locality", "postal_code", "region", "street_address"];
 
-/// What the value of a claim looks like.
+/// The shape of a claim's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Address,
@@ -180,7 +180,7 @@ impl Shape {
     }
 }
 
-/// Why something can not be part of a profile.
+/// The reason why a value cannot be part of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// More than [`MAX_PROFILE`].
@@ -204,7 +204,7 @@ fn known() -> String {
     Claim::ALL.iter().map(|claim| claim.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What is known of one person.
+/// The claims known of one person.
 #[derive(Clone, Default, PartialEq)]
 pub struct Profile(BTreeMap<Claim, Value>);
 

@@ -27,14 +27,14 @@ const ID_TOKEN: &str = "id_token";
 const USERINFO: &str = "userinfo";
 const AUTH_TIME: &str = "auth_time";
 
-/// What the parameter asks for.
+/// The content of the parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimsParameter {
-    /// What later tokens and answers have.
+    /// The claims that later tokens and responses have.
     pub requested: Requested,
-    /// How strongly the person must prove who they are.
+    /// The required strength of the proof of identity.
     pub acr: AcrRequest,
-    /// Who must be signed in (§5.5.1, OpenID Connect Core §3.1.2.2).
+    /// The user who must be signed in (§5.5.1, OpenID Connect Core §3.1.2.2).
     pub sub: Option<SubjectId>,
 }
 
@@ -49,7 +49,7 @@ pub struct Requested {
     pub auth_time: bool,
 }
 
-/// What is asked for as `acr` (§5.5.1.1).
+/// The request for an `acr` (§5.5.1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcrRequest {
     /// Whether another one will not do.
@@ -58,7 +58,7 @@ pub struct AcrRequest {
     pub values: Vec<String>,
 }
 
-/// What is said about one claim (§5.5.1).
+/// The request for one claim (§5.5.1).
 #[derive(Default, Deserialize)]
 struct Individual {
     #[serde(default)]
@@ -139,7 +139,7 @@ impl AcrRequest {
 }
 
 impl Requested {
-    /// What a client gets of it that is registered for `registered`.
+    /// Keeps the claims that a client gets which is registered for `registered`.
     #[must_use]
     pub fn granted(mut self, registered: &Scope) -> Self {
         for names in [&mut self.id_token, &mut self.userinfo] {
@@ -148,7 +148,8 @@ impl Requested {
         self
     }
 
-    /// What is kept of an authorization, as its client gets it today: what a registration has lost since is lost.
+    /// Reads the stored claims of an authorization, as its client gets them today: those that its
+    /// registration has lost since are left out.
     pub fn kept(text: &str, client: &Client) -> Self {
         Self::from_stored(text).granted(&client.scope)
     }

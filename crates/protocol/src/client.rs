@@ -31,7 +31,7 @@ wire_names! {
 }
 
 wire_names! {
-    /// How a client proves who it is; the values of `token_endpoint_auth_method` (RFC 7591 §2).
+    /// The methods by which clients authenticate; the values of `token_endpoint_auth_method` (RFC 7591 §2).
     AuthMethod {
         /// The `Authorization: Basic` header.
         ClientSecretBasic = "client_secret_basic",
@@ -53,7 +53,8 @@ wire_names! {
 }
 
 wire_names! {
-    /// What a client knows a user by; the values of `subject_type` (OpenID Connect Core §8).
+    /// The kinds of identifiers by which clients know users; the values of `subject_type` (OpenID Connect
+    /// Core §8).
     SubjectType {
         /// The same `sub` for every client.
         Public = "public",
@@ -63,11 +64,11 @@ wire_names! {
 }
 
 wire_names! {
-    /// When a client gets a refresh token, besides having the grant `refresh_token`.
+    /// The grants with which a client gets a refresh token, provided that it has the grant `refresh_token`.
     RefreshTokens {
         /// With every grant that has a user.
         Always = "always",
-        /// Where `offline_access` was granted (OpenID Connect Core §11).
+        /// With those for which `offline_access` was granted (OpenID Connect Core §11).
         OfflineAccess = "offline_access",
         /// Never.
         Never = "never",
@@ -77,13 +78,13 @@ wire_names! {
 /// The registration of a client for the authorization endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorize {
-    /// Where answers may go.
+    /// The URIs to which responses may go.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What it may ask for.
+    /// The response types that it may request.
     pub response_types: Vec<ResponseType>,
-    /// How answers may travel; empty for any way.
+    /// The response modes that it may request; empty for any.
     pub response_modes: Vec<ResponseMode>,
-    /// What must protect a code on its way.
+    /// The required protection of a code on its way.
     pub pkce: Pkce,
     /// Whether the challenge may be `plain`, for clients that can not do better.
     pub plain_challenge: bool,
@@ -91,9 +92,9 @@ pub struct Authorize {
     pub repeat_redirect_uri: bool,
     /// Whether it belongs to those who run the server: its users are not asked for consent.
     pub first_party: bool,
-    /// When it gets a refresh token.
+    /// The grants with which it gets a refresh token.
     pub refresh_tokens: RefreshTokens,
-    /// How old the proof of who the user is may be where a request does not say.
+    /// The greatest age of the proof of identity, for requests that do not say.
     pub default_max_age: Option<Duration>,
 }
 
@@ -113,21 +114,21 @@ impl Default for Authorize {
     }
 }
 
-/// What a client is registered for as a relying party (OpenID Connect Dynamic Client Registration §2,
+/// The registration of a client as a relying party (OpenID Connect Dynamic Client Registration §2,
 /// RP-Initiated, Back-Channel and Front-Channel Logout).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RelyingParty {
     /// The algorithm of its ID tokens; none: the server's default.
     pub id_token_alg: Option<String>,
-    /// What it knows users by; `None` is `public`.
+    /// The sector in which its users have their `sub`; `None` is `public`.
     pub pairwise_sector: Option<String>,
     /// Whether its access tokens are JWTs.
     pub jwt_access_tokens: bool,
-    /// Where the browser may go after signing out.
+    /// The URIs to which the browser may go after signing out.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
-    /// Who is told that a session ended, server to server.
+    /// The URL that is notified of the end of a session, server to server.
     pub backchannel_logout_uri: Option<String>,
-    /// What the browser loads when a session ends.
+    /// The URL that the browser loads at the end of a session.
     pub frontchannel_logout_uri: Option<String>,
     /// The origins whose scripts may call the token endpoint and userinfo.
     pub web_origins: Vec<String>,
@@ -149,7 +150,7 @@ pub struct Links {
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Who it is.
+    /// Its id.
     pub id: ClientId,
     /// For people to read.
     pub name: String,
@@ -167,19 +168,19 @@ pub struct Client {
     pub resources: Resources,
     /// The resources that it serves: it may introspect access tokens meant for one of them.
     pub serves: Resources,
-    /// What it is registered for at the authorization endpoint.
+    /// Its registration for the authorization endpoint.
     pub authorize: Authorize,
-    /// What it is registered for as a relying party.
+    /// Its registration as a relying party.
     pub relying_party: RelyingParty,
-    /// Where it departs from the server-wide policy.
+    /// Its own values for settings of the server-wide policy.
     pub overrides: Overrides,
     /// Whether it may do anything at all.
     pub enabled: bool,
     /// The last time that all its sessions were ended.
     pub ended: LastEnd,
-    /// When it was registered.
+    /// The time of its registration.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }
 
@@ -240,7 +241,7 @@ impl Client {
 }
 
 impl Client {
-    /// What people read: its name, or its id where it has none.
+    /// Returns the name for people to read: its name, or its id if it has none.
     pub fn shown_name(&self) -> &str {
         if self.name.is_empty() { self.id.as_str() } else { &self.name }
     }

@@ -15,16 +15,16 @@ use crate::keyring::Keyring;
 use crate::reject::{Reject, Why};
 use crate::time::Timestamp;
 
-/// What a request says about who sends it.
+/// The claim of a request to come from a client.
 #[derive(PartialEq, Eq)]
 pub struct Credentials {
     /// The claimed client.
     pub client_id: String,
-    /// How it proves itself.
+    /// The proof of that claim.
     pub proof: ClientCredential,
 }
 
-/// How a client proves itself.
+/// The proof of a client's identity.
 #[derive(PartialEq, Eq)]
 pub enum ClientCredential {
     /// Secret in the `Authorization` header.
@@ -146,7 +146,7 @@ pub fn authenticate(
     Ok(())
 }
 
-/// What a request's secret is as a guess.
+/// The secret of a request, judged as a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guess {
     /// None: no secret is sent, or the client has none that could be guessed.

@@ -39,36 +39,36 @@ use crate::time::Timestamp;
 use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
 use crate::user::UserId;
 
-/// How every authorization code begins.
+/// The prefix of every authorization code.
 pub const CODE_PREFIX: &str = "rmac_";
 
-/// How long a code lives (RFC 6749 §4.1.2 recommends at most ten minutes).
+/// The lifetime of a code (RFC 6749 §4.1.2 recommends at most ten minutes).
 pub const LIFETIME: std::time::Duration = std::time::Duration::from_mins(1);
 
-/// What a code says once opened.
+/// The content of a code once opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationCode {
     /// The family that it begins.
     pub family: FamilyId,
-    /// That family's secret.
+    /// The secret of that family.
     pub secret: FamilySecret,
-    /// Who authorized it.
+    /// The user who authorized it.
     pub user_id: UserId,
     /// The session of the browser that it was authorized in.
     pub browser_session: BrowserSessionId,
-    /// When the user proved who they are.
+    /// The time at which the user proved their identity.
     pub auth_time: Timestamp,
-    /// When the code was issued.
+    /// The time at which the code was issued.
     pub issued_at: Timestamp,
-    /// How many ends the store had counted when the user authorized it.
+    /// The number of ends that the store had counted when the user authorized it.
     pub born: Ends,
     /// The redirection URI that it went to.
     pub redirect_uri: RedirectHash,
     /// Whether the request had that URI, so that the token request must have it too.
     pub redirect_uri_sent: bool,
-    /// What the verifier must fit.
+    /// The challenge that the verifier must fit.
     pub challenge: Option<Challenge>,
-    /// How the user proved who they are (RFC 8176).
+    /// The means by which the user proved their identity (RFC 8176).
     pub amr: String,
     /// The granted scope.
     pub scope: Scope,
@@ -90,12 +90,12 @@ pub struct OpenedCode {
 
 const TAG_LEN: usize = 16;
 
-/// What the store knows today of what a code speaks of.
+/// The state today of everything that a code depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The session of the browser; `None` for one that is gone.
     pub browser_session: Option<SessionStanding>,
-    /// What the user allows the client.
+    /// The consent of the user to the client.
     pub consent: Option<Consent>,
     /// The last time that the user ended all that the client had of them.
     pub consent_ended: Ends,
@@ -103,14 +103,14 @@ pub struct Standing {
     pub epoch: u16,
 }
 
-/// What the store knows today of the browser's session that a code was issued in.
+/// The state today of the browser session in which a code was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionStanding {
-    /// Whose it is.
+    /// Its user.
     pub user_id: UserId,
     /// The hash of its secret, which is drawn anew at every sign-in.
     pub secret_hash: SecretHash,
-    /// How many ends were counted when the user proved who they are.
+    /// The number of ends counted when the user proved their identity.
     pub proven: Ends,
     /// Whether they signed out.
     pub is_ended: bool,
@@ -325,7 +325,7 @@ fn read(reader: &mut Reader<'_>) -> Option<AuthorizationCode> {
     })
 }
 
-/// What a token request says beside the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+/// The parameters of a token request besides the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
 #[derive(Clone, Copy, Debug)]
 pub struct Redemption<'a> {
     /// `redirect_uri`.
@@ -337,7 +337,8 @@ pub struct Redemption<'a> {
     pub must_repeat_uri: bool,
 }
 
-/// What follows when a code begins nothing: its family is there, or what it speaks of has ended.
+/// The outcome for a code that starts no family: its family exists already, or something it depends on has
+/// ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presented {
     /// The user, the client or the session ended since the code was issued.
@@ -351,7 +352,7 @@ pub enum Presented {
 /// The answer to a redemption that is tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// How the refresh token was sealed.
+    /// The seal of the refresh token.
     pub seal: Seal,
     /// The new access token.
     pub access: Access,

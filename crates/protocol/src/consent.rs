@@ -11,18 +11,18 @@ use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-/// What a person allowed a client, in all.
+/// Everything that a person has allowed one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
-    /// Who allowed it.
+    /// The person.
     pub user_id: UserId,
-    /// Whom it was allowed to.
+    /// The client.
     pub client_id: ClientId,
     /// The scope.
     pub scope: Scope,
     /// The resources.
     pub resources: Resources,
-    /// When something was allowed last.
+    /// The time at which something was allowed last.
     pub given_at: Timestamp,
 }
 

@@ -11,7 +11,7 @@
 
 use crate::time::Timestamp;
 
-/// How many ends a store had counted at some moment.
+/// The number of ends that a store had counted at some moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ends(i64);
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::audit;
 
-/// How much an event matters.
+/// The importance of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// For whoever looks for a fault of a client, or of ours.
@@ -137,7 +137,8 @@ events! {
     CODE_REUSED = "code.reuse_detected", Warn, [cause, client_id, sub, session, source, request_id];
     /// A user allowed a client what it asked for, on the consent page.
     CONSENT_GRANTED = "consent.granted", Info, [sub, client_id, scope, request_id] as audit;
-    /// What a user had allowed a client was taken back by a command, and its sessions of that user ended.
+    /// The consent of a user to a client was taken back by a command, and the client's sessions of that user
+    /// ended.
     CONSENT_REVOKED = "consent.revoked", Info, [sub, client_id] as audit;
     /// Every request, with its exact cause where it was refused, and the time it took in microseconds.
     HTTP_REQUEST = "http.request", Debug, [endpoint, status, outcome, cause, micros, request_id];
@@ -258,7 +259,7 @@ events! {
     USER_ENABLED = "user.enabled", Info, [sub] as audit;
     /// A user got another password by a command; all their sessions ended.
     USER_PASSWORD_SET = "user.password_set", Info, [sub] as audit;
-    /// What is known of a user was changed by a command.
+    /// The profile of a user was changed by a command.
     USER_UPDATED = "user.updated", Info, [sub] as audit;
 }
 

@@ -19,7 +19,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// What is left of a scope and of resources, less what the client has lost since they were granted.
+    /// Returns what is left of a scope and of resources, less what the client has lost since they were
+    /// granted.
     ///
     /// # Errors
     /// `invalid_scope` where nothing of the scope is left. A response could not tell: one without `scope` says

@@ -24,25 +24,25 @@ pub struct Family {
     pub client_id: ClientId,
     /// The user who authorized them.
     pub user_id: UserId,
-    /// What was granted. Never widened, never narrowed.
+    /// The granted scope. Never widened, never narrowed.
     pub scope: Scope,
     /// The resources that were granted (RFC 8707).
     pub resources: Resources,
-    /// When the user proved who they are.
+    /// The time at which the user proved their identity.
     pub auth_time: Timestamp,
-    /// How and where they did.
+    /// The circumstances of that proof.
     pub origin: Origin,
-    /// How many ends the store had counted when the user authorized it. The store fills in its own number
-    /// where none is given.
+    /// The number of ends that the store had counted when the user authorized it. The store fills in its own
+    /// number if none is given.
     pub born: Ends,
-    /// How many it had counted when the user proved who they are.
+    /// The number of ends that it had counted when the user proved their identity.
     pub proven: Ends,
-    /// When the family began.
+    /// The time at which the family started.
     pub created_at: Timestamp,
     /// The end of the family, however often it is refreshed.
     pub max_expires_at: Timestamp,
 
-    /// How many renewals there were.
+    /// The number of renewals so far.
     pub generation: u32,
     /// Predecessors below this generation may not be retried.
     pub grace_floor: u32,
@@ -50,17 +50,18 @@ pub struct Family {
     pub epoch: u16,
     /// The root key that sealed the current token, so that a retry gets the same bytes.
     pub kid: u8,
-    /// When the current token was issued.
+    /// The time at which the current token was issued.
     pub rotated_at: Timestamp,
-    /// When the current token expires.
+    /// The time at which the current token expires.
     pub expires_at: Timestamp,
     /// Whether the current token was presented, which ends its predecessor's grace.
     pub confirmed: bool,
-    /// When and why the family ended early.
+    /// The time and the reason of an early end.
     pub revoked: Option<(Timestamp, RevokeReason)>,
 }
 
-/// How and where a family was authorized, for ID tokens and for ending it with the browser's session.
+/// The circumstances in which a family was authorized, for ID tokens and for ending it with the browser
+/// session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The session of the browser; none where the user was not at one of our pages.
@@ -160,7 +161,7 @@ impl Loaded {
     }
 }
 
-/// Why a family ended early. The numbers are stored.
+/// The reason for which a family ended early. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevokeReason {
     /// A used-up refresh token was presented.
@@ -222,7 +223,7 @@ impl RevokeReason {
 /// generation and must not be revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// Which row.
+    /// The family.
     pub family: FamilyId,
     /// The generation that the row must have.
     pub from: u32,
@@ -232,9 +233,9 @@ pub struct Rotation {
     pub epoch: u16,
     /// The key of the new token.
     pub kid: u8,
-    /// When.
+    /// The time of the renewal.
     pub at: Timestamp,
-    /// When the new token expires.
+    /// The time at which the new token expires.
     pub expires_at: Timestamp,
 }
 

@@ -72,7 +72,7 @@ pub struct Grant {
     pub born: Ends,
     /// The ends counted when they proved who they are.
     pub proven: Ends,
-    /// How and where they did.
+    /// The circumstances of that proof.
     pub origin: Origin,
 }
 
@@ -130,13 +130,13 @@ impl Grant {
 pub struct Access {
     /// For whom.
     pub user_id: UserId,
-    /// Which family it dies with.
+    /// The family that it ends with.
     pub family: FamilyId,
     /// The family's generation that it belongs to.
     pub generation: u32,
-    /// What it may be used for.
+    /// The scope.
     pub scope: Scope,
-    /// Where it may be used.
+    /// The resources that it is for.
     pub resources: Resources,
     /// Its end.
     pub expires_at: Timestamp,

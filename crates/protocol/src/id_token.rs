@@ -1,9 +1,9 @@
 //! The ID token (OpenID Connect Core 1.0 §2): its claims, and what ties it to the tokens and codes
 //! that it is issued with.
 //!
-//! What stays the same for as long as an authorization lives is one value, [`Identity`]; each ID token
-//! of it is made from that. So one that comes with a refresh can not differ from the first in what
-//! §12.2 says must be equal.
+//! Everything that stays the same while an authorization lives is one value, [`Identity`], and each of its ID
+//! tokens is made from that. So one that comes with a refresh cannot differ from the first in what §12.2 says
+//! must be equal.
 
 use std::time::Duration;
 
@@ -92,9 +92,9 @@ pub struct Identity {
     pub sub: SubjectId,
     /// The client.
     pub aud: Audience,
-    /// When the user proved who they are; `None` where neither `max_age` nor the client asked.
+    /// The time at which the user proved their identity; `None` if neither `max_age` nor the client asked.
     pub auth_time: Option<Timestamp>,
-    /// How strongly.
+    /// The strength of that proof.
     pub acr: Option<String>,
     /// By which means.
     pub amr: Vec<String>,
@@ -124,15 +124,15 @@ pub struct IdToken {
     pub aud: Audience,
     /// Its end, in seconds.
     pub exp: i64,
-    /// When it was issued, in seconds.
+    /// The time at which it was issued, in seconds.
     pub iat: i64,
-    /// When the user proved who they are, in seconds.
+    /// The time at which the user proved their identity, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
     /// Ties it to the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// How strongly the user proved who they are.
+    /// The strength of that proof.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// By which means.
@@ -150,7 +150,7 @@ pub struct IdToken {
 }
 
 impl Identity {
-    /// What a user is to a client alone, with nothing said of how they signed in.
+    /// Makes the identity of a user towards one client, without saying how they signed in.
     pub fn new(iss: &str, sub: SubjectId, client_id: &str) -> Self {
         Self {
             iss: iss.to_owned(),

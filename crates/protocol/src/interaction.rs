@@ -16,10 +16,10 @@ use crate::keyring::{Keyring, Kind};
 use crate::time::Timestamp;
 use crate::token::{Reader, Unopened, decode, encode, open, push_text, seal};
 
-/// How every one begins.
+/// The prefix of every sealed interaction.
 pub const INTERACTION_PREFIX: &str = "rmir_";
 
-/// How long a person may take.
+/// The time that a person may take.
 pub const LIFETIME: Duration = Duration::from_hours(1);
 
 /// The longest request that is kept, in bytes.
@@ -52,7 +52,7 @@ pub struct Interaction {
     pub waiting: Waiting,
     /// The request's parameters, as a query.
     pub request: String,
-    /// When it first arrived.
+    /// The time at which it first arrived.
     pub since: Timestamp,
     /// The sign-in that was made for it.
     pub proof: Option<SignInProof>,

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, RefreshToken, Subject};
 use crate::user::UserId;
 
-/// What an entitled caller learns of an active token.
+/// The facts about an active token that an entitled caller learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Active {
     /// `client_id`.
@@ -35,7 +35,7 @@ pub struct Active {
     pub jti: Option<Jti>,
 }
 
-/// What is known about an access token beside what it says itself.
+/// The facts about an access token besides its own content.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessState<'a> {
     /// The client that it was issued to, as registered today.

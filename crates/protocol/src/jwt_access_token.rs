@@ -33,32 +33,32 @@ pub struct JwtAccessToken {
     pub aud: Audience,
     /// Its end, in seconds.
     pub exp: i64,
-    /// When it was issued, in seconds.
+    /// The time at which it was issued, in seconds.
     pub iat: i64,
     /// Its unique number.
     pub jti: String,
     /// The client that it was issued to.
     pub client_id: String,
-    /// What it may be used for.
+    /// The scope.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
-    /// When the user proved who they are, in seconds.
+    /// The time at which the user proved their identity, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
-    /// How strongly.
+    /// The strength of that proof.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// By which means.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
-    /// What only this server can read.
+    /// The part that only this server can read.
     #[serde(rename = "rmt")]
     pub reference: String,
 }
 
 impl JwtAccessToken {
-    /// What `token` says to everybody: `sub` is whom it speaks for, `family` what the user authorized.
-    /// `None` never, with a keyring that has its own active key.
+    /// Makes the claims that everybody may read of `token`: `sub` is the subject that it speaks for, `family`
+    /// the authorization of the user. `None` never occurs with a keyring that has its own active key.
     pub fn issue(
         keys: &Keyring,
         token: &AccessToken,

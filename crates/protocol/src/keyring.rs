@@ -35,12 +35,11 @@ impl RootKey {
     }
 }
 
-/// What a root key is known by where the key itself must not be.
+/// The fingerprint of a root key, for places where the key itself must not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 16]);
 
-/// What a key is used for. Each use has a key of its own, so that nothing sealed for one opens as
-/// another.
+/// The use of a derived key. Each use has a key of its own, so that nothing sealed for one opens as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Access tokens.
@@ -55,9 +54,9 @@ pub enum Kind {
     Interaction,
     /// The private halves of the keys that sign JWTs.
     SigningKey,
-    /// What access tokens that are JWTs say to this server alone.
+    /// The part of a JWT access token that only this server reads.
     Reference,
-    /// What pairwise subjects are made with.
+    /// Pairwise subjects.
     SubjectSalt,
 }
 
@@ -144,7 +143,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Why keys do not make a keyring.
+/// The reason why keys do not make a keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// Two keys have one number.
@@ -236,7 +235,7 @@ impl Keyring {
         self.client_secret_hash(stored.kid, secret).is_some_and(|hash| hash == stored.hash)
     }
 
-    /// What proves that a form was made for the browser that has the cookie `secret`.
+    /// Makes the proof that a form was given to the browser that has the cookie `secret`.
     pub fn csrf(&self, secret: &[u8]) -> Option<SecretHash> {
         self.csrf_under(self.active, secret)
     }
@@ -252,7 +251,7 @@ impl Keyring {
         Some(SecretHash(mac.finalize().into_bytes().into()))
     }
 
-    /// What proves that somebody signed in at a browser, of what its mark says.
+    /// Makes the proof that somebody signed in at a browser, for the content of its mark.
     pub fn device(&self, mark: &[u8]) -> Option<SecretHash> {
         self.device_under(self.active, mark)
     }

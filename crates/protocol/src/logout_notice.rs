@@ -11,8 +11,8 @@ use crate::client_id::ClientId;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-/// How long after each attempt the next one is due, should that be needed. Each is longer than an attempt
-/// may take, because it is also how long whoever makes the attempt has the notice for itself.
+/// The times between an attempt and the next one, should that be needed. Each is longer than an attempt may
+/// take, because it is also the time for which whoever makes the attempt has the notice alone.
 pub const PAUSES: [Duration; 5] = [
     Duration::from_secs(15),
     Duration::from_mins(1),
@@ -24,10 +24,10 @@ pub const PAUSES: [Duration; 5] = [
 /// The longest that an attempt may take.
 pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
 
-/// How long after a session's end it is no news any more.
+/// The time after a session's end at which it is no news any more.
 pub const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
 
-/// How long a notice that was given up is kept, for operators to see.
+/// The time for which a notice that was given up is kept, for operators to see.
 pub const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 
 /// A notice that was given up is due at a time that never comes: this, and when it was given up.
@@ -52,17 +52,17 @@ const fn never(at: Timestamp) -> Timestamp {
 /// A client that is to be told of the end of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutNotice {
-    /// Who is told.
+    /// The client to notify.
     pub client_id: ClientId,
-    /// What is over.
+    /// The browser session that is over.
     pub browser_session: BrowserSessionId,
-    /// Whose session it was.
+    /// The user whose session it was.
     pub user_id: UserId,
-    /// When it ended.
+    /// The time at which it ended.
     pub created_at: Timestamp,
-    /// How often it was tried.
+    /// The number of attempts so far.
     pub attempts: u32,
-    /// When it is to be tried next.
+    /// The time of the next attempt.
     pub due_at: Timestamp,
 }
 
@@ -83,7 +83,7 @@ impl LogoutNotice {
         Self { due_at: never(now), ..self.clone() }
     }
 
-    /// When it was given up, if it was.
+    /// Returns the time at which it was given up, if it was.
     pub fn given_up_at(&self) -> Option<Timestamp> {
         let at = self.due_at.as_millis().checked_sub(NEVER).filter(|millis| *millis >= 0);
         at.map(Timestamp::from_millis)
@@ -95,7 +95,7 @@ impl LogoutNotice {
     }
 }
 
-/// What a client made of it.
+/// The response of a client to a logout token. Only the status counts; the body is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// The session is over there too.

@@ -24,7 +24,7 @@ pub const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// §2.4 recommends two minutes at most, because a captured one could be sent again.
 pub const LIFETIME: Duration = Duration::from_mins(2);
 
-/// What is over.
+/// The session, or all sessions, that are over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
     /// Every session of the user with the client.
@@ -42,13 +42,13 @@ pub struct LogoutToken {
     pub iss: String,
     /// The client that is told.
     pub aud: String,
-    /// When it was issued, in seconds.
+    /// The time at which it was issued, in seconds.
     pub iat: i64,
     /// Its end, in seconds.
     pub exp: i64,
     /// Its unique number.
     pub jti: String,
-    /// What happened.
+    /// The event that it announces.
     pub events: Events,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use crate::form::Form;
 use crate::reject::{Reject, Why};
 
-/// What the request committed itself to: the SHA-256 of the verifier. A `plain` challenge is the
+/// The challenge to which a request committed itself: the SHA-256 of the verifier. A `plain` challenge is the
 /// verifier itself, so its hash serves as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Challenge(pub [u8; 32]);
@@ -73,7 +73,7 @@ fn is_verifier(text: &str) -> bool {
     VERIFIER_LEN.contains(&text.len()) && text.bytes().all(unreserved)
 }
 
-/// What must protect a code on its way (RFC 7636, OAuth 2.1 §7.5.1).
+/// The required protection of a code on its way (RFC 7636, OAuth 2.1 §7.5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pkce {
     /// A code challenge.

@@ -1,4 +1,4 @@
-//! How long tokens live and what renewal does: server-wide, and where a client departs from it.
+//! The lifetimes of tokens and the effects of a renewal: server-wide, and as clients override them.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::time::Timestamp;
 /// The settings that govern a grant's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     pub access_token_lifetime: Duration,
-    /// How long a refresh token lives.
+    /// The lifetime of a refresh token.
     pub refresh_token_lifetime: Duration,
     /// Whether a refresh answers with a new refresh token and makes the previous one unusable.
     pub renew_refresh_token: bool,
     /// Whether a renewed refresh token gets a new expiry, or inherits the old one.
     pub extend_on_renewal: bool,
-    /// How long all the refresh tokens of one authorization live together.
+    /// The time for which all the refresh tokens of one authorization live together.
     pub refresh_token_max_lifetime: MaxLifetime,
-    /// How long after a renewal the previous refresh token still gets the same successor.
+    /// The time after a renewal during which the previous refresh token still gets the same successor.
     pub grace_period: Duration,
-    /// What a used-up refresh token does to its family.
+    /// The effect of a used-up refresh token on its family.
     pub on_reuse: OnReuse,
     /// Whether a renewal ends the access tokens issued before it.
     pub revoke_access_token_on_refresh: bool,
@@ -34,7 +34,7 @@ pub enum MaxLifetime {
     Of(Duration),
 }
 
-/// What happens to a family when a used-up refresh token is presented (RFC 9700 §4.14.2).
+/// The effect on a family of the presentation of a used-up refresh token (RFC 9700 §4.14.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnReuse {
     /// The request is refused, the family lives.
@@ -58,7 +58,7 @@ impl OnReuse {
     }
 }
 
-/// Where a client departs from the server-wide policy; `None` follows it.
+/// A client's own values for the server-wide policy; `None` follows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]
 pub struct Overrides {
@@ -147,7 +147,7 @@ impl Policy {
         Ok(())
     }
 
-    /// When a family that begins `now` ends, however often it is refreshed.
+    /// Returns the time at which a family that starts `now` ends, however often it is refreshed.
     pub fn family_end(&self, now: Timestamp) -> Timestamp {
         match self.refresh_token_max_lifetime {
             MaxLifetime::Endless => Timestamp::from_millis(i64::MAX),
@@ -162,7 +162,7 @@ impl Policy {
 pub struct PolicyError {
     /// The setting at fault.
     pub setting: &'static str,
-    /// What to write instead.
+    /// The advice on what to write instead.
     pub advice: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! Which addresses this server may connect to by itself, when a registration names a host (RFC 6890 and
-//! the IANA registries of special-purpose addresses).
+//! The addresses that this server may connect to of its own accord, when a registration names a host (RFC
+//! 6890 and the IANA registries of special-purpose addresses).
 //!
 //! Refuses everything that is not an address of the public internet: whoever may register a client, or
 //! controls the name in its URL, would otherwise reach from here what only this machine or its network can.
@@ -25,7 +25,8 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 14] = [
     (Ipv4Addr::new(224, 0, 0, 0), 3), // multicast, reserved, broadcast
 ];
 
-/// What IANA gives out of IPv6. Unique local, link-local, loopback and multicast addresses are all outside.
+/// The part of IPv6 that IANA gives out. Unique local, link-local, loopback and multicast addresses are all
+/// outside.
 const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Blocks inside of that which are not public.

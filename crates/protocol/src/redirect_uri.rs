@@ -50,7 +50,7 @@ const LOOPBACK_LITERALS: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RedirectUri(String);
 
-/// Why a redirection URI can not be registered.
+/// The reason why a redirection URI cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectUriError {
     /// Spaces, control characters, backslashes, non-ASCII: what parsers disagree about.
@@ -165,7 +165,7 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Where a URI leads, in words for people: its host, or its scheme where it has none.
+/// Returns the destination of a URI in words for people: its host, or its scheme if it has none.
 pub fn host_or_scheme(uri: &str) -> String {
     Url::parse(uri).map_or_else(
         |_| String::new(),
@@ -187,7 +187,7 @@ fn authority(text: &str) -> &str {
     rest.split(['/', '?']).next().unwrap_or_default()
 }
 
-/// What follows the port; `None` where something else than a port follows the host.
+/// Returns the text after the port; `None` if anything else than a port follows the host.
 fn after_port(rest: &str) -> Option<&str> {
     let Some(tail) = rest.strip_prefix(':') else {
         return (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest);

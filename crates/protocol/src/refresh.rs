@@ -20,7 +20,7 @@ use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::token::RefreshToken;
 
-/// What the client asks for.
+/// The request of the client.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The opened refresh token. Opening proved that it was sealed by us for this very client.
@@ -97,7 +97,7 @@ impl Case {
     }
 }
 
-/// What is to be done, all of it decided.
+/// The decision, complete: nothing is left to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Write the rotation, answer with the new refresh token.
@@ -119,7 +119,7 @@ pub enum Decision {
     },
     /// Answer with the successor that was issued before, computed again.
     Retry {
-        /// How the successor was sealed.
+        /// The seal of the successor.
         seal: Seal,
         /// Its generation.
         generation: u32,
@@ -270,9 +270,9 @@ impl Table<'_> {
         Err(refusal(Case::Dead, dead))
     }
 
-    /// What the new access token may do: the requested part of the grant, less what the client has
-    /// since lost. The grant itself stays as it is (RFC 6749 §6). An answer names a scope that came
-    /// out smaller, but not one that came out empty nor the resources, so these are refused.
+    /// Returns the extent of the new access token: the requested part of the grant, less what the client has
+    /// since lost. The grant itself stays as it is (RFC 6749 §6). A response names a scope that came out
+    /// smaller, but not one that came out empty, nor the resources, so these are refused.
     fn check_extent(&self, family: &Family) -> Result<Extent, Refusal> {
         let asked = self.request.scope.as_ref().unwrap_or(&family.scope);
         if !asked.is_subset(&family.scope) {

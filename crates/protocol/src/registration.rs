@@ -135,7 +135,7 @@ pub fn changed_at(seen_at: Timestamp, now: Timestamp) -> Timestamp {
     now.max(seen_at.after(Duration::from_millis(1)))
 }
 
-/// Why a registration is refused.
+/// The reason for which a registration is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
     /// `none` beside another method would let anyone skip the proof.
@@ -143,7 +143,7 @@ pub enum RegistrationError {
         "`none` can not stand beside other authentication methods: a client is public or it is not"
     )]
     PublicAndConfidential,
-    /// What a client is registered for travels in its access tokens, whose size is bounded.
+    /// Scope and resources travel in access tokens, whose size is bounded.
     #[error(
         "scope and resources are too long together: at most 8192 bytes travel in each access token"
     )]
@@ -168,16 +168,16 @@ pub enum RegistrationError {
     /// More than is ever looked through for one request.
     #[error("a client has at most 64 redirection URIs")]
     TooManyRedirectUris,
-    /// What has no challenge would be protected by nothing: a public client has no secret.
+    /// Without a challenge nothing would protect the code: a public client has no secret.
     #[error("a public client needs PKCE (RFC 9700 section 2.1.1): pkce can not be or_nonce")]
     PublicWithoutPkce,
-    /// What has a secret that it is never asked for is taken for confidential by those who look at it.
+    /// A secret that is never asked for makes a client look confidential.
     #[error("a public client has no secret: remove the secret, or name a method that proves it")]
     PublicWithSecret,
     /// A public client has no secret to introspect or serve with.
     #[error("a public client can not be a resource server: it can not prove who it is")]
     PublicResourceServer,
-    /// What it has as a relying party.
+    /// A member of the relying party.
     #[error(transparent)]
     RelyingParty(#[from] RelyingPartyError),
     /// The authorization endpoint has nothing to answer with.

@@ -1,4 +1,4 @@
-//! Why a request is refused: the RFC's error code for the client, the exact cause for us.
+//! The reasons for which requests are refused: the RFC's error code for the client, the exact cause for us.
 //!
 //! A client sees [`Code`] and a fixed sentence that never repeats its input (RFC 6749 §5.2). Logs,
 //! metrics and tests see [`Why`].
@@ -75,9 +75,9 @@ impl Code {
 /// A refused request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reject {
-    /// What the client is told.
+    /// The error code for the client.
     pub code: Code,
-    /// What happened.
+    /// The exact cause.
     pub why: Why,
 }
 

@@ -1,4 +1,4 @@
-//! What a client may register as a relying party (OpenID Connect Dynamic Client Registration §2,
+//! The registration of a client as a relying party (OpenID Connect Dynamic Client Registration §2,
 //! Back-Channel Logout §2.2, Front-Channel Logout §2).
 //!
 //! Refuses URLs that this server or a browser would follow to somewhere else than they seem to lead,
@@ -10,7 +10,7 @@ use crate::client::{Client, RelyingParty};
 use crate::redirect_uri::{self, RedirectUri, is_loopback};
 use crate::signing_key::SigningAlg;
 
-/// Why something can not be registered.
+/// The reason why a value cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelyingPartyError {
     /// None of [`SigningAlg::ALL`].
@@ -32,7 +32,7 @@ pub enum RelyingPartyError {
         "frontchannel_logout_uri has the scheme, the host and the port of one of the client's redirection URIs"
     )]
     ForeignFrontchannel,
-    /// What an `Origin` header never has: a path, capital letters, the port that goes without saying.
+    /// An `Origin` header never has a path, capital letters, or the default port.
     #[error(
         "a web origin is what browsers send as Origin: write for example https://app.example or \
          http://localhost:3000, without a path"

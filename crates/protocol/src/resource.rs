@@ -67,20 +67,19 @@ impl Resources {
         self.0.is_subset(&other.0)
     }
 
-    /// What either has.
+    /// Returns the resources that either has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(TokenSet::collect(self.iter().chain(other.iter())))
     }
 
-    /// What both have.
+    /// Returns the resources that both have.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         Self(self.0.intersect(&other.0))
     }
 
-    /// What a request gets out of what is `allowed`: the requested subset, or all where nothing was
-    /// requested.
+    /// Grants a request its part of what is `allowed`: the requested subset, or all if nothing was requested.
     ///
     /// # Errors
     /// `invalid_target` when something outside of `allowed` was requested (RFC 8707 §2.2).

@@ -1,5 +1,5 @@
-//! What the authorization endpoint answers with, and how it travels (OAuth 2.0 Multiple Response Type
-//! Encoding Practices, OAuth 2.0 Form Post Response Mode).
+//! The responses of the authorization endpoint, and the way in which they travel (OAuth 2.0 Multiple Response
+//! Type Encoding Practices, OAuth 2.0 Form Post Response Mode).
 //!
 //! Refuses types and modes that the client is not registered for, and a query that would carry tokens.
 
@@ -78,7 +78,7 @@ impl fmt::Display for ResponseType {
 }
 
 wire_names! {
-    /// How the answer travels.
+    /// The way in which a response travels.
     ResponseMode {
         /// In the query of the redirection URI.
         Query = "query",
@@ -90,8 +90,8 @@ wire_names! {
 }
 
 impl ResponseMode {
-    /// How the answer to a request travels, errors included: as asked where that is allowed, and
-    /// otherwise by the default of the response type.
+    /// Returns the way in which the response to a request travels, errors included: as asked where that is
+    /// allowed, and otherwise by the default of the response type.
     pub(crate) fn of(form: &Form<'_>, registered: &[Self]) -> Self {
         let asked = form.find("response_type").and_then(ResponseType::parse);
         let has_tokens = asked.is_some_and(ResponseType::has_tokens);

@@ -10,14 +10,14 @@ use crate::family_id::FamilyId;
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, RefreshToken, Subject};
 
-/// What is to be written.
+/// The write that revokes a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// End this family.
     Family(FamilyId),
     /// Remember this access token as revoked until it expires.
     Access {
-        /// Which.
+        /// Its id.
         jti: Jti,
         /// Until when it must be remembered.
         expires_at: Timestamp,
@@ -26,8 +26,8 @@ pub enum Revocation {
     },
 }
 
-/// What revoking a refresh token does; it opened for `caller`. A family that is over is ended again:
-/// that it is may be known to this store alone, see `Store::revoke_family`.
+/// Decides the revocation of a refresh token, which opened for `caller`. A family that is over is ended
+/// again: that it is may be known to this store alone, see `Store::revoke_family`.
 pub fn refresh_token(
     caller: &Client,
     token: &RefreshToken,
@@ -38,8 +38,8 @@ pub fn refresh_token(
         .map(|f| Revocation::Family(f.id))
 }
 
-/// What revoking an access token does. `family`: the one that the token names. One that no family of the
-/// client's has issued was made up, and is not worth a row.
+/// Decides the revocation of an access token. `family` is the one that the token names. One that no family of
+/// the client's has issued was made up, and is not worth a row.
 pub fn access_token(
     caller: &Client,
     token: &AccessToken,

@@ -31,7 +31,7 @@ pub fn sealing(keys: &[StoredRootKey]) -> Option<u8> {
     usable.max_by_key(|key| key.activated_at).map(|key| key.kid)
 }
 
-/// What would be lost with a key.
+/// Everything that would be lost with a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The number of living families whose refresh token it seals.

@@ -64,13 +64,13 @@ impl Scope {
         self.0.is_subset(&other.0)
     }
 
-    /// What either has.
+    /// Returns the tokens that either has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(TokenSet::collect(self.iter().chain(other.iter())))
     }
 
-    /// What both have.
+    /// Returns the tokens that both have.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         Self(self.0.intersect(&other.0))
@@ -82,8 +82,8 @@ impl Scope {
         Self(self.0.without(&USER_SCOPES))
     }
 
-    /// What a grant gets: the requested scope where the client is registered for all of it, and the
-    /// whole registered scope where nothing was requested (RFC 6749 §3.3: the pre-defined default).
+    /// Grants the requested scope if the client is registered for all of it, and the whole registered scope
+    /// if nothing was requested (RFC 6749 §3.3: the pre-defined default).
     ///
     /// # Errors
     /// `invalid_scope` when something was requested that the client is not registered for.

@@ -23,7 +23,7 @@ impl FamilySecret {
         &self.0
     }
 
-    /// What the store remembers. A plain hash is enough: the input has 128 random bits.
+    /// Returns the hash that the store keeps. A plain hash is enough: the input has 128 random bits.
     pub fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(self.0).into())
     }

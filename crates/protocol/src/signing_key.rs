@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::keyring::{Keyring, Kind};
 use crate::token::{self, Unopened};
 
-/// How a JWT is signed.
+/// The algorithms by which JWTs are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SigningAlg {
     /// RSASSA-PKCS1-v1_5 with SHA-256, which every client can check (OpenID Connect Core §15.1).

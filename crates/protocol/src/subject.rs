@@ -24,7 +24,7 @@ use crate::user::{SUBJECT_PREFIX, UserId};
 
 const LEN: usize = 32;
 
-/// What pairwise subjects are made with: 256 random bits, drawn once and for ever.
+/// The salt of pairwise subjects: 256 random bits, drawn once and forever.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct SubjectSalt([u8; LEN]);
 

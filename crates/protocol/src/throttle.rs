@@ -45,7 +45,7 @@ impl Network {
         })
     }
 
-    /// How many times the budget of a /64 it gets.
+    /// Returns its budget, in multiples of that of a /64.
     fn times(self) -> u32 {
         WIDER.iter().find(|(prefix, _)| *prefix == self.prefix).map_or(1, |(_, times)| *times)
     }
@@ -56,7 +56,7 @@ const fn subscriber(v6: std::net::Ipv6Addr) -> u64 {
     (v6.to_bits() >> 64) as u64
 }
 
-/// Whose guesses a bucket counts. A source is an IPv4 address or an IPv6 /64.
+/// The owner of the guesses that a bucket counts. A source is an IPv4 address or an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bucket<'a> {
     /// Guesses at an account from sources that it never signed in from.
@@ -87,7 +87,7 @@ pub enum Bucket<'a> {
 /// A bucket's key in the store.
 pub type BucketKey = [u8; 16];
 
-/// What a bucket holds.
+/// The content of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedAttempts {
     /// Guesses that were wrong, or are being judged.
@@ -98,7 +98,7 @@ pub struct FailedAttempts {
     pub trusted_until: Timestamp,
 }
 
-/// How a bucket slows guesses down.
+/// The waits that a bucket imposes on guesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Guesses that need not wait.
@@ -107,11 +107,11 @@ pub struct Limit {
     pub first_wait: Duration,
     /// The longest wait.
     pub max_wait: Duration,
-    /// How it goes on from the first wait.
+    /// The sequence of the waits after the first.
     pub pace: Pace,
 }
 
-/// How waits follow one another.
+/// The sequence of waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Each wait is twice as long as the one before, and a day without a wrong guess forgives.
@@ -120,11 +120,11 @@ pub enum Pace {
     Leaking,
 }
 
-/// How long without a wrong guess until a bucket whose waits double is as good as new.
+/// The time without a wrong guess after which a bucket whose waits double is as good as new.
 pub const FORGET_AFTER: Duration = Duration::from_hours(24);
-/// How long a successful sign-in makes its source a known one.
+/// The time for which a successful sign-in makes its source a known one.
 pub const TRUST_FOR: Duration = Duration::from_hours(720);
-/// How long a successful sign-in makes its browser a known one.
+/// The time for which a successful sign-in makes its browser a known one.
 pub const KNOW_DEVICE_FOR: Duration = Duration::from_hours(180 * 24);
 
 impl Bucket<'_> {
@@ -212,7 +212,7 @@ impl Limit {
         Self { free, first_wait: every, max_wait: every, pace: Pace::Leaking }
     }
 
-    /// How long the next guess must wait; `None` when it may be made now.
+    /// Returns the time for which the next guess must wait; `None` if it may be made now.
     ///
     /// Moments are compared by their distance: one that a wrong clock dated into the future counts as
     /// the same one in the past, and holds nobody up for longer.
@@ -252,7 +252,7 @@ impl Limit {
         FailedAttempts { failures: level.saturating_add(1), last_at, ..*guesses }
     }
 
-    /// How full a bucket is that leaks, and how much has leaked.
+    /// Returns the level of a bucket that leaks, and how much has leaked.
     fn level(self, guesses: &FailedAttempts, now: Timestamp) -> (u32, u32) {
         let every = self.first_wait.as_millis().max(1);
         let leaked = now.distance(guesses.last_at).as_millis() / every;
@@ -276,7 +276,7 @@ impl FailedAttempts {
         Self { failures: self.failures.saturating_sub(1), ..self }
     }
 
-    /// What two counts of one bucket say together: the worse.
+    /// Merges two counts of one bucket: the worse of each value.
     #[must_use]
     pub fn or_worse(self, other: Self) -> Self {
         Self {
@@ -348,7 +348,7 @@ impl<'a> PasswordBuckets<'a> {
     }
 }
 
-/// How long a password guess must wait, given the bucket of its own and the common ones.
+/// Returns the time for which a password guess must wait, given the bucket of its own and the common ones.
 pub fn password_wait<'a, 'g>(
     own: (Bucket<'a>, &FailedAttempts),
     common: impl IntoIterator<Item = (Bucket<'a>, &'g FailedAttempts)>,

@@ -37,14 +37,14 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis))
     }
 
-    /// How far apart this and `other` are, whichever comes first. The two may be of different clocks, or of
-    /// one that was set: what a clock that is behind calls "no time at all" must not last for as long as the
-    /// clocks differ.
+    /// Returns the distance between this and `other`, whichever comes first. The two may be of different
+    /// clocks, or of one that was set: what a clock that is behind calls "no time at all" must not last for
+    /// as long as the clocks differ.
     pub const fn distance(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
 
-    /// How long until this, seen from `now`; nothing where it is over.
+    /// Returns the time from `now` until this; nothing if it is over.
     pub fn left(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }

@@ -29,11 +29,11 @@ use crate::secret::FamilySecret;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
-/// How every refresh token begins.
+/// The prefix of every refresh token.
 pub const REFRESH_PREFIX: &str = "rmrt_";
-/// How every access token begins.
+/// The prefix of every access token.
 pub const ACCESS_PREFIX: &str = "rmat_";
-/// How every public session id begins.
+/// The prefix of every public session id.
 pub const SESSION_PREFIX: &str = "ses_";
 
 const VERSION: u8 = 1;
@@ -41,7 +41,7 @@ const CHECKSUM_LEN: usize = 6;
 /// Longer input is no token of ours: scope and resources are bounded when they are granted.
 pub const MAX_LEN: usize = 16 * 1024;
 
-/// What a refresh token says once opened.
+/// The content of a refresh token once opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshToken {
     /// The key that sealed it.
@@ -52,7 +52,7 @@ pub struct RefreshToken {
     pub family: FamilyId,
     /// The family's secret.
     pub secret: FamilySecret,
-    /// How many renewals came before it.
+    /// The number of renewals before it.
     pub generation: u32,
 }
 
@@ -65,7 +65,7 @@ pub struct Jti(pub [u8; 16]);
 pub enum Subject {
     /// For the client itself (RFC 6749 §4.4).
     Client {
-        /// How many ends the store had counted when the client was read.
+        /// The number of ends that the store had counted when the client was read.
         born: Ends,
     },
     /// For a user, within a family that it dies with.
@@ -79,7 +79,7 @@ pub enum Subject {
     },
 }
 
-/// What an access token says once opened.
+/// The content of an access token once opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
     /// Its unique number.
@@ -88,17 +88,17 @@ pub struct AccessToken {
     pub client_id: ClientId,
     /// For whom it speaks.
     pub subject: Subject,
-    /// What it may be used for.
+    /// The scope.
     pub scope: Scope,
-    /// Where it may be used: the audience.
+    /// The resources that it is for: the audience.
     pub resources: Resources,
-    /// When it was issued.
+    /// The time at which it was issued.
     pub issued_at: Timestamp,
     /// Its end.
     pub expires_at: Timestamp,
 }
 
-/// Why a token did not open.
+/// The reason why a token did not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unopened {
     /// Not a token of ours, damaged, or another client's. All the same from outside.
@@ -157,8 +157,8 @@ pub fn seal_access(keys: &Keyring, token: &AccessToken) -> Option<String> {
     Some(encode(ACCESS_PREFIX, &sealed)).filter(|text| text.len() <= MAX_LEN)
 }
 
-/// What both formats of an access token seal. Times are here to the millisecond, because sessions end to the
-/// millisecond.
+/// Appends the part that both formats of an access token seal. Times are here to the millisecond, because
+/// sessions end to the millisecond.
 pub(crate) fn push_times_and_subject(content: &mut Vec<u8>, token: &AccessToken) {
     content.extend_from_slice(&token.issued_at.as_millis().to_be_bytes());
     content.extend_from_slice(&token.expires_at.as_millis().to_be_bytes());
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
         Some(*head)
     }
 
-    /// What [`push_times_and_subject`] wrote.
+    /// Reads the output of [`push_times_and_subject`].
     pub(crate) fn times_and_subject(&mut self) -> Option<(Timestamp, Timestamp, Subject)> {
         let issued_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));
         let expires_at = Timestamp::from_millis(i64::from_be_bytes(self.array()?));

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(pub [u8; 16]);
 
-/// How every `sub` of a user begins. No client id may begin so (RFC 9700 §4.15).
+/// The prefix of every `sub` of a user. No client id may begin so (RFC 9700 §4.15).
 pub const SUBJECT_PREFIX: &str = "usr_";
 
 impl UserId {
@@ -91,7 +91,7 @@ pub fn check_new_password(current: &str, new: &str, repeated: &str) -> Result<()
     }
 }
 
-/// What a refresh needs to know about the user today.
+/// The facts about a user that a refresh needs today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserStanding {
     /// Disabled users get no tokens.

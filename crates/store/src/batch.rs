@@ -11,11 +11,11 @@ pub(crate) struct Statement {
     /// whose parameters are arrays, one for each value of the single form. The last column of what
     /// it returns is the number of the request that the row belongs to, from 1.
     pub(crate) set: Option<&'static str>,
-    /// How much an acknowledged write outlives.
+    /// The durability of an acknowledged write.
     pub(crate) durability: Durability,
 }
 
-/// How much an acknowledged write outlives. It always outlives a crash of the machine; the rest depends on
+/// The durability of an acknowledged write. It always outlives a crash of the machine; the rest depends on
 /// how the engine is replicated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -41,7 +41,7 @@ impl Statement {
     }
 }
 
-/// How many rows a statement must touch; otherwise its batch is rolled back.
+/// The number of rows that a statement must touch; otherwise its batch is rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
     /// Any number.

@@ -54,8 +54,8 @@ const RENEW: Statement = Statement::new(
      AND EXISTS (SELECT 1 FROM users WHERE id = user_id AND disabled_at IS NULL AND ended <= ?10)",
 );
 
-/// What a failover loses of it only makes a session idle a minute sooner. It moves on, and back only
-/// from where a clock that was wrong has put it.
+/// A failover that loses it only makes a session idle a minute sooner. It moves on, and back only from where
+/// a clock that was wrong has put it.
 const SEE: Statement = Statement::new(
     "UPDATE browser_sessions SET seen_at = ?2 WHERE id = ?1 AND ended_at IS NULL \
      AND (seen_at < ?2 OR seen_at > ?3)",
@@ -105,7 +105,7 @@ pub struct Visitor {
     pub session: BrowserSession,
     /// The user today.
     pub user: Option<(Username, UserStanding)>,
-    /// How many ends the store had counted when this was read.
+    /// The number of ends that the store had counted when this was read.
     pub ends: Ends,
 }
 
@@ -123,7 +123,7 @@ fn proof(session: &BrowserSession) -> [Value; 8] {
     ]
 }
 
-/// What begins with a password that was proven, if one was.
+/// Makes the batch of a write that starts with a verified password, if there was one.
 fn begun(proven: Option<VerifiedPassword>, write: Write) -> Batch {
     let holds = proven.as_ref().map(VerifiedPassword::holds);
     holds.into_iter().chain([write]).chain(proven.map(VerifiedPassword::is_trusted)).collect()
@@ -259,7 +259,7 @@ pub(crate) fn hold(id: BrowserSessionId) -> Write {
     Write::any(&HOLD, vec![id.0.into()])
 }
 
-/// What a code asks of a session; `None` where there is none.
+/// Reads the facts about a session that a code depends on; `None` if there is none.
 pub(crate) fn standing(c: &mut Columns) -> Result<Option<SessionStanding>, Error> {
     let user: Option<[u8; 16]> = c.take("user_id")?;
     let hash: Option<[u8; 32]> = c.take("secret_hash")?;

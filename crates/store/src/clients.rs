@@ -52,7 +52,7 @@ const FIND_WITH_REVISION: Statement = Statement::new(concat!(
 ));
 const LIST: Statement = Statement::new(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"));
 
-/// What was issued to another client that had the id before ends with the number of this moment.
+/// The number of this moment ends everything that was issued to another client that had the id before.
 const INSERT: Statement = Statement::new(concat!(
     "INSERT INTO clients (",
     columns!(),
@@ -237,7 +237,7 @@ pub struct FoundClient {
     pub client: Client,
     /// The revision then.
     pub revision: i64,
-    /// How many ends were counted then.
+    /// The number of ends counted then.
     pub ends: Ends,
 }
 

@@ -1,4 +1,4 @@
-//! What people allowed to clients: one row for each pair.
+//! Consents: one row for each pair of a user and a client.
 //!
 //! Taking it back leaves the row, empty, with the time: a code that was issued up to then begins nothing, not
 //! even after the same is allowed again. Where nobody was asked, as for a first-party client, it leaves such
@@ -36,7 +36,7 @@ const FIND_BY_USER: Statement =
 const FIND_BY_CLIENT: Statement =
     Statement::new("SELECT id FROM consents WHERE client_id = ?1 LIMIT 1");
 
-/// Where nothing was seen that is allowed, and nothing is.
+/// For a pair of which nothing was seen that is allowed, and nothing is.
 const GIVE: Statement = Statement::new(
     "INSERT INTO consents (id, user_id, client_id, scope, resources, given_at) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2) \
@@ -85,7 +85,7 @@ pub(crate) const HOT: &[&Statement] = &[
 pub(crate) const COLD: &[&Statement] = &[&LIST_BY_USER, &LIST_BY_CLIENT];
 
 impl Store {
-    /// What a user allowed a client.
+    /// Loads the consent of a user to a client.
     ///
     /// # Errors
     /// [`Error`].
@@ -194,7 +194,7 @@ pub(crate) fn key(user: UserId, client: &ClientId) -> Value {
     Value::Blob(bytes)
 }
 
-/// What a code asks of the pair: what is allowed, and the last time that all was ended.
+/// Reads the facts about the pair that a code depends on: the consent, and the last time that all was ended.
 pub(crate) fn standing(
     c: &mut Columns,
     (user_id, client_id): (UserId, &ClientId),

@@ -49,9 +49,9 @@ const FORGET_SECRETS: Statement = Statement::new("DELETE FROM secrets");
 /// One of the two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// What is copied.
+    /// The store that is copied.
     Source,
-    /// Where it is copied to.
+    /// The store to which it is copied.
     Target,
 }
 
@@ -70,13 +70,13 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// Why a copy ends early. What was copied stays; running it again goes on.
+/// The reason why a copy ends early. Rows that were copied stay; running it again goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A store does not answer.
     #[error("the {side}: {error}")]
     Store {
-        /// Which one.
+        /// The side.
         side: Side,
         /// Its reason.
         error: Error,
@@ -109,25 +109,25 @@ pub enum CopyError {
         /// The user's name.
         username: String,
     },
-    /// What the target holds was not copied there.
+    /// The target holds rows that were not copied there.
     #[error(
         "the target is not empty, and what it holds was not copied there: give an empty database"
     )]
     NotEmpty,
 }
 
-/// How far a copy is.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The table that is being copied.
     pub table: &'static str,
-    /// How many of its rows were read.
+    /// The number of its rows that were read.
     pub rows: u64,
-    /// How much of it that is, in thousandths, where it can be told.
+    /// The share of it in thousandths, where it can be told.
     pub share: Option<u64>,
 }
 
-/// What became of a table.
+/// The result for one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// Its name.

@@ -116,7 +116,7 @@ const REVOKE_OF_USER_AT_CLIENT: Statement = Statement::new(
      AND revoked_at IS NULL",
 );
 
-/// What goes with a browser's session.
+/// Ends the families that belong to a browser session.
 const REVOKE_OF_BROWSER_SESSION: Statement = Statement::new(
     "UPDATE families SET revoked_at = ?3, revoke_reason = ?4 WHERE user_id = ?1 AND session_id = ?2 \
      AND offline = 0 AND revoked_at IS NULL",
@@ -130,7 +130,7 @@ const DELETE_SOME_OF_CLIENT: Statement = Statement::new(
     "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE client_id = ?1 LIMIT 500)",
 );
 
-/// What was given in a browser's session that is not over yet stays: its client is to be told of the end.
+/// A family of a browser session that is not over yet stays: its client is to be notified of the end.
 const DELETE_EXPIRED: Statement = Statement::new(
     "DELETE FROM families WHERE id > ?1 AND id <= ?2 AND expires_at < ?3 AND NOT EXISTS \
      (SELECT 1 FROM browser_sessions s WHERE s.id = families.session_id AND s.ended_at IS NULL \
@@ -163,7 +163,7 @@ pub struct KnownClient<'a> {
     pub id: &'a ClientId,
     /// The last end of all its sessions.
     pub ended: LastEnd,
-    /// How many ends were counted when that was read.
+    /// The number of ends counted when that was read.
     pub ends: Ends,
 }
 

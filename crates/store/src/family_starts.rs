@@ -97,9 +97,9 @@ impl Store {
     }
 }
 
-/// What begins a family. Whoever ends its browser's session or its application's access at the same moment is
-/// waited for, or waits and finds it. The user is held before the session, as by a sign-in: in another order
-/// the two could wait for each other.
+/// Makes the batch that starts a family. Whoever ends its browser session or its application's access at the
+/// same moment is waited for, or waits and finds it. The user is held before the session, as by a sign-in: in
+/// another order the two could wait for each other.
 fn begin(family: &Family, session: Option<SecretHash>) -> Batch {
     let values = vec![
         family.id.0.into(),

@@ -15,7 +15,7 @@ const LOAD: Statement = Statement::new(
     "SELECT bucket, failures, last_at, trusted_until FROM guesses \
      WHERE bucket IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 );
-/// How many buckets one statement loads: as many as a guess falls into, and one more.
+/// The number of buckets that one statement loads: as many as a guess falls into, and one more.
 const LOADED_AT_ONCE: usize = 8;
 
 /// Adds to what is there now, not to what was read: guesses made at once all count.
@@ -93,7 +93,7 @@ pub(crate) fn trust(bucket: Key, until: Timestamp) -> Write {
 }
 
 impl Store {
-    /// What each of the buckets holds, in their order.
+    /// Loads the content of each of the buckets, in their order.
     ///
     /// # Errors
     /// [`Error`].

@@ -1,4 +1,4 @@
-//! What is known of root keys: their numbers and fingerprints, never the keys themselves.
+//! Root keys as the store knows them: their numbers and fingerprints, never the keys themselves.
 
 use remint_protocol::keyring::Fingerprint;
 use remint_protocol::root_key::StoredRootKey;

@@ -1,4 +1,4 @@
-//! What Remint remembers, in SQLite or PostgreSQL.
+//! The store of Remint, in SQLite or PostgreSQL.
 //!
 //! The public API is verbs: `rotate`, `revoke_family`, `create_client`. Every write that consumes
 //! something carries its guard in SQL and reports [`Outcome::Conflict`] as a normal answer. Nothing is
@@ -63,7 +63,7 @@ pub struct Store {
     backend: Arc<Backend>,
 }
 
-/// What can go wrong once the store is open.
+/// The faults of a store once it is open.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A row holds what no version of this program writes.
@@ -183,7 +183,7 @@ impl Store {
         self.backend.is_lost()
     }
 
-    /// How many writes wait for their commit; `None` once the store is closed.
+    /// Returns the number of writes that wait for their commit; `None` once the store is closed.
     pub fn queued(&self) -> Option<usize> {
         self.backend.queued()
     }

@@ -1,5 +1,5 @@
-//! Whom the end of a browser's session concerns: clients that are still to be told, one row for each, and
-//! what the browser itself loads to tell others.
+//! The outbox for back-channel logout: one row for each client still to be notified. It also lists the
+//! front-channel URLs of a session.
 //!
 //! A notice is written together with what ends the session, so that neither is there without the other,
 //! whoever ends it. Several nodes may look for what is due: whoever takes a notice has it until its next
@@ -69,7 +69,7 @@ const DELETE: Statement =
     Statement::new("DELETE FROM logout_notices WHERE client_id = ?1 AND session_id = ?2")
         .local_commit();
 
-/// What was given up is due at a time that never comes, and stays for a while.
+/// A notice that was given up is due at a time that never comes, and stays for a while.
 const GIVE_UP: Statement = Statement::new(
     "UPDATE logout_notices SET due_at = ?3 WHERE client_id = ?1 AND session_id = ?2",
 )

@@ -68,7 +68,7 @@ impl Store {
         self.commit(vec![Write::one(&RAISE_EPOCH, vec![i64::from(u16::MAX).into()])]).await
     }
 
-    /// How many ends of sessions were counted.
+    /// Reads the number of ends that were counted.
     ///
     /// # Errors
     /// [`Error`].

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub struct Migration {
     /// Its number.
     pub version: i64,
-    /// What it brings.
+    /// Its name, which says what it brings.
     pub name: &'static str,
     sqlite: &'static str,
     postgres: &'static str,
@@ -60,7 +60,7 @@ pub(crate) fn missing(version: i64) -> impl Iterator<Item = &'static Migration> 
 /// Marks the file as Remint's ("RMNT"), so that another program's database is never taken for it.
 const APPLICATION_ID: i64 = 0x524d_4e54;
 
-/// Why a schema can not be brought up to date.
+/// The reason why a schema cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// SQLite refused.

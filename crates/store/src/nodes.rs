@@ -38,7 +38,7 @@ impl fmt::Debug for NodeId {
 /// A server that runs, or did when it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Which.
+    /// Its id.
     pub id: NodeId,
     /// Its machine and where it listens there, for people.
     pub name: String,
@@ -46,9 +46,9 @@ pub struct Node {
     pub version: String,
     /// The root keys that it has.
     pub kids: Vec<u8>,
-    /// When it started.
+    /// The time at which it started.
     pub started_at: Timestamp,
-    /// When it last said so.
+    /// The time of its last sign of life.
     pub seen_at: Timestamp,
 }
 

@@ -1,10 +1,10 @@
-//! Why a store can not be opened.
+//! The reasons why a store cannot be opened.
 
 use std::path::PathBuf;
 
 use crate::migrate::MigrateError;
 
-/// Why a database can not be opened.
+/// The reason why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// SQLite refused.
@@ -49,7 +49,7 @@ pub enum OpenError {
     /// PostgreSQL does not answer, or refuses.
     #[error("cannot use the database {url}: {cause}")]
     Unreachable {
-        /// Where it should be, without the password.
+        /// Its URL, without the password.
         url: String,
         /// Its reason.
         cause: String,
@@ -78,7 +78,7 @@ pub enum OpenError {
     Certificates {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// TLS can not be set up.

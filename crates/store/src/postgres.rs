@@ -51,24 +51,25 @@ use lane::Lane;
 use queue::Queue;
 use work::{Commit, Commits, Read, Reads, Rotations};
 
-/// How to reach PostgreSQL, and how long to wait for it.
+/// The way to reach PostgreSQL, and the time to wait for it.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it is.
+    /// Its URL.
     pub url: Url,
     /// The certificates to trust, PEM; `None` for those that the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// How many connections a node opens at most, beside one that listens for changes.
+    /// The most connections that a node opens, besides one that listens for changes.
     pub connections: u32,
-    /// How long making a connection may take.
+    /// The time that making a connection may take.
     pub connect_timeout: Duration,
-    /// How long a statement may take.
+    /// The time that a statement may take.
     pub statement_timeout: Duration,
-    /// How durable a revocation is before it is answered.
+    /// The durability of a revocation before it is acknowledged.
     pub revocation_commit: RevocationCommit,
 }
 
-/// What must have a revocation before it is answered: values of PostgreSQL's `synchronous_commit`.
+/// The durability that a revocation must have before it is acknowledged: values of PostgreSQL's
+/// `synchronous_commit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationCommit {
     /// Whatever the server's `synchronous_commit` says, but never less than its own disk.
@@ -96,12 +97,12 @@ impl RevocationCommit {
     }
 }
 
-/// What every lane needs to connect.
+/// The target that every lane connects to.
 pub(crate) struct Target {
     settings: Settings,
     tls: MakeRustlsConnect,
     stats: Stats,
-    /// Which of the hosts accepted writes the last time.
+    /// The index of the host that accepted writes the last time.
     host: AtomicUsize,
     /// The timeline that the newest connection saw; 0, which is none, where the server does not tell.
     timeline: AtomicI64,
@@ -183,7 +184,7 @@ impl Postgres {
         outcome.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    /// How many writes wait now; `None` once nothing is written any more.
+    /// Returns the number of writes that wait now; `None` once nothing is written any more.
     pub(crate) fn queued(&self) -> Option<usize> {
         let queues = self.queues()?;
         let waiting = |queue: &mpsc::Sender<_>| queue.max_capacity() - queue.capacity();
@@ -226,7 +227,7 @@ fn is_rotation(batch: &[Write]) -> bool {
     write.statement.set.is_some() && write.statement.durability == Durability::Local
 }
 
-/// How many lanes read and how many rotate, and how many write all the rest.
+/// Splits the connections into lanes that read, lanes that rotate, and lanes that write all the rest.
 fn shares(connections: u32) -> [u32; 2] {
     let few = (connections / 4).max(1);
     [few, connections.saturating_sub(2 * few).max(1)]

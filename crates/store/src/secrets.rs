@@ -1,4 +1,4 @@
-//! What an installation keeps for ever, sealed under a root key of the day.
+//! The secrets that an installation keeps forever, sealed under a root key of the day.
 //!
 //! A secret is made once: whoever comes second gets [`Outcome::Conflict`] and finds the first. The
 //! batches raise the revision first, as those of signing keys do.
@@ -39,15 +39,15 @@ pub const SUBJECT_SALT: &str = "subject_salt";
 /// A secret, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// When it was made.
+    /// The time at which it was made.
     pub created_at: Timestamp,
     /// The root key that seals it.
     pub root_kid: u8,
     /// The secret.
     pub sealed: Vec<u8>,
-    /// When it was sealed.
+    /// The time at which it was sealed.
     pub sealed_at: Timestamp,
 }
 

@@ -51,23 +51,23 @@ pub(crate) const COLD: &[&Statement] = &[&LIST, &INSERT, &REPLACE, &RESEAL, &DEL
 pub struct StoredSigningKey {
     /// Its number in tokens and in the JWK set: the thumbprint of the public key (RFC 7638).
     pub kid: String,
-    /// How it signs.
+    /// Its algorithm.
     pub alg: SigningAlg,
-    /// How many keys of the algorithm came before it, from 1.
+    /// The number of keys of the algorithm up to this one, from 1.
     pub generation: u32,
     /// The public half (RFC 7517).
     pub jwk: String,
-    /// When it was made.
+    /// The time at which it was made.
     pub created_at: Timestamp,
     /// The root key that seals the private half.
     pub root_kid: u8,
     /// The private half.
     pub sealed: Vec<u8>,
-    /// When it was sealed.
+    /// The time at which it was sealed.
     pub sealed_at: Timestamp,
-    /// When it begins to sign.
+    /// The time from which it signs.
     pub signs_from: Timestamp,
-    /// When it goes; `None` while no successor is there.
+    /// The time until which it is published; `None` while it has no successor.
     pub published_until: Option<Timestamp>,
 }
 

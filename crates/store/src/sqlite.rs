@@ -45,9 +45,9 @@ use writer::{Job, Writer};
 const QUEUE_MAX: usize = 16_384;
 /// In bytes: a leaf has at least four rows of up to 488 bytes, or longer ones continue elsewhere.
 const PAGE_SIZE: u32 = 2_048;
-/// How long to wait for another process, such as a command line, that is writing.
+/// The wait for another process, such as a command line, that is writing.
 const BUSY: Duration = Duration::from_secs(5);
-/// How long a snapshot is kept at most when nothing is committed here.
+/// The longest age of a snapshot while nothing is committed here.
 const SNAPSHOT_MAX: Duration = Duration::from_millis(100);
 
 /// An open database.
@@ -134,7 +134,7 @@ impl Sqlite {
         outcome.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// How many batches wait now; `None` once nothing is written any more.
+    /// Returns the number of batches that wait now; `None` once nothing is written any more.
     pub(crate) fn queued(&self) -> Option<usize> {
         let queue = self.queue.upgrade().filter(|queue| !queue.is_closed())?;
         Some(queue.max_capacity() - queue.capacity())

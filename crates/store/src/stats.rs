@@ -1,11 +1,11 @@
-//! What the writers of either engine did, for metrics.
+//! Counters of the writers of either engine, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Upper bounds of the buckets in [`Stats::groups`].
 pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// What the writers did, for metrics.
+/// The counters of the writers, for metrics.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Commits by the number of batches in them, counted when they begin: one counter for each of

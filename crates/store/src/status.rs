@@ -1,4 +1,4 @@
-//! What an operator wants to know of a store.
+//! The facts about a store that an operator wants to know.
 
 use crate::{Store, migrate};
 

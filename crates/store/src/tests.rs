@@ -1,5 +1,5 @@
-//! What stands in for a macro that checks queries: every statement prepares, the plan of every hot
-//! one never scans, and both engines have the same schema.
+//! The substitute for a macro that checks queries: every statement prepares, the plan of every hot one never
+//! scans, and both engines have the same schema.
 
 mod postgres;
 

@@ -30,8 +30,8 @@ const INSERT: Statement = Statement::new(
      VALUES (?1, ?2, ?3, 0, ?4, ?4) ON CONFLICT DO NOTHING",
 );
 
-/// What ends all that a user has: the number of this end, and for nodes of the version before, which know no
-/// numbers, a time after every proof that any row has, whatever clock told it.
+/// Ends all that a user has: writes the number of this end, and for nodes of the version before, which know
+/// no numbers, a time after every proof that any row has, whatever clock told it.
 macro_rules! end {
     ($now:literal) => {
         concat!(
@@ -93,20 +93,20 @@ pub(crate) const HOT: &[&Statement] = &[
 pub struct User {
     /// Never used again, not even for the same name.
     pub id: UserId,
-    /// What they sign in with.
+    /// The name that they sign in with.
     pub username: Username,
     /// The password as a PHC string (argon2id).
     pub password_hash: String,
-    /// When they were disabled, if they are.
+    /// The time at which they were disabled, if they are.
     pub disabled_at: Option<Timestamp>,
     /// The last time that everything they had was ended.
     pub ended: LastEnd,
-    /// How many ends the store had counted when this was read: a proof of the password that was read along is
-    /// of that moment.
+    /// The number of ends that the store had counted when this was read: a proof of the password that was
+    /// read along is of that moment.
     pub ends: Ends,
-    /// When they were created.
+    /// The time at which they were created.
     pub created_at: Timestamp,
-    /// When they were last changed.
+    /// The time of their last change.
     pub updated_at: Timestamp,
     /// Their claims, as a JSON object.
     pub profile: String,
@@ -115,21 +115,21 @@ pub struct User {
 /// A password that was just proven, for what begins with it.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedPassword {
-    /// Whose it is.
+    /// The user.
     pub user: UserId,
-    /// How many ends were counted when the password was read: one of this user since then undoes the proof.
+    /// The number of ends counted when the password was read: one of this user since then undoes the proof.
     pub ends: Ends,
     /// The bucket of the account and source, and until when slips from there count against themselves alone.
     pub trust: (guesses::Key, Timestamp),
 }
 
 impl VerifiedPassword {
-    /// What has to hold for anything to begin with it.
+    /// Makes the guard that has to hold for anything to start with it.
     pub(crate) fn holds(&self) -> Write {
         hold_as_seen(self.user, self.ends)
     }
 
-    /// What is remembered of it.
+    /// Makes the write that remembers the source as a known one.
     pub(crate) fn is_trusted(self) -> Write {
         let (bucket, until) = self.trust;
         guesses::trust(bucket, until)

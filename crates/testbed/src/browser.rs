@@ -1,9 +1,8 @@
-//! What a browser does with cookies and with the forms of a page, as far as a walk through the pages
-//! needs it.
+//! The part of a browser that a walk through the pages needs: cookies, and the forms of a page.
 
 use std::collections::BTreeMap;
 
-/// What every cookie of the server has to say.
+/// The attributes that every cookie of the server must have.
 const ATTRIBUTES: [&str; 4] = ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"];
 
 /// The cookies of one browser, whatever host and port it asks.

@@ -22,7 +22,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] %q%a %d "),
 ];
 
-/// How to stop a server that is not to die.
+/// The ways to stop a server that is not to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// Transactions are rolled back, everything is written, then the server ends.
@@ -38,7 +38,7 @@ pub struct Cluster {
     pub(crate) address: Address,
     /// None for a server that somebody else runs.
     server: Option<Server>,
-    /// What a standby reaches its primary through.
+    /// The link by which a standby reaches its primary.
     pub(crate) link: Option<Proxy>,
 }
 
@@ -74,7 +74,7 @@ impl Cluster {
         self.address.port
     }
 
-    /// Where clients find a database of this cluster.
+    /// Returns the URL of a database of this cluster.
     pub fn url(&self, database: &str) -> String {
         self.address.url(database)
     }

@@ -8,7 +8,7 @@ use std::thread;
 use crate::installation::psql;
 use crate::server::random;
 
-/// How to reach the databases of one cluster.
+/// The address of the databases of one cluster.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) port: u16,
@@ -87,7 +87,7 @@ impl Database {
         Self { address: address.clone(), name }
     }
 
-    /// Where clients find it.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         self.address.url(&self.name)
     }

@@ -16,7 +16,7 @@ const WATCHDOG: &str = include_str!("watchdog.sh");
 
 const MEMORY: &str = "/dev/shm";
 
-/// What has to be free there before servers are put into memory. Containers often have little.
+/// The memory that must be free before servers are put there. Containers often have little.
 const ENOUGH: u64 = 4 << 30;
 
 /// A directory for data that may be lost: in memory if there is plenty, as the hundreds of files of

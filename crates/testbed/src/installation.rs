@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are, and the user that they run as.
+//! The programs of PostgreSQL, and the user that they run as.
 
 use std::env;
 use std::fs;
@@ -87,7 +87,7 @@ impl Servant {
         Some(Self { uid: ask("-u")?, gid: ask("-g")? })
     }
 
-    /// What stands before a command to run it as this user, with the process id unchanged.
+    /// Returns the words in front of a command that run it as this user, with the process id unchanged.
     pub(crate) fn prefix(&self) -> [String; 5] {
         let Self { uid, gid } = self;
         let words = ["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}")];

@@ -39,7 +39,7 @@ use crate::installation::Installation;
 /// Names a server to use in place of one started here: `postgres://user:password@host:port/db`.
 const URL: &str = "REMINT_TEST_POSTGRES_URL";
 
-/// When set, PostgreSQL being absent fails the tests that need it; else they are left out.
+/// The variable that makes tests fail which need PostgreSQL where it is absent; else they are left out.
 const REQUIRED: &str = "REMINT_TEST_REQUIRE_POSTGRES";
 
 /// The cluster that the tests of this process share, or none where PostgreSQL is not installed. It

@@ -30,7 +30,7 @@ impl Proxy {
         Self { port, shared, acceptor }
     }
 
-    /// Where clients connect to, on loopback.
+    /// Returns the port that clients connect to, on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }

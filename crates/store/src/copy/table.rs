@@ -1,4 +1,5 @@
-//! What is copied: the columns of each table, and how a row is merged into one that is there already.
+//! The columns of each table that are copied, and the way in which a row is merged into one that is there
+//! already.
 //!
 //! Both sides may have moved on since the last copy, so a column says when the source's value counts.
 //! Nothing that is further on at the target is set back: not a generation, not a revocation, not a
@@ -7,7 +8,7 @@
 use crate::batch::Statement;
 use crate::row::Value;
 
-/// What a primary key is.
+/// The type of a primary key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Bytes,
@@ -47,7 +48,7 @@ impl Table {
         matches!(self.name, "clients" | "keys" | "secrets" | "signing_keys")
     }
 
-    /// Where the time stands at which a row was registered, in a table of what can be deleted.
+    /// Returns the position of the time at which a row was registered, in a table whose rows can be deleted.
     pub(super) fn registered_at(&self) -> Option<usize> {
         let column = |name: &&str| *name == "created_at";
         let is_register = REGISTERS.iter().any(|register| register.name == self.name);
@@ -231,7 +232,7 @@ pub(super) static TABLES: [Table; 10] = [
     },
 ];
 
-/// What may be deleted, and its name given again to something else.
+/// A table whose rows may be deleted, and their names given again to something else.
 #[derive(Debug)]
 pub(super) struct Register {
     pub(super) name: &'static str,

@@ -26,7 +26,7 @@ pub(super) const LIST_LIVE: Statement = Statement::new(select!(
      ORDER BY f.rotated_at DESC LIMIT ?3"
 ));
 
-/// Which families to list.
+/// The families to list.
 #[derive(Clone, Copy, Debug)]
 pub enum Filter<'a> {
     /// Every one.
@@ -42,7 +42,7 @@ pub enum Filter<'a> {
 pub struct Page {
     /// The families.
     pub families: Vec<Loaded>,
-    /// Where the next piece starts; `None` after the last one.
+    /// The start of the next piece; `None` after the last one.
     pub next: Option<FamilyId>,
 }
 

@@ -15,7 +15,7 @@ use crate::batch::{Durability, Statement};
 use crate::row::{Row, Value};
 use crate::{Error, OpenError};
 
-/// What a statement that failed says of its connection.
+/// The state of a connection after a statement that failed.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// Nothing more can be asked over it; what it was asked last may have happened.
@@ -58,7 +58,7 @@ impl From<Failed> for Error {
     }
 }
 
-/// What an error says, without the values that PostgreSQL repeats in its details.
+/// Returns the message of an error, without the values that PostgreSQL repeats in its details.
 pub(super) fn cause(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return format!("{} ({})", db.message(), db.code().code());
@@ -225,7 +225,7 @@ pub(super) fn unreachable(target: &Target, cause: String) -> OpenError {
     OpenError::Unreachable { url: target.settings.url.to_string(), cause }
 }
 
-/// What holds for every statement of a connection.
+/// Makes the settings that hold for every statement of a connection.
 fn session(target: &Target, durability: Durability) -> String {
     let commit = match (durability, target.settings.revocation_commit) {
         (Durability::Local, _) => "SET synchronous_commit = local".to_owned(),

@@ -12,9 +12,9 @@ use super::queue::Queue;
 use super::work::Work;
 use crate::OpenError;
 
-/// How long a lane waits at most before it tries to connect again.
+/// The longest wait of a lane before it tries to connect again.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// What PostgreSQL may take longer than its own limit before the connection is given up.
+/// The time that PostgreSQL may take beyond its own limit before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A task with a connection of its own, which it makes when it has something to ask.

@@ -8,7 +8,7 @@ use super::{Settings, Target};
 use crate::OpenError;
 use crate::migrate::{MigrateError, Migration, newest};
 
-/// How often the steps are begun before another transaction in the way is a failure.
+/// The number of times that the steps are begun before another transaction in the way is a failure.
 const ATTEMPTS: usize = 5;
 /// Any number: what matters is that every node means the same lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1380797012)";
@@ -57,7 +57,7 @@ pub(crate) async fn migrate(settings: Settings) -> Result<Vec<&'static Migration
     }
 }
 
-/// Why the steps were not taken.
+/// The reason for which the steps were not taken.
 enum Stopped {
     /// Others were in the way, who need not be the next time.
     RolledBack(OpenError),

@@ -1,4 +1,4 @@
-//! What waits for lanes.
+//! The queue of jobs that wait for lanes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +13,10 @@ use tokio::time::sleep;
 const QUEUE_MAX: usize = 16_384;
 /// As many do not wait for another group to be answered.
 const GROUP_ENOUGH: usize = 32;
-/// How long a group waits at most for another one to be answered.
+/// The longest wait of a group for another one to be answered.
 const LANE_PATIENCE: Duration = Duration::from_millis(5);
 
-/// What waits for any of several lanes.
+/// The jobs that wait for any of several lanes.
 pub(super) struct Queue<J>(Arc<Waiting<J>>);
 
 struct Waiting<J> {

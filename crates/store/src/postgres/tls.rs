@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::OpenError;
 
-/// What connections encrypt with; where they do not, nothing is looked up.
+/// Makes the encryption of connections; where they are not encrypted, nothing is looked up.
 pub(super) fn client(
     encrypt: bool,
     ca_file: Option<&Path>,

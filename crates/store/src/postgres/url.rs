@@ -1,4 +1,4 @@
-//! Where PostgreSQL is, and whether to trust what answers there.
+//! The URL of PostgreSQL, and whether to trust the server that answers there.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -12,8 +12,8 @@ use tokio_postgres::AsyncMessage;
 use super::Target;
 use super::connection::{cause, dial};
 
-/// How long to wait before listening again after the connection was lost. What changed meanwhile is
-/// found by those who also look from time to time.
+/// The pause before listening again after the connection was lost. Changes in between are found by those who
+/// also look from time to time.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection that listens; dropping it ends that.

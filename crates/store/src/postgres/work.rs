@@ -1,4 +1,4 @@
-//! What lanes do: reads, rotations, and all other commits.
+//! The work of lanes: reads, rotations, and all other commits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::row::{Row, Value};
 
 /// The most requests that are answered together.
 const GROUP_MAX: usize = 256;
-/// How often a group is tried again that others were in the way of.
+/// The number of times that a group is tried again because others were in its way.
 const RETRIES: u32 = 5;
 
 /// A statement to be read.
@@ -33,13 +33,13 @@ pub(super) struct Commit {
     pub(super) done: oneshot::Sender<Result<Outcome, Error>>,
 }
 
-/// What a lane is for.
+/// The purpose of a lane.
 pub(super) trait Work: Send + 'static {
-    /// What it answers.
+    /// A job that it answers.
     type Job: Send;
     /// The most jobs that it answers together.
     const MOST: usize;
-    /// What its commits outlive.
+    /// The durability of its commits.
     const DURABILITY: Durability;
 
     /// Answers all jobs, but for those that a broken connection left open: they are still there.

@@ -13,10 +13,10 @@ use super::reading::connect_still;
 use super::{BUSY, connect, prepare};
 use crate::migrate::{MigrateError, version};
 
-/// How many pages are copied between two looks at how far it is.
+/// The number of pages that are copied between two looks at the progress.
 const STEP: i32 = 1_024;
 
-/// Why there is no copy.
+/// The reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The database can not be read.
@@ -43,7 +43,7 @@ pub enum BackupError {
     Damaged(String),
 }
 
-/// What was copied.
+/// The result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackedUp {
     /// Its pages.

@@ -39,7 +39,7 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// What tells a file from another one at the same path.
+/// The identity of a file, which tells it from another one at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
@@ -55,7 +55,7 @@ impl From<&Metadata> for Identity {
     }
 }
 
-/// What is at the path of a file that was opened.
+/// The state of the path of a file that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Now {
     Same,
@@ -69,11 +69,11 @@ pub(super) struct Files {
     database: (PathBuf, Identity),
     /// The write-ahead log and its index.
     beside: [(PathBuf, Identity); 2],
-    /// Where all three are; `None` where a link leads to them.
+    /// The directory of all three; `None` if a link leads to them.
     directory: Option<PathBuf>,
-    /// How the directory was when all was well.
+    /// The state of the directory when all was well.
     settled: Mutex<Option<Settled>>,
-    /// What was seen first. Nothing is answered from then on.
+    /// The first change that was seen. Nothing is answered from then on.
     changed: OnceLock<Change>,
     /// Set once that was dealt with.
     lost: OnceLock<()>,
@@ -190,7 +190,7 @@ impl Stamp {
     }
 }
 
-/// How the directory of the files was at the last look at all of them.
+/// The state of the files' directory at the last look at all of them.
 #[derive(Clone, Copy, Debug)]
 struct Settled {
     directory: Stamp,
@@ -198,7 +198,7 @@ struct Settled {
     is_trusted: bool,
 }
 
-/// What became of the files.
+/// A change of the files.
 struct Change {
     cause: String,
     rescue: bool,

@@ -12,7 +12,7 @@ use super::{closed, connect, leave_others_alone, query, unavailable};
 use crate::Error;
 use crate::row::{Row, Value};
 
-/// How long closing waits for a read at most: longer than any takes that waits for another process.
+/// The longest wait of closing for a read: longer than any takes that waits for another process.
 const READ_MAX: Duration = Duration::from_secs(10);
 
 /// The connections that read, and how often what they read may have changed.
@@ -97,7 +97,7 @@ impl Readers {
 
 struct Reader {
     db: Connection,
-    /// How many commits the open snapshot shows at least; `None` without a snapshot.
+    /// The number of commits that the open snapshot shows at least; `None` without a snapshot.
     snapshot: Option<u64>,
 }
 

@@ -20,7 +20,7 @@ use crate::row::{Row, Value};
 use crate::stats::Stats;
 use crate::{Error, OpenError};
 
-/// How often a read is done again because somebody began or ceased to write meanwhile.
+/// The number of times that a read is done again because somebody began or ceased to write meanwhile.
 const ATTEMPTS: usize = 5;
 
 /// An open database that nothing is written to.
@@ -32,7 +32,7 @@ pub(crate) struct Reading {
 
 struct Opened {
     db: Connection,
-    /// What the file was when it was taken for one that nobody writes to.
+    /// The state of the file when it was taken for one that nobody writes to.
     still: Option<Still>,
 }
 

@@ -29,7 +29,7 @@ fn on_postgres(test: impl AsyncFn(Client, &Database)) {
     });
 }
 
-/// What a value of ours can be, or an array of it.
+/// Tells whether a value of ours can be of this type, or an array of it.
 fn is_ours(of: &Type, array: bool) -> bool {
     let is_plain = |of: &Type| matches!(*of, Type::INT8 | Type::TEXT | Type::BYTEA);
     match of.kind() {
@@ -73,8 +73,8 @@ async fn plan(client: &Client, sql: &str) -> Vec<String> {
     lines.unwrap().iter().filter_map(line).collect()
 }
 
-/// What reads a table without being told where to look. An index that is read as a whole is a scan
-/// as well.
+/// Finds the nodes of a plan that read a table without being told where to look. An index that is read as a
+/// whole is a scan as well.
 fn scans(plan: &[String]) -> Vec<&String> {
     let is_index = |line: &str| line.contains("Index Scan") || line.contains("Index Only Scan");
     let is_scan = |(at, line): &(usize, &String)| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// How long a receiver that does not read can keep a thread from seeing that all has changed.
+/// The time for which a receiver that does not read can keep a thread from seeing that all has changed.
 const WRITING: Duration = Duration::from_millis(20);
 
 /// Far longer than closing takes; a test that fails is better than one that does not end.
@@ -62,7 +62,7 @@ impl End {
 pub(crate) struct Pair {
     client: End,
     server: End,
-    /// How many of the two directions have come to their end.
+    /// The number of the two directions that have come to their end.
     ended: AtomicU8,
 }
 
@@ -90,12 +90,12 @@ pub(crate) struct State {
     pub(crate) to: SocketAddr,
     pub(crate) refuse: bool,
     pub(crate) closed: bool,
-    /// How many bytes from clients are delivered before a connection is cut.
+    /// The number of bytes from clients that are delivered before a connection is cut.
     pub(crate) budget: Option<u64>,
-    /// How often all connections were cut.
+    /// The number of times that all connections were cut.
     pub(crate) cuts: u64,
     frozen: bool,
-    /// How many threads hand bytes to the kernel at this moment.
+    /// The number of threads that hand bytes to the kernel at this moment.
     writing: usize,
     open: Vec<Arc<Pair>>,
 }
@@ -222,7 +222,7 @@ impl Shared {
         left.is_none().then(|| usize::try_from(budget).unwrap_or(usize::MAX))
     }
 
-    /// How much was taken; None when there is nobody to take it.
+    /// Returns the number of bytes taken; `None` if there is nobody to take them.
     fn write(&self, pair: &Pair, direction: Direction, bytes: &[u8]) -> Option<usize> {
         let (_, to) = pair.ends(direction);
         self.wait_while(|state| state.frozen && to.stream().is_some()).writing += 1;
