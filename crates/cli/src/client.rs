@@ -103,7 +103,7 @@ pub(crate) struct RotateSecret {
     /// Read the secret from standard input instead of making one.
     #[arg(long)]
     secret_stdin: bool,
-    /// How long the old secret still works.
+    /// Time for which the old secret still works.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     keep_old: Duration,
     #[command(flatten)]

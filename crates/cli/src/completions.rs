@@ -9,7 +9,7 @@ use crate::output::print;
 #[derive(Args)]
 #[command(after_help = "Example:\n  remint completions bash > /etc/bash_completion.d/remint")]
 pub(crate) struct Completions {
-    /// Which shell.
+    /// Shell to make completions for.
     shell: Shell,
 }
 

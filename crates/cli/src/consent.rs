@@ -21,7 +21,7 @@ use crate::output::time;
 use crate::session::ended::{revoked, were_live};
 use crate::user;
 
-/// How many are read at once.
+/// The number of consents that are read at once.
 const PIECE: u32 = 500;
 
 /// List and take back what users allowed to clients.
@@ -56,10 +56,10 @@ pub(crate) struct Revoke {
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 struct Which {
-    /// What this user allowed.
+    /// Only the consents of this user.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// What was allowed to this client.
+    /// Only the consents to this client.
     #[arg(long, value_name = "ID")]
     client: Option<String>,
 }
@@ -82,7 +82,7 @@ impl Consent {
     }
 }
 
-/// What a [`Which`] names.
+/// The user, the client or both that a [`Which`] names.
 enum Named {
     User(UserId),
     Client(ClientId),

@@ -34,22 +34,22 @@ const CLIENT_SECRET: &str = "demo-secret";
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
 const SCOPE: &str = "openid profile email offline_access read write";
-/// What the session that is seeded may do: it is a service's, so to say, and speaks about nobody.
+/// The scope of the seeded session: it is a service's, so to say, and speaks about nobody.
 const SEEDED_SCOPE: &str = "read write";
 /// The public client of the code flow.
 const PLAYGROUND: &str = "playground";
-/// Where applications on this machine get their answers: any port will do (RFC 8252 section 7.3).
+/// The redirection URIs of applications on this machine: any port will do (RFC 8252 section 7.3).
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
-/// Where they send a browser that has signed out.
+/// The URIs to which they send a browser that has signed out.
 const LOOPBACK_HOME: [&str; 2] = ["http://127.0.0.1/", "http://[::1]/"];
-/// What the playground asks for: not `offline_access`, so that signing out ends what it got.
+/// The scope that the playground requests: not `offline_access`, so that signing out ends what it got.
 const PLAYGROUND_SCOPE: &str = "openid profile email read";
 /// The API that the playground's access tokens are for. The client `demo` serves it, so it may introspect
 /// them.
 const API: &str = "https://api.example.com/";
-/// What there is to tell about the user.
+/// The profile of the user.
 const PROFILE: &str = r#"{"name":"Alice Liddell","given_name":"Alice","family_name":"Liddell","email":"alice@example.com","email_verified":true}"#;
-/// How the configuration of a development server begins.
+/// The first line of a development server's configuration.
 const MARK: &str = "# Made by `remint serve --dev`: known passwords. Not for production.\n";
 
 /// The data directory of a development server.
@@ -87,7 +87,7 @@ impl Dev {
         &self.dir
     }
 
-    /// What the playground plays with: the clients that are seeded.
+    /// Returns the clients of the playground, which are seeded.
     pub(crate) const fn playground() -> PlaygroundClients {
         PlaygroundClients { app: PLAYGROUND, scope: PLAYGROUND_SCOPE, api: (CLIENT, CLIENT_SECRET) }
     }

@@ -23,13 +23,13 @@ pub(crate) enum Import {
 pub(crate) struct Wso2Config {
     /// WSO2's `identity.xml`.
     file: PathBuf,
-    /// Where to write the configuration; nothing is overwritten. Without it, nothing is written.
+    /// File to write the configuration to; nothing is overwritten. Without it, nothing is written.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What `${carbon.host}` stands for.
+    /// Value of `${carbon.host}`.
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     host: String,
-    /// What `${carbon.management.port}` stands for.
+    /// Value of `${carbon.management.port}`.
     #[arg(long, value_name = "PORT", default_value_t = 9443, value_parser = digits::<u16>)]
     port: u16,
     #[command(flatten)]

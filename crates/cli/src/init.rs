@@ -126,7 +126,7 @@ impl Given {
     }
 }
 
-/// Where the server listens, so that it is reached at its issuer.
+/// Returns the settings of a listener that is reached at the issuer.
 fn listener(issuer: &Issuer) -> Vec<Given> {
     let port = issuer.port();
     if !issuer.is_loopback() {
@@ -159,8 +159,8 @@ async fn make_store(database: &Path, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was made here. It is removed again where not all of it can be made, so that it can be
-/// tried again.
+/// The files that were made here. They are removed again if not all can be made, so that it can be tried
+/// again.
 #[derive(Default)]
 struct Made(Vec<PathBuf>);
 

@@ -24,13 +24,13 @@ use crate::secret;
 /// The name of the configuration in a data directory.
 pub(crate) const CONFIG_FILE: &str = "remint.toml";
 
-/// Where the installation is.
+/// The place of the installation.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Location {
     /// The configuration file. Without one: `remint.toml` in the data directory or here.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// The data directory; stands over `data_dir` of the configuration.
+    /// Data directory (overrides `data_dir`).
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
 }
@@ -73,7 +73,7 @@ impl Location {
     }
 }
 
-/// What commands on an installation have in common.
+/// The flags that commands on an installation have in common.
 #[derive(Args)]
 pub(crate) struct Common {
     #[command(flatten)]
@@ -177,7 +177,7 @@ pub(crate) fn database(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(database)
 }
 
-/// How PostgreSQL is reached; `None` where the configuration names none.
+/// Returns the settings for PostgreSQL; `None` if the configuration names none.
 pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
     let store = &config.store;
     let Some(StoreUrl(url)) = store.url.clone() else { return Ok(None) };
@@ -201,7 +201,7 @@ pub(crate) fn postgres(config: &Config) -> anyhow::Result<Option<Settings>> {
     }))
 }
 
-/// What others may do with the files of an installation, and should not.
+/// Lists what others may do with the files of an installation, and should not.
 pub(crate) fn surprising_files(config: &Config) -> Vec<String> {
     let mode = |path: &Path| path.metadata().map(|m| m.permissions().mode() & 0o7777).ok();
     let (dir, database) = (config.data_dir(), config.database());
@@ -234,8 +234,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
     RUNTIME.get_or_init(|| runtime).block_on(future)
 }
 
-/// How long a running server may go on with what it has read: 100 ms with a snapshot of the file, and 250 ms
-/// with the registration of a client, or with keys.
+/// The time for which a running server may go on with what it has read: 100 ms with a snapshot of the file,
+/// and 250 ms with the registration of a client, or with keys.
 const STALE: Duration = Duration::from_millis(400);
 
 /// Waits until every running server sees what was committed: what a command says is done, is done.

@@ -41,7 +41,7 @@ pub(crate) struct Change {
     /// The number of the key.
     #[arg(value_parser = digits::<u8>)]
     kid: u8,
-    /// In spite of what speaks against it.
+    /// Skip the safety checks.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -37,7 +37,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// An OAuth 2.0 authorization server and OpenID Provider.
 ///
-/// Nobody honest is logged out, no thief stays in, and a session is one row for ever.
+/// Honest clients stay signed in, replayed tokens are caught, and each session is one row.
 #[derive(Parser)]
 #[command(name = "remint", version, propagate_version = true, max_term_width = 100)]
 #[command(
@@ -96,7 +96,7 @@ pub fn command() -> clap::Command {
 }
 
 /// Does what the command line says. A failure is one line on standard error and exit status 1; a
-/// command line that can not be read is status 2. A reader of standard output that went away is no failure.
+/// command line that cannot be read is status 2. A reader of standard output that went away is no failure.
 pub fn run() -> ExitCode {
     let command = match Remint::try_parse() {
         Ok(remint) => remint.command,

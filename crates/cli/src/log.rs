@@ -23,7 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 const LINES_MAX: usize = 4_096;
 /// The most bytes of all lines that wait.
 const BYTES_MAX: usize = 4 << 20;
-/// How long the end of the process waits for the last lines.
+/// The time for which the end of the process waits for the last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Begins the log of this process, as configured. A second call, as in tests, keeps the first.
@@ -85,7 +85,7 @@ impl Drop for Lines {
     }
 }
 
-/// How much waits.
+/// The lines that wait, counted.
 #[derive(Default)]
 struct Waiting {
     lines: AtomicUsize,

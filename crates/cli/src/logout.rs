@@ -26,7 +26,7 @@ struct Printed {
     browser: String,
     attempts: u32,
     ended: String,
-    /// When it is tried next.
+    /// The time of the next attempt.
     next: Option<String>,
     given_up: Option<String>,
 }

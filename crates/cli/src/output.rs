@@ -8,7 +8,7 @@ use remint_protocol::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// How to print.
+/// The format of the output.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct Output {
     /// Print JSON.

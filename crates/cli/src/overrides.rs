@@ -19,10 +19,10 @@ fn change<T: Setting>(text: &str) -> Result<Change<T>, String> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Token settings (`inherit` follows the server's)")]
 pub(crate) struct OverrideFlags {
-    /// How long an access token lives.
+    /// Lifetime of an access token.
     #[arg(long, value_name = "TIME", value_parser = change::<Duration>)]
     access_token_lifetime: Option<Change<Duration>>,
-    /// How long a refresh token lives.
+    /// Lifetime of a refresh token.
     #[arg(long, value_name = "TIME", value_parser = change::<Duration>)]
     refresh_token_lifetime: Option<Change<Duration>>,
     /// Whether each refresh gives a new refresh token.
@@ -31,13 +31,13 @@ pub(crate) struct OverrideFlags {
     /// Whether a renewed refresh token gets a new expiry.
     #[arg(long, value_name = "BOOL", value_parser = change::<bool>)]
     extend_on_renewal: Option<Change<bool>>,
-    /// How long all refresh tokens of one authorization live together, or `none`.
+    /// Time for which all refresh tokens of one authorization live together, or `none`.
     #[arg(long, value_name = "TIME", value_parser = change::<MaxLifetime>)]
     refresh_token_max_lifetime: Option<Change<MaxLifetime>>,
-    /// How long after a renewal the previous refresh token still gets the same successor.
+    /// Time after a renewal for which the previous refresh token still gets the same successor.
     #[arg(long, value_name = "TIME", value_parser = change::<Duration>)]
     grace_period: Option<Change<Duration>>,
-    /// What a used-up refresh token does: `revoke_family` or `deny`.
+    /// Effect of a used-up refresh token: `revoke_family` or `deny`.
     #[arg(long, value_name = "WHAT", value_parser = change::<OnReuse>)]
     on_reuse: Option<Change<OnReuse>>,
     /// Whether a renewal ends the access tokens issued before it.

@@ -41,10 +41,10 @@ pub(crate) struct Serve {
     /// A throw-away server on this machine's loopback, with a client and a user. Not for production.
     #[arg(long)]
     dev: bool,
-    /// The address to listen on; stands over `http.listen`.
+    /// The address to listen on (overrides `http.listen`).
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// The issuer identifier; stands over `issuer`.
+    /// The issuer identifier (overrides `issuer`).
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     #[command(flatten)]
@@ -100,7 +100,8 @@ impl Serve {
     }
 }
 
-/// What a server has open besides its clients: the database with its readers, the log, listeners, timers.
+/// The number of files that a server has open besides its clients: the database with its readers, the log,
+/// listeners, timers.
 const OWN_FILES: u64 = 40;
 
 /// Connections are file descriptors. The soft limit is often 1024, whatever the hard one is. Gives how many
@@ -222,7 +223,8 @@ async fn close(app: &App, (store, background): (Store, &Background), patience: D
     }
 }
 
-/// How long the store may take to close: a disk or a database that hangs does not hold up the end for ever.
+/// The time that the store may take to close: a disk or a database that hangs does not hold up the end
+/// forever.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// Says that this node is not ready any more, and goes on serving until others have noticed.

@@ -117,7 +117,7 @@ impl Session {
     }
 }
 
-/// What `--user` and `--client` name, resolved once.
+/// The user and the client that `--user` and `--client` name, resolved once.
 struct Names<'a> {
     store: &'a Store,
     keys: &'a Keyring,

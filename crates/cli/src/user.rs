@@ -94,7 +94,7 @@ struct Printed {
     username: String,
     sub: String,
     enabled: bool,
-    /// What is known of them, each claim by its own name.
+    /// The claims known of them, each by its own name.
     #[serde(flatten)]
     claims: Map<String, Value>,
     created: String,

@@ -244,6 +244,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_doc_comment_begins_with_a_noun_or_a_verb() {
+        const QUESTIONS: [&str; 11] =
+            ["What", "Who", "Whom", "Whose", "Where", "Why", "Which", "When", "How", "If", "That"];
+        for part in ["protocol", "store", "server", "cli", "testbed"] {
+            let mut sources = String::new();
+            collect_sources(&root().join("crates").join(part).join("src"), &mut sources);
+            let mut goes_on = false;
+            for line in sources.lines().map(str::trim_start) {
+                let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+                let words = text.map(str::trim_start).unwrap_or_default();
+                let first = words.split([' ', ',', ':']).next().unwrap_or_default();
+                assert!(goes_on || !QUESTIONS.contains(&first), "{part}: {line}");
+                goes_on = !words.is_empty();
+            }
+        }
+    }
+
     /// The text of all sources, without what lines begin with, so that it is found however it is broken.
     fn collect_sources(dir: &Path, text: &mut String) {
         for entry in fs::read_dir(dir).unwrap() {

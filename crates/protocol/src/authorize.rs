@@ -2,7 +2,7 @@
 //!
 //! In three steps, because what may be answered to whom changes on the way. [`Target::prove`] finds out
 //! where an answer may go at all; before that an error is for the person at the browser alone and its
-//! type, [`Unproven`], can not be turned into a redirect. [`Request::read`] reads the rest, whose errors
+//! type, [`Unproven`], cannot be turned into a redirect. [`Request::read`] reads the rest, whose errors
 //! go to the client. [`decide`] says what is to be done next: sign in, ask for consent, or answer.
 
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Target {
     /// Finds out where an answer to the request may go.
     ///
     /// # Errors
-    /// [`Unproven`] where that can not be known.
+    /// [`Unproven`] where that cannot be known.
     pub fn prove(form: &Form<'_>, client: Option<&Client>) -> Result<Self, Unproven> {
         let client = client.ok_or(Unproven(Why::AuthorizeClientUnknown))?;
         if !client.enabled {
@@ -255,7 +255,7 @@ impl Request {
 
 /// OpenID Connect Core §5.5.1: a `sub` that is asked for by its value.
 fn expected(claims: &ClaimsParameter) -> Result<Option<SubjectId>, Reject> {
-    // One who is nobody here can not be signed in.
+    // One who is nobody here cannot be signed in.
     if claims.sub.as_ref().is_some_and(|sub| !subject::is_subject(sub.as_str())) {
         return Err(Why::LoginRequired.into());
     }

@@ -86,7 +86,7 @@ pub struct Authorize {
     pub response_modes: Vec<ResponseMode>,
     /// The required protection of a code on its way.
     pub pkce: Pkce,
-    /// Whether the challenge may be `plain`, for clients that can not do better.
+    /// Whether the challenge may be `plain`, for clients that cannot do better.
     pub plain_challenge: bool,
     /// Whether the token request must repeat `redirect_uri` (RFC 6749 §4.1.3; OAuth 2.1 dropped it).
     pub repeat_redirect_uri: bool,

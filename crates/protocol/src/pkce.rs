@@ -79,7 +79,7 @@ pub enum Pkce {
     /// A code challenge.
     #[default]
     Required,
-    /// A code challenge, or the `nonce` of an OpenID Connect request, for clients that can not have one.
+    /// A code challenge, or the `nonce` of an OpenID Connect request, for clients that cannot have one.
     OrNonce,
 }
 

@@ -13,7 +13,7 @@ use crate::token_set::TokenSet;
 pub struct Scope(TokenSet);
 
 /// Scope tokens that speak about a person (OpenID Connect Core §5.4, §11). A grant without a person
-/// can not have them.
+/// cannot have them.
 pub const USER_SCOPES: [&str; 6] =
     ["address", "email", "offline_access", "openid", "phone", "profile"];
 

@@ -2,7 +2,7 @@
 //! private half of a key is sealed before it is stored.
 //!
 //! `none` and the keyed hashes are not among the algorithms, so nothing can ask for them. A sealed key
-//! opens under its own `kid` and for its own algorithm only: rows can not be swapped.
+//! opens under its own `kid` and for its own algorithm only: rows cannot be swapped.
 
 use std::fmt;
 

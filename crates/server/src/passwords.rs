@@ -1,4 +1,4 @@
-//! Passwords: argon2id (RFC 9106) in a bounded pool, so that logins can not starve refreshes.
+//! Passwords: argon2id (RFC 9106) in a bounded pool, so that logins cannot starve refreshes.
 
 mod queue;
 
@@ -19,7 +19,7 @@ use queue::{Place, Queue, Running};
 /// Hashes and checks passwords.
 pub struct Passwords {
     hasher: Hasher,
-    /// What the password of an unknown user is checked against, so that it costs the same.
+    /// The hash that the password of an unknown user is checked against, so that it costs the same.
     decoy: String,
     queue: Arc<Queue>,
 }
@@ -38,7 +38,7 @@ pub struct Turn {
     _held: Running,
 }
 
-/// Why a password was not checked.
+/// The reason why a password was not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Too many are being checked already.
@@ -49,7 +49,7 @@ pub enum PasswordError {
     Failed,
 }
 
-/// What checking a password found.
+/// The result of checking a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// It is right. Carries a new hash where the stored one was made with other parameters.
@@ -124,7 +124,7 @@ impl Passwords {
         tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Failed)?
     }
 
-    /// How many are running or waiting.
+    /// Returns the number of checks that are running or waiting.
     pub fn busy(&self) -> usize {
         self.queue.busy()
     }

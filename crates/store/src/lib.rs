@@ -74,7 +74,7 @@ pub enum Error {
         /// The column.
         column: &'static str,
     },
-    /// The store can not answer now: disk full, read-only, locked, or overloaded. The write may or may
+    /// The store cannot answer now: disk full, read-only, locked, or overloaded. The write may or may
     /// not have happened; the caller's retry must be right in both cases.
     #[error("the store is not available: {cause}")]
     Unavailable {
@@ -87,7 +87,7 @@ impl Store {
     /// Opens the database file, creating it when it is missing, and brings its schema up to date.
     ///
     /// # Errors
-    /// When the file can not be opened or written, or was made by a newer version.
+    /// When the file cannot be opened or written, or was made by a newer version.
     pub fn open(file: &Path) -> Result<Self, OpenError> {
         Ok(Self { backend: Arc::new(Backend::Sqlite(sqlite::Sqlite::open(file)?)) })
     }
@@ -96,7 +96,7 @@ impl Store {
     /// and the directory that it is in, may be read-only.
     ///
     /// # Errors
-    /// When the file can not be read, or its schema is of another version.
+    /// When the file cannot be read, or its schema is of another version.
     pub fn open_to_read(file: &Path) -> Result<Self, OpenError> {
         Ok(Self { backend: Arc::new(Backend::Reading(sqlite::Reading::open(file)?)) })
     }
@@ -105,7 +105,7 @@ impl Store {
     /// checks the copy. Tells how many pages of how many are there. The copy is not on disk yet.
     ///
     /// # Errors
-    /// When the database can not be read, is not one of Remint's, or the copy can not be written.
+    /// When the database cannot be read, is not one of Remint's, or the copy cannot be written.
     pub fn back_up(
         file: &Path,
         to: &Path,
@@ -198,7 +198,7 @@ impl Store {
 pub struct Watch(Option<postgres::Changes>);
 
 impl Watch {
-    /// Waits for the next one; for ever where there are no other nodes. Some may go unheard: look from
+    /// Waits for the next one; forever where there are no other nodes. Some may go unheard: look from
     /// time to time as well.
     pub async fn next(&self) {
         match &self.0 {

@@ -15,7 +15,7 @@ pub enum OpenError {
         /// Its reason.
         reason: rusqlite::Error,
     },
-    /// The files of the database can not be looked at.
+    /// The files of the database cannot be looked at.
     #[error("cannot open the database {}: {reason}", file.display())]
     Files {
         /// The file.
@@ -23,7 +23,7 @@ pub enum OpenError {
         /// The reason.
         reason: std::io::Error,
     },
-    /// The log of a database is there without its index, which can not be made.
+    /// The log of a database is there without its index, which cannot be made.
     #[error(
         "cannot look at the database {}: its log is beside it, which cannot be read without writing ({reason}): \
          copy the directory to where you may write, and look there",
@@ -35,7 +35,7 @@ pub enum OpenError {
         /// The engine's reason.
         reason: rusqlite::Error,
     },
-    /// The schema of a file can not be brought up to date.
+    /// The schema of a file cannot be brought up to date.
     #[error("cannot use the database {}: {reason}", file.display())]
     Migrate {
         /// The file.
@@ -73,7 +73,7 @@ pub enum OpenError {
         "the database holds tables of another program: give Remint a database or a schema of its own"
     )]
     Foreign,
-    /// The certificates to trust can not be used.
+    /// The certificates to trust cannot be used.
     #[error("cannot use the certificates in {}: {reason}", file.display())]
     Certificates {
         /// The file.
@@ -81,7 +81,7 @@ pub enum OpenError {
         /// The fault.
         reason: String,
     },
-    /// TLS can not be set up.
+    /// TLS cannot be set up.
     #[error("cannot set up TLS to the database: {reason}")]
     Tls {
         /// The reason.

@@ -44,7 +44,7 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// One row of an answer.
 pub(crate) type Row = Vec<Value>;
 
-/// Takes a row apart, column by column, and refuses what can not be.
+/// Takes a row apart, column by column, and refuses what cannot be.
 pub(crate) struct Columns {
     table: &'static str,
     row: std::vec::IntoIter<Value>,

@@ -12,36 +12,38 @@ use serde::Serialize;
 use super::parse::{one_of, redirect_uris};
 use crate::change::Change;
 
-/// What a client may do at the authorization endpoint.
+/// The registration of a client for the authorization endpoint.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Authorization endpoint")]
 pub(super) struct AuthorizeFlags {
-    /// Where answers may go, byte for byte; repeat for more, `""` for none.
+    /// Redirection URI, compared byte for byte. Repeatable; `""` for none.
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
-    /// What it may ask for, as in `"code id_token"`; repeat for more. `code` by itself.
+    /// Response type that the client may request, e.g. `"code id_token"`. Repeatable. Default: `code`.
     #[arg(long = "response-type", value_name = "TYPE", value_parser = response_type)]
     response_types: Vec<ResponseType>,
-    /// How answers may travel: `query`, `fragment`, `form_post`; repeat for more, `any` for any way.
+    /// Response mode that the client may request: `query`, `fragment`, `form_post`. Repeatable; `any` for all
+    /// of them.
     #[arg(long = "response-mode", value_name = "MODE", value_parser = response_mode)]
     response_modes: Vec<Modes>,
-    /// What protects a code on its way: `required` for a code challenge, `or_nonce` for clients that
-    /// can not have one and send an OpenID Connect nonce.
+    /// Protection of a code on its way: `required` for a code challenge, `or_nonce` for clients that cannot
+    /// have one and send an OpenID Connect nonce.
     #[arg(long, value_name = "WHAT", value_parser = pkce)]
     pkce: Option<Pkce>,
-    /// Whether the code challenge may be `plain`, for clients that can not do better.
+    /// Whether the code challenge may be `plain`, for clients that cannot do better.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     plain_challenge: Option<bool>,
     /// Whether the token request must repeat `redirect_uri` (RFC 6749 §4.1.3).
     #[arg(long, value_name = "BOOL")]
     repeat_redirect_uri: Option<bool>,
-    /// Whether it is of those who run the server: its users are not asked for consent.
+    /// First-party application: never ask its users for consent.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     first_party: Option<bool>,
-    /// When it gets a refresh token: `always`, `offline_access` where that scope is granted, `never`.
+    /// Grants with which it gets a refresh token: `always`, `offline_access` where that scope is granted,
+    /// `never`.
     #[arg(long, value_name = "WHEN", value_parser = refresh_tokens)]
     refresh_tokens: Option<RefreshTokens>,
-    /// How long ago a user may have signed in where a request does not say; `none` for no bound.
+    /// The longest time since the sign-in, for requests that do not say; `none` for no bound.
     #[arg(long, value_name = "TIME", value_parser = max_age)]
     default_max_age: Option<Change<Duration>>,
 }
@@ -118,7 +120,7 @@ impl AuthorizeFlags {
     }
 }
 
-/// What a client is registered for at the authorization endpoint, as printed.
+/// The registration of a client for the authorization endpoint, as printed.
 #[derive(Serialize)]
 pub(super) struct AuthorizeShown {
     redirect_uris: Vec<String>,

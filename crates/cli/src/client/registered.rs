@@ -11,7 +11,7 @@ use super::parse::one_of;
 use super::relying_party::RelyingPartyFlags;
 use crate::overrides::OverrideFlags;
 
-/// What a client is registered for.
+/// The registration of a client.
 #[derive(Args, Default)]
 pub(super) struct Registered {
     /// A name for people.
@@ -31,8 +31,7 @@ pub(super) struct Registered {
     /// none.
     #[arg(long = "serves", value_name = "URI")]
     serves: Vec<String>,
-    /// How it authenticates; repeat for more. `client_secret_basic` (the default),
-    /// `client_secret_post`, `none`.
+    /// Authentication method: `client_secret_basic` (the default), `client_secret_post`, `none`. Repeatable.
     #[arg(long = "token-endpoint-auth-method", value_name = "METHOD", value_parser = auth_method)]
     auth_methods: Vec<AuthMethod>,
     #[command(flatten)]

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::parse::{one_of, redirect_uris};
 use crate::change::Change;
 
-/// What a client has as a relying party; `""` takes a URL away.
+/// The registration of a client as a relying party; `""` removes a URL.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "OpenID Connect")]
 pub(super) struct RelyingPartyFlags {
-    /// Where the browser may go after signing out, byte for byte; repeat for more, `""` for none.
+    /// URI to which the browser may go after signing out, compared byte for byte. Repeatable; `""` for none.
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
     /// The algorithm of its ID tokens: `RS256`, `ES256`, `PS256`, `EdDSA`, or `inherit` for the
@@ -23,13 +23,13 @@ pub(super) struct RelyingPartyFlags {
     /// the same `sub` everywhere.
     #[arg(long, value_name = "HOST", value_parser = Change::read)]
     pairwise_sector: Option<Change<String>>,
-    /// What its access tokens are: `opaque`, or `jwt` (RFC 9068).
+    /// Format of its access tokens: `opaque`, or `jwt` (RFC 9068).
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     access_token_format: Option<AccessTokenFormat>,
-    /// Who is told that a session ended, server to server.
+    /// URL that is notified, server to server, when a session ends.
     #[arg(long, value_name = "URL", value_parser = Change::read)]
     backchannel_logout_uri: Option<Change<String>>,
-    /// What the browser loads when a session ends.
+    /// URL that the browser loads when a session ends.
     #[arg(long, value_name = "URL", value_parser = Change::read)]
     frontchannel_logout_uri: Option<Change<String>>,
     /// An origin whose scripts may call the token endpoint and userinfo, such as `https://app.example`;
@@ -89,7 +89,7 @@ impl RelyingPartyFlags {
     }
 }
 
-/// What a client has as a relying party, as printed.
+/// The registration of a client as a relying party, as printed.
 #[derive(Serialize)]
 pub(super) struct RelyingPartyShown {
     post_logout_redirect_uris: Vec<String>,

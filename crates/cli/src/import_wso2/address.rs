@@ -46,8 +46,8 @@ impl Address {
         }
     }
 
-    /// Where a server listens that answers at this address. A name is no interface, and the one
-    /// that it stands for may belong to a proxy: so all of them, except for this machine's own.
+    /// Returns the listen address of a server that answers at this address. A name is no interface, and the
+    /// one that it stands for may belong to a proxy: so all of them, except for this machine's own.
     pub(super) fn listen(&self) -> String {
         let host = match self.host.as_str() {
             own if self.is_loopback() => own,

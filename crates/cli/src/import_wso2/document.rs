@@ -16,7 +16,7 @@ use super::placeholders::{Placeholders, WHITE_SPACE};
 const NAMESPACE: &str = "http://wso2.org/projects/carbon/carbon.xml";
 /// Ten times the size of the largest identity.xml that WSO2 ever shipped.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
-/// What may occur in the text how often, and how an excess is put.
+/// The bounds on the text: a pattern, how often it may occur, and the words for an excess.
 const LIMITS: [(&str, usize, &str); 3] = [
     ("<", 100_000, "100,000 tags"),
     ("=", 20_000, "20,000 attributes"),
@@ -29,7 +29,7 @@ const MAX_VALUE: usize = 200;
 
 /// The `<OAuth>` section.
 pub(super) struct Section {
-    /// Where it begins.
+    /// The position of its start.
     pub(super) at: At,
     /// Its elements, in the order of the file. Elements that only group others are left out.
     pub(super) found: Vec<Found>,
@@ -44,13 +44,13 @@ impl Section {
 
 /// An element under `<OAuth>`.
 pub(super) struct Found {
-    /// Where it stands under `<OAuth>`, with the names of elements that repeat in brackets.
+    /// Its path under `<OAuth>`, with the names of elements that repeat in brackets.
     pub(super) path: String,
     /// Its text on one line, placeholders resolved, fit to be shown.
     pub(super) value: String,
-    /// Where it stands in the file.
+    /// Its position in the file.
     pub(super) at: At,
-    /// What becomes of it.
+    /// The rule for it.
     pub(super) rule: &'static Rule,
 }
 
@@ -215,7 +215,7 @@ impl Walk<'_> {
         self.resolved(&attributes.join(" "))
     }
 
-    /// Shortened first: looking for the ends of a million placeholders takes for ever.
+    /// Shortened first: looking for the ends of a million placeholders takes forever.
     fn resolved(&self, text: &str) -> String {
         shown(&self.placeholders.resolve(&shown(text, MAX_VALUE)), MAX_VALUE)
     }
@@ -271,8 +271,8 @@ fn shown(text: &str, limit: usize) -> String {
     short
 }
 
-/// Where the lines of a text begin. The parser's own search begins at the top each time, which a
-/// long file with many elements would turn into minutes.
+/// The positions at which the lines of a text begin. The parser's own search begins at the top each time,
+/// which a long file with many elements would turn into minutes.
 struct Places<'a> {
     text: &'a str,
     starts: Vec<usize>,

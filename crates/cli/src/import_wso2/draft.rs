@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 /// The settings that an import can write, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Setting {
-    /// Who issues the tokens.
+    /// The issuer of the tokens.
     Issuer,
-    /// Where the server listens.
+    /// The listen address of the server.
     Listen,
     /// Whether it speaks HTTP without TLS.
     Plain,
@@ -16,19 +16,19 @@ pub(super) enum Setting {
     Certificate,
     /// The private key that belongs to it.
     PrivateKey,
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     AccessLifetime,
-    /// How long a refresh token lives.
+    /// The lifetime of a refresh token.
     RefreshLifetime,
-    /// How long a session lives.
+    /// The lifetime of a session.
     MaxLifetime,
     /// Whether a refresh gives a new refresh token.
     Renew,
     /// Whether the new one gets a new expiry.
     Extend,
-    /// How long the old one still gets the same answer.
+    /// The time for which the old one still gets the same response.
     GracePeriod,
-    /// What a used-up refresh token does.
+    /// The effect of a used-up refresh token.
     OnReuse,
     /// Whether a refresh ends the access tokens before it.
     RevokeAccess,
@@ -80,7 +80,7 @@ impl Value {
     }
 }
 
-/// How wide a comment may be.
+/// The width of a comment.
 const WIDTH: usize = 100;
 
 struct Entry {

@@ -1,7 +1,7 @@
 //! The elements under `<OAuth>` that WSO2 Identity Server 5.1.0 knows, and those of later versions
 //! that concern refresh tokens, each with what becomes of it.
 
-/// What becomes of an element.
+/// The treatment of an element.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Nothing, for this reason.
@@ -18,7 +18,7 @@ pub(super) enum Rule {
     Extend,
     /// `tokens.grace_period`.
     Grace,
-    /// How much earlier than announced tokens end.
+    /// The time by which tokens end earlier than announced.
     Skew,
     /// The URL that gives `issuer` and `http.listen`.
     TokenEndpoint,
@@ -32,7 +32,7 @@ pub(super) enum Rule {
     RefreshAllowed,
 }
 
-/// How elements of the same path are told apart.
+/// The feature that tells elements of the same path apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     /// By the value of an attribute.
@@ -41,7 +41,7 @@ pub(super) enum By {
     Child(&'static str),
 }
 
-/// What WSO2 calls elements that may be there more than once.
+/// The names in WSO2 of elements that may be there more than once.
 const REPEATED: [(&str, By); 9] = [
     ("SupportedGrantTypes/SupportedGrantType", By::Child("GrantTypeName")),
     ("SupportedResponseTypes/SupportedResponseType", By::Child("ResponseTypeName")),
@@ -56,12 +56,12 @@ const REPEATED: [(&str, By); 9] = [
 
 const UNKNOWN: Rule = Rule::Ignored("not an element of WSO2 5.1.0 that Remint knows");
 
-/// How the elements at `path` are told apart, if there may be several.
+/// Finds the feature that tells the elements at `path` apart, if there may be several.
 pub(super) fn told_apart_by(path: &str) -> Option<By> {
     REPEATED.iter().find(|(repeated, _)| *repeated == path).map(|(_, by)| *by)
 }
 
-/// What becomes of the element at `path`, which `label` tells from others there.
+/// Finds the rule for the element at `path`, which `label` tells from others there.
 pub(super) fn rule(path: &str, label: Option<&str>) -> &'static Rule {
     let labelled = label.map(|label| format!("{path}[{label}]"));
     let find = |path: &str| ELEMENTS.iter().find(|(known, _)| *known == path);

@@ -1,4 +1,4 @@
-//! Why a file cannot be imported. Each error begins with `line:column`, so that a caller who puts
+//! The reasons why a file cannot be imported. Each error begins with `line:column`, so that a caller who puts
 //! the file name before it makes a place that editors can open, and ends with what to do.
 
 use std::fmt;
@@ -23,40 +23,40 @@ impl fmt::Display for At {
 pub enum ImportError {
     /// More of something than any real identity.xml has.
     TooLarge {
-        /// What there is too much of, with the limit.
+        /// The thing of which there is too much, with the limit.
         what: &'static str,
     },
     /// The XML is broken.
     Malformed {
-        /// Where the parser stopped.
+        /// The position where the parser stopped.
         at: At,
-        /// What it met there.
+        /// The problem that it met there.
         problem: String,
     },
     /// A document type declaration, which could define entities.
     HasDoctype {
-        /// Where it is.
+        /// Its position.
         at: At,
     },
     /// There is no `<OAuth>` section.
     NoOAuth {
-        /// Where the root element is.
+        /// The position of the root element.
         at: At,
-        /// What the root element is called.
+        /// The name of the root element.
         root: String,
     },
     /// An element that may be there once is there twice.
     Repeated {
         /// Its path.
         element: String,
-        /// Where the first one is.
+        /// The position of the first one.
         first: At,
-        /// Where the second one is.
+        /// The position of the second one.
         second: At,
     },
     /// Elements within elements without end.
     TooDeep {
-        /// Where the limit was reached.
+        /// The position where the limit was reached.
         at: At,
     },
     /// Not a number of seconds.
@@ -65,7 +65,7 @@ pub enum ImportError {
         element: String,
         /// Its value.
         value: String,
-        /// Where it is.
+        /// Its position.
         at: At,
     },
     /// Neither `true` nor `false`.
@@ -74,12 +74,12 @@ pub enum ImportError {
         element: String,
         /// Its value.
         value: String,
-        /// Where it is.
+        /// Its position.
         at: At,
     },
     /// The placeholders that the caller gave make no address.
     NotAnAddress {
-        /// What they make.
+        /// The address that they make.
         address: String,
     },
 }

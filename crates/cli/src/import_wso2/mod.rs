@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use error::ImportError;
 pub use placeholders::Placeholders;
 
-/// What becomes of a file.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     /// The text of a `remint.toml`, with comments.
@@ -32,24 +32,24 @@ pub struct Import {
     pub report: Vec<Line>,
 }
 
-/// What becomes of one element.
+/// The result for one element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Its path under `<OAuth>`, or in round brackets what has no element.
     pub element: String,
     /// Its value; that of passwords and secrets is not shown.
     pub value: String,
-    /// How much of it is kept.
+    /// The extent to which it is kept.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What takes its place: a setting or a command.
+    /// The setting or the command that takes its place.
     pub becomes: Option<String>,
     /// The line in the file.
     pub source_line: u32,
 }
 
-/// How much of an element is kept.
+/// The extent to which an element is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {

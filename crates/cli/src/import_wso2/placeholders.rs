@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 /// XML 1.0 §2.3: `S ::= (#x20 | #x9 | #xD | #xA)+`. What only Unicode calls white space is text.
 pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// What the placeholders stand for. WSO2 takes the values from carbon.xml; the
-/// defaults are those of an untouched installation.
+/// The values of the placeholders. WSO2 takes them from carbon.xml; the defaults are those of an untouched
+/// installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placeholders {
     /// `${carbon.host}`.

@@ -1,4 +1,4 @@
-//! What each element becomes: a value in the draft, a verdict and a sentence that says why.
+//! The rules that turn each element into a value in the draft, a verdict and a sentence that says why.
 
 use super::address::Address;
 use super::document::{Found, Section};
@@ -15,7 +15,7 @@ const MAX_ACCESS: i64 = 30 * DAY;
 const MAX_GRACE: i64 = 10 * 60;
 const DEFAULT_SESSION: i64 = 365 * DAY;
 const LONG_SESSION: i64 = DEFAULT_SESSION + 1;
-/// What WSO2 takes where the element is missing.
+/// The defaults of WSO2 for missing elements.
 const DEFAULT_ACCESS: i64 = 3600;
 /// From here on a lifetime is another word for no end.
 const CENTURY: i64 = 36_525 * DAY;
@@ -23,7 +23,7 @@ const CENTURY: i64 = 36_525 * DAY;
 const TOKEN_PATH: &str = "/oauth2/token";
 const SHIPPED_REFRESH: i64 = 84_600;
 
-/// What becomes of an element.
+/// The verdict on an element.
 pub(super) struct Judgement {
     verdict: Verdict,
     reason: String,

@@ -1,4 +1,4 @@
-//! What WSO2 does without an element for it, and Remint does otherwise or must be told to do.
+//! The behaviour of WSO2 that has no element, and that Remint does not share or must be told to share.
 
 use super::document::Section;
 use super::draft::{Draft, Setting, Value};

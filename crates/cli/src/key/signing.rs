@@ -165,7 +165,7 @@ pub(super) struct Printed {
     published_until: Option<String>,
 }
 
-/// What is known of the signing keys, the default algorithm first.
+/// Lists the signing keys, the default algorithm first.
 pub(super) async fn list(at: &Installation) -> anyhow::Result<Vec<Printed>> {
     let now = now();
     let mut stored = at.store.list_signing_keys().await?;

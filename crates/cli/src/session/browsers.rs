@@ -31,10 +31,10 @@ pub(crate) struct Browsers {
 struct Printed {
     browser: String,
     state: &'static str,
-    /// What the browser calls itself.
+    /// The `User-Agent` of the browser.
     agent: String,
     source: String,
-    /// How the user proved who they are (RFC 8176).
+    /// The means by which the user proved their identity (RFC 8176).
     amr: String,
     created: String,
     signed_in: String,

@@ -1,4 +1,5 @@
-//! How many sessions a command has ended: counted in pieces, after the commit that ended them all at once.
+//! The number of sessions that a command has ended: counted in pieces, after the commit that ended them all
+//! at once.
 
 use remint_protocol::browser_session::BrowserSessionId;
 use remint_protocol::client_id::ClientId;

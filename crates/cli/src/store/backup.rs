@@ -29,7 +29,7 @@ use crate::output::Output;
     after_help = "Example:\n  remint store backup --data-dir /var/lib/remint /backup/remint-$(date +%F).db"
 )]
 pub(crate) struct Backup {
-    /// Where to write the copy. It must not be there yet.
+    /// File to write the copy to. It must not exist yet.
     file: PathBuf,
     #[command(flatten)]
     location: Location,

@@ -36,10 +36,10 @@ use crate::output::{Output, note};
                   configuration, or a file."
 )]
 pub(crate) struct Copy {
-    /// What to copy.
+    /// Store to copy.
     #[arg(long, value_name = "STORE", default_value = "config")]
     from: OsString,
-    /// Where to copy it. A file that is not there is made.
+    /// Store to copy it to. A file that does not exist is made.
     #[arg(long, value_name = "STORE")]
     to: OsString,
     /// A file with the password for the URL of `--from`.

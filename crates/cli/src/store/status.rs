@@ -13,7 +13,7 @@ struct Printed {
     /// The file, or the URL without its password.
     at: String,
     schema: i64,
-    /// The steps that the schema lacks; where it lacks any, the rest can not be told.
+    /// The steps that the schema lacks; where it lacks any, the rest cannot be told.
     missing: Vec<String>,
     epoch: Option<u16>,
     revision: Option<i64>,

@@ -24,7 +24,7 @@ pub(super) struct ProfileFlags {
     /// Middle names.
     #[arg(long, value_name = "TEXT", value_parser = Change::read)]
     middle_name: Option<Change<String>>,
-    /// What they are called by friends.
+    /// The name that friends use.
     #[arg(long, value_name = "TEXT", value_parser = Change::read)]
     nickname: Option<Change<String>>,
     /// A short name for applications to show.
@@ -100,7 +100,7 @@ fn flag(new: Option<bool>) -> Option<Change<Value>> {
 }
 
 impl ProfileFlags {
-    /// What was named, as changes of `current`.
+    /// Returns the flags that were given, as changes of `current`.
     pub(super) fn changes(&self, current: &Profile) -> BTreeMap<Claim, Option<Value>> {
         let all = [
             (Claim::Name, text(self.name.as_ref())),

@@ -23,7 +23,7 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An installation with the client `shop` and the user `alice`; `None` where it can not be had.
+    /// An installation with the client `shop` and the user `alice`; `None` where it cannot be had.
     pub(crate) fn new() -> Option<Self> {
         proxy::find()?;
         let database = remint_testbed::postgres()?.create_database();
@@ -91,7 +91,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `None` where it can not be had.
+    /// `None` where it cannot be had.
     pub(crate) fn new() -> Option<Self> {
         let installation = Installation::new()?;
         let nodes = [installation.start(1), installation.start(2)];

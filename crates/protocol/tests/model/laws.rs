@@ -22,7 +22,7 @@ pub(crate) trait Law {
         after: &World,
     ) -> Result<Self::Notes, &'static str>;
 
-    /// Whether there is nothing more to see. A failover can not take the end of a family back.
+    /// Whether there is nothing more to see. A failover cannot take the end of a family back.
     fn is_settled(&self, world: &World) -> bool {
         world.row().revoked
     }

@@ -63,7 +63,7 @@ fn after_the_grace_period_a_retry_ends_the_session() {
     );
 }
 
-/// It can not be told from a thief's. No client is refused that uses its next token only when no
+/// It cannot be told from a thief's. No client is refused that uses its next token only when no
 /// older request is under way any more.
 #[test]
 fn a_request_that_is_overtaken_by_its_retry_and_the_next_refresh_ends_the_session() {

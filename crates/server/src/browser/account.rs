@@ -30,7 +30,7 @@ use crate::browser::session::{Browser, Person};
 use crate::http::failure::Failure;
 use crate::state::request_ids::RequestId;
 
-/// How many sessions and applications are shown: more than a person has.
+/// The number of sessions and applications that are shown: more than a person has.
 const SHOWN: u32 = 200;
 /// Whoever is signed in at the browser that a form or a page is asked for by.
 struct Visit<'a> {
@@ -105,7 +105,7 @@ impl<'a> Visit<'a> {
         Ok(shown.collect())
     }
 
-    /// What has access: the living families and the consents, put together by client.
+    /// Lists the applications that have access: the living families and the consents, put together by client.
     async fn applications(&self, person: &Person) -> Result<Vec<Application>, Failure> {
         let (store, user) = (self.app.store(), person.session.user_id);
         let families = store.list_live_families(user, self.now, SHOWN).await?;

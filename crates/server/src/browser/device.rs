@@ -50,7 +50,7 @@ pub(crate) fn mark(app: &App, username: &str, now: Timestamp) -> Result<Cookie<'
     Ok(cookie)
 }
 
-/// What the proof is of. Everything before the name has a fixed length.
+/// Returns the content that the proof covers. Everything before the name has a fixed length.
 fn what(device: DeviceId, until: Timestamp, username: &str) -> Vec<u8> {
     let mut bytes = device.0.to_vec();
     bytes.extend_from_slice(&until.as_millis().to_be_bytes());

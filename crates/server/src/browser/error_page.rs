@@ -69,7 +69,7 @@ const fn trouble(failure: &Failure) -> Trouble {
     }
 }
 
-/// Which parameter is at fault, where it is one.
+/// Finds the parameter at fault, if there is one.
 const fn of_cause(why: Why) -> Trouble {
     let (parameter, fault) = match why {
         Why::AuthorizeClientMissing => (Parameter::ClientId, Fault::Missing),

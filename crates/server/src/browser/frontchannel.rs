@@ -15,7 +15,7 @@ use crate::http::failure::Failure;
 const MOST: u32 = 32;
 
 impl App {
-    /// What the page after signing out loads. To be asked before the session ends.
+    /// Lists the URLs that the page after signing out loads. To be asked before the session ends.
     pub(crate) async fn frames(&self, person: Option<&Person>) -> Result<Vec<Link>, Failure> {
         let Some(Person { session, .. }) = person else { return Ok(Vec::new()) };
         let whose = (session.user_id, session.id);

@@ -101,8 +101,8 @@ impl Login<'_> {
         Err(why.into())
     }
 
-    /// What begins with the password that was right: only while the user is as they were read, and slips of
-    /// this account from this source count against themselves alone.
+    /// Makes the guard of everything that starts with the password, which was right: it holds only while the
+    /// user is as they were read. Slips of this account from this source count against themselves alone.
     pub(crate) fn proven(&self, user: &User) -> VerifiedPassword {
         let pair = Bucket::AccountFrom(self.username, self.source).key();
         let trust = (pair, self.now.after(TRUST_FOR));

@@ -30,7 +30,7 @@ use crate::http::failure::Failure;
 use crate::http::notes;
 use crate::state::clients::Registered;
 
-/// What is asked for.
+/// A logout request.
 struct Logout {
     raw: String,
     client: Option<Arc<Registered>>,

@@ -1,4 +1,4 @@
-//! What people see and do in a browser: signing in, consent, signing out, their account.
+//! The pages for people, and the actions behind them: signing in, consent, signing out, their account.
 
 pub(crate) mod account;
 pub(crate) mod authorize;

@@ -37,22 +37,23 @@ use crate::http::failure::Failure;
 use crate::http::observe::source_of;
 use crate::state::request_ids::RequestId;
 
-/// How much of what a browser calls itself is kept, in bytes.
+/// The part of a `User-Agent` that is kept, in bytes.
 const USER_AGENT_MAX: usize = 512;
 
 type Secret = Zeroizing<[u8; 32]>;
 
-/// Who is at a browser.
+/// The person at a browser.
 pub(crate) struct Person {
     pub(crate) session: BrowserSession,
     pub(crate) username: Username,
-    /// How many ends the store had counted when this was read: what they authorize now is of that moment.
+    /// The number of ends that the store had counted when this was read: an authorization of theirs now is of
+    /// that moment.
     pub(crate) ends: Ends,
 }
 
 /// A browser, as its request shows it.
 pub(crate) struct Browser {
-    /// Who has signed in; `None` where nobody has, or where it is over.
+    /// The person who has signed in; `None` if nobody has, or if it is over.
     pub(crate) person: Option<Person>,
     pub(crate) source: IpAddr,
     /// Of the request at hand.
@@ -86,8 +87,8 @@ impl Browser {
         })
     }
 
-    /// What says that this account was signed in to at this browser before: the mark that it got then, or
-    /// the session that goes on.
+    /// Finds the proof that this account was signed in to at this browser before: the mark that it got then,
+    /// or the session that goes on.
     pub(crate) fn device(
         &self,
         app: &App,
@@ -104,7 +105,7 @@ impl Browser {
         find(head, &app.cookies().session).or_else(|| find(head, SESSION_BEFORE)).is_some()
     }
 
-    /// What goes into a form, so that [`Self::verify_csrf`] knows it again.
+    /// Makes the value that goes into a form, so that [`Self::verify_csrf`] knows it again.
     pub(crate) fn csrf(&mut self, app: &App) -> Result<String, Failure> {
         let secret = match &self.form_secret {
             Some(secret) => secret.clone(),
@@ -127,8 +128,9 @@ impl Browser {
         app.keys().is_csrf(&self.csrf_input(secret), &proof)
     }
 
-    /// What a form is proven with: the browser's secret, and whoever has signed in there. What one person was
-    /// asked, another one who signs in meanwhile in a second window can not answer by mistake.
+    /// Returns the input of a form's proof: the browser's secret, and whoever has signed in there. A question
+    /// that one person was asked cannot be answered by mistake by another one who signs in meanwhile in a
+    /// second window.
     fn csrf_input(&self, secret: &Secret) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(secret.to_vec());
         if let Some(person) = &self.person {
@@ -253,14 +255,14 @@ async fn renew(
             Some(now) if now.ended_at.is_none() && now.secret_hash != seen => {
                 seen = now.secret_hash;
             }
-            // The session is over, or the user can not sign in any more.
+            // The session is over, or the user cannot sign in any more.
             _ => break,
         }
     }
     Ok(Outcome::Conflict)
 }
 
-/// Who has signed in, by the value of a session's cookie.
+/// Finds the person who has signed in, by the value of a session's cookie.
 async fn sign_of(
     app: &App,
     value: Option<String>,

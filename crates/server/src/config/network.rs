@@ -1,4 +1,4 @@
-//! What stands in front of this server: which proxies are believed, and whether one of them ends TLS.
+//! The network in front of this server: the proxies that are believed, and whether one of them ends TLS.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -17,7 +17,7 @@ pub(super) fn is_of_service(name: &str, value: &str) -> bool {
         || (tail("NAME") && value.starts_with('/') && value.matches('/').count() == 2)
 }
 
-/// What follows the last `word` that begins a part of the name.
+/// Returns the text after the last `word` that begins a part of the name.
 fn after<'n>(rest: &'n str, word: &str) -> Option<&'n str> {
     let at = rest.rfind(word)?;
     let begins = at == 0 || rest.get(..at)?.ends_with('_');

@@ -12,7 +12,7 @@ use super::orchestrator::is_of_service;
 use super::values::Setting;
 use super::{keys, variable};
 
-/// Where a value was written.
+/// The place where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// In a file, at a line.
@@ -36,13 +36,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A configuration that can not be used.
+/// A configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {message}")]
 pub struct ConfigError {
-    /// Where.
+    /// The place.
     pub origin: Origin,
-    /// What is wrong and what to write instead.
+    /// The fault, and what to write instead.
     pub message: String,
 }
 
@@ -64,7 +64,7 @@ pub struct Sources {
     stranger: Option<ConfigError>,
 }
 
-/// How all variables of ours begin.
+/// The prefix of all variables of ours.
 const PREFIX: &str = "REMINT_";
 
 impl Sources {
@@ -192,7 +192,7 @@ impl Sources {
         &self.base
     }
 
-    /// Where a key's value comes from.
+    /// Finds the place that a key's value comes from.
     pub fn origin(&self, key: &str) -> Origin {
         self.find(key).map_or(Origin::Default, |w| w.origin.clone())
     }

@@ -94,7 +94,7 @@ macro_rules! sections {
 }
 
 sections! {
-    /// Who this server is and where it keeps its data.
+    /// The identity of this server, and the place of its data.
     server "" Server {
         /// The issuer identifier (RFC 8414 §2): the URL under which clients reach this server, without a
         /// trailing slash. Metadata and introspection answers carry it.
@@ -109,7 +109,7 @@ sections! {
         key_file: PathBuf = "remint.keys";
     }
 
-    /// Where sessions, clients and users are kept.
+    /// The database of sessions, clients and users.
     store "store." StoreSettings {
         /// A PostgreSQL database that any number of nodes share, such as
         /// `postgres://remint@db.example.com/remint`. Several hosts may be named, separated by commas: the
@@ -122,15 +122,16 @@ sections! {
         /// The certificates of the authorities to trust for the database, PEM. Without it, those that the
         /// system trusts.
         ca_file: Option<PathBuf> = "";
-        /// How many connections to PostgreSQL this node opens at most, beside one that listens for changes.
+        /// Number of connections to PostgreSQL that this node opens at most, besides one that listens for
+        /// changes.
         connections: u32 = "8";
-        /// How long making a connection to PostgreSQL may take.
+        /// Time that making a connection to PostgreSQL may take.
         connect_timeout: Duration = "3s";
-        /// How long a statement on PostgreSQL may take.
+        /// Time that a statement on PostgreSQL may take.
         statement_timeout: Duration = "5s";
-        /// What must have a revocation before it is answered, as PostgreSQL's `synchronous_commit` has it:
-        /// `server` for that setting of the server, `on`, `remote_write` or `remote_apply`. Rotations wait
-        /// for the primary's disk only: what a failover loses of them heals.
+        /// Durability that a revocation must have before the request is answered (values of PostgreSQL's
+        /// `synchronous_commit`): `server` for that setting of the server, `on`, `remote_write` or
+        /// `remote_apply`. Rotations wait for the primary's disk only: what a failover loses of them heals.
         revocation_commit: RevocationCommit = "server";
         /// Whether `serve` brings an older schema up to date instead of refusing it.
         migrate_on_start: bool = "false";
@@ -156,18 +157,18 @@ sections! {
         trusted_proxies: Networks = "";
         /// The most connections at once. Further ones wait in the operating system's queue.
         max_connections: u32 = "10000";
-        /// How long a client may take to send the head of a request.
+        /// Time that a client may take to send the head of a request.
         header_timeout: Duration = "30s";
-        /// How long a connection is kept open between two requests. Longer than a load balancer keeps it,
-        /// which most do for 60 seconds, so that a request never meets a connection that ends. When all
+        /// Time for which a connection is kept open between two requests. Longer than a load balancer keeps
+        /// it, which most do for 60 seconds, so that a request never meets a connection that ends. When all
         /// of `http.max_connections` are open, idle ones are kept for `http.header_timeout` at most.
         idle_timeout: Duration = "75s";
-        /// How long a client may take to send the body of a request.
+        /// Time that a client may take to send the body of a request.
         body_timeout: Duration = "10s";
-        /// How long requests are still taken after SIGTERM, while `/health/ready` says 503 already: the
+        /// Time for which requests are still taken after SIGTERM, while `/health/ready` says 503 already: the
         /// time that a load balancer needs to notice. On Kubernetes some seconds, such as `5s`.
         shutdown_delay: Duration = "0s";
-        /// How long running requests may take to finish after SIGTERM and `http.shutdown_delay`.
+        /// Time that running requests may take to finish after SIGTERM and `http.shutdown_delay`.
         drain_timeout: Duration = "10s";
     }
 
@@ -179,11 +180,11 @@ sections! {
 
     /// The lifetimes and the renewal of tokens. Clients may override each.
     tokens "tokens." Tokens {
-        /// How long an access token lives.
+        /// Lifetime of an access token.
         access_token_lifetime: Duration = "1h";
-        /// How long an ID token lives.
+        /// Lifetime of an ID token.
         id_token_lifetime: Duration = "1h";
-        /// How long a refresh token lives.
+        /// Lifetime of a refresh token.
         refresh_token_lifetime: Duration = "1d";
         /// Whether each refresh gives a new refresh token and makes the previous one unusable. When off,
         /// the same refresh token comes back until it expires; public clients still get new ones (RFC 9700
@@ -191,13 +192,13 @@ sections! {
         renew_refresh_token: bool = "true";
         /// Whether a renewed refresh token gets a new expiry. When off, it inherits the old one.
         extend_on_renewal: bool = "true";
-        /// How long all refresh tokens of one authorization live together, however often they are renewed;
-        /// `none` for no bound.
+        /// Time for which all refresh tokens of one authorization live together, however often they are
+        /// renewed; `none` for no bound.
         refresh_token_max_lifetime: MaxLifetime = "365d";
-        /// How long after a renewal the previous refresh token still gets the same successor, for clients
-        /// that lost the answer. At most `10m`.
+        /// Time after a renewal for which the previous refresh token still gets the same successor, for
+        /// clients that lost the response. At most `10m`.
         grace_period: Duration = "0s";
-        /// What a used-up refresh token does: `revoke_family` ends the session that it belongs to (RFC 9700
+        /// Effect of a used-up refresh token: `revoke_family` ends the session that it belongs to (RFC 9700
         /// §4.14.2), `deny` refuses it alone.
         on_reuse: OnReuse = "revoke_family";
         /// Whether a renewal ends the access tokens issued before it. Nothing is renewed, and so nothing
@@ -207,36 +208,38 @@ sections! {
 
     /// The keys that sign ID tokens and other JWTs, see [keys](keys.md).
     signing "signing." SigningSettings {
-        /// How old a key may get before the next one signs. Empty: keys change by `remint key rotate` alone.
+        /// Age that a key may reach before the next one signs. Empty: keys change by `remint key rotate`
+        /// alone.
         rotate_every: Option<Duration> = "90d";
-        /// How long a new key is published before it signs, so that clients that keep the key set know it
-        /// by then. `/oauth2/jwks` lets them keep it for 15 minutes; some keep it for a day.
+        /// Time for which a new key is published before it signs, so that clients that keep the key set know
+        /// it by then. `/oauth2/jwks` lets them keep it for 15 minutes; some keep it for a day.
         lead_time: Duration = "1d";
     }
 
     /// The sessions of browsers: how long somebody stays signed in.
     sessions "sessions." Sessions {
-        /// How long a session may go unused.
+        /// Time for which a session may go unused.
         idle_lifetime: Duration = "8h";
-        /// How long after a person has proven who they are they must do so again.
+        /// The longest a sign-in lasts before the password is asked for again.
         absolute_lifetime: Duration = "7d";
     }
 
-    /// How clients are told, server to server, that a session is over (`backchannel_logout_uri`).
+    /// Back-channel logout: clients are notified, server to server, that a session is over
+    /// (`backchannel_logout_uri`).
     logout "logout." Logout {
-        /// How long a client may take to answer, name lookup and TLS included, before it is tried again. At most
-        /// `10s`.
+        /// Time that a client may take to respond, name lookup and TLS included, before it is tried again. At
+        /// most `10s`.
         timeout: Duration = "5s";
         /// Whether clients on private, loopback and link-local addresses are told. Off, only the public internet
-        /// is connected to, so that a registration can not make this server reach into its own network.
+        /// is connected to, so that a registration cannot make this server reach into its own network.
         /// `serve --dev` turns it on.
         allow_private_addresses: bool = "false";
     }
 
-    /// How many requests one source may send, beside the limits on wrong guesses, which are always on. A source
-    /// is an IPv4 address or an IPv6 /64; a /56 has twice as much and a /48 four times. Each is counted in the
-    /// memory of each node, and what is over the limit is answered 429 with Retry-After. `600/1m` lets 600
-    /// through at once and makes room for one more every 100 milliseconds.
+    /// Limits on the requests of one source, in addition to the limits on wrong guesses, which are always on.
+    /// A source is an IPv4 address or an IPv6 /64; a /56 has twice as much and a /48 four times. Each is
+    /// counted in the memory of each node, and a request over the limit gets 429 with Retry-After. `600/1m`
+    /// lets 600 through at once and makes room for one more every 100 milliseconds.
     limits "limits." Limits {
         /// Requests to the token endpoint. A refresh that succeeds does not count, and one with a refresh token
         /// that was issued here is served although others at its address have used up the limit.
@@ -249,28 +252,29 @@ sections! {
         sign_in_requests: RequestLimit = "off";
     }
 
-    /// What this server connects to others with, to tell clients of logouts.
+    /// Connections of this server to others, to notify clients of logouts.
     outbound "outbound." Outbound {
         /// The certificates of further authorities to trust, PEM, such as a company's own. They are added to
         /// those that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
         ca_file: Option<PathBuf> = "";
     }
 
-    /// How passwords are hashed (argon2id, RFC 9106) and how many are checked at once.
+    /// The hashing of passwords (argon2id, RFC 9106), and the number that is checked at once.
     passwords "passwords." Passwords {
         /// Memory for one hash.
         memory: Argon2Memory = "19MiB";
         /// Passes over the memory.
         iterations: u32 = "2";
-        /// How many passwords are checked at once; 0 for one per core.
+        /// Number of passwords that are checked at once; 0 for one per core.
         workers: u32 = "0";
-        /// How many more may wait. Beyond that, logins get 503 with Retry-After; refreshes go on.
+        /// Number of passwords that may wait besides. Beyond that, logins get 503 with Retry-After; refreshes
+        /// go on.
         queue: u32 = "64";
     }
 
-    /// How the pages look that people see: sign-in, consent, account, errors.
+    /// The look of the pages that people see: sign-in, consent, account, errors.
     brand "brand." Brand {
-        /// What the service is called, in titles and beside the logo.
+        /// Name of the service, in titles and beside the logo.
         name: BrandName = "Remint";
         /// The accent of buttons and links, as `#rrggbb`. Where it would be hard to read it is made darker
         /// or lighter, and the text on it is black or white, whichever reads better. Without one, the
@@ -280,14 +284,14 @@ sections! {
         logo: Option<PathBuf> = "";
     }
 
-    /// Where the pages lead.
+    /// Links of the pages.
     pages "pages." Pages {
-        /// Where a browser goes that opens this server's own address, `https://host/`. Without one, to the
-        /// account page.
+        /// URL to which a browser goes that opens this server's own address, `https://host/`. Without one, to
+        /// the account page.
         home: Option<HomeUrl> = "";
     }
 
-    /// What is logged.
+    /// The log.
     log "log." Log {
         /// The least severe level that is logged.
         level: LogLevel = "info";

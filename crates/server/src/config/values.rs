@@ -12,7 +12,7 @@ use remint_store::postgres::{RevocationCommit, Url};
 
 /// A value that a setting may have.
 pub trait Setting: Sized {
-    /// What may be written, with an example, to stand after "write".
+    /// The values that may be written, with an example, to stand after "write".
     const EXPECTS: &'static str;
     /// Whether the value may hold a secret.
     const IS_SECRET: bool = false;
@@ -180,13 +180,13 @@ impl Issuer {
         &self.0
     }
 
-    /// What the URLs of this server begin with. It is the issuer itself, but for one that is named after
-    /// an endpoint.
+    /// Returns the prefix of this server's URLs. It is the issuer itself, but for one that is named after an
+    /// endpoint.
     pub fn base(&self) -> &str {
         self.0.strip_suffix(self.endpoint()).unwrap_or(&self.0)
     }
 
-    /// What comes before the paths of this server where [`Self::base`] has a path; empty otherwise.
+    /// Returns the path in front of this server's own paths if [`Self::base`] has one; empty otherwise.
     pub fn path(&self) -> &str {
         path_of(self.base())
     }
@@ -417,7 +417,7 @@ impl Setting for OpsListen {
     }
 }
 
-/// How many requests, in which time; or as many as come.
+/// A number of requests in a time; or as many as come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimit(Option<(u32, Duration)>);
 
@@ -510,11 +510,11 @@ choices! {
 choices! {
     /// `log.level`.
     LogLevel, "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"" {
-        /// What needs somebody.
+        /// Faults that need somebody.
         Error = "error",
-        /// What may need somebody.
+        /// Events that may need somebody.
         Warn = "warn",
-        /// What happened to sessions, but for ordinary refreshes.
+        /// Events of sessions, but for ordinary refreshes.
         Info = "info",
         /// Every request.
         Debug = "debug",

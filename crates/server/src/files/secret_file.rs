@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 /// The longest one that is read.
 const LONGEST: u64 = 1024 * 1024;
 
-/// Why a secret is not taken from a file.
+/// The reason why a secret is not taken from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
-    /// It can not be read.
+    /// It cannot be read.
     #[error("{} cannot be read by user {}: {reason}", file.display(), geteuid().as_raw())]
     Io {
         /// The file.
@@ -36,7 +36,7 @@ pub enum SecretFileError {
         file: PathBuf,
         /// Its mode.
         mode: u32,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
     },
     /// Others own it, and may write to it.
@@ -50,9 +50,9 @@ pub enum SecretFileError {
         file: PathBuf,
         /// Its mode.
         mode: u32,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
-        /// Who wants to read it.
+        /// The user who wants to read it.
         process: u32,
     },
 }
@@ -71,7 +71,7 @@ fn open(file: &Path, mode: u32, owner: u32) -> String {
 /// [`SecretFileError`].
 pub fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let io = |reason| SecretFileError::Io { file: file.to_owned(), reason };
-    // Before it is opened: a pipe without a writer would wait for ever.
+    // Before it is opened: a pipe without a writer would wait forever.
     regular(file, &std::fs::metadata(file).map_err(io)?)?;
     let opened = File::open(file).map_err(io)?;
     let metadata = opened.metadata().map_err(io)?;

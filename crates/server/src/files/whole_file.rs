@@ -13,11 +13,11 @@ use std::time::Duration;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// How long to wait for another process that writes the same file.
+/// The wait for another process that writes the same file.
 const WAIT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(50);
 
-/// Why a file is not written.
+/// The reason why a file is not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// It must not be there yet.
@@ -47,7 +47,7 @@ pub enum WriteError {
     Owner {
         /// The file.
         file: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
         /// Its group.
         group: u32,
@@ -78,7 +78,7 @@ pub struct Draft {
     file: PathBuf,
     path: PathBuf,
     out: File,
-    /// What the file was before; `None` for one that must not be there yet.
+    /// The file as it was before; `None` for one that must not exist yet.
     before: Option<Metadata>,
     mode: u32,
 }

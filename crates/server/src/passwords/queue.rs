@@ -1,4 +1,4 @@
-//! Who waits for a password to be checked: first come, first served, and when there is no place left,
+//! The queue for the checking of passwords: first come, first served, and when there is no place left,
 //! whoever has the better claim gets one.
 //!
 //! An account at a browser or a source that it knows comes before one that it does not know, and a source
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use remint_protocol::throttle::{Bucket, BucketKey, Network};
 use tokio::sync::oneshot;
 
-/// Whose password is to be checked.
+/// The party whose password is to be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
     /// The widest network of where it comes from; `None` for who has proven who they are.
@@ -49,7 +49,7 @@ struct Line {
 struct Waiter {
     number: u64,
     who: Who,
-    /// Where the turn goes to. Dropped, it says that the place went to somebody else.
+    /// The receiver of the turn. Dropped, it says that the place went to somebody else.
     turn: oneshot::Sender<Running>,
     /// Whether all that comes before the check is done.
     is_ready: bool,
@@ -75,7 +75,7 @@ impl Queue {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are running or waiting.
+    /// Returns the number of checks that are running or waiting.
     pub(super) fn busy(&self) -> usize {
         let line = self.lock();
         line.running + line.waiting.len()
@@ -112,7 +112,7 @@ impl Queue {
 }
 
 impl Line {
-    /// Whose place goes to `who`: the newest of those with the worst claim.
+    /// Finds whose place goes to `who`: the newest of those with the worst claim.
     fn loser(&self, who: Who) -> Option<usize> {
         let places = |of: Who| self.waiting.iter().filter(|waiter| waiter.who == of).count();
         let claim = |of: Who| (of.is_known, std::cmp::Reverse(places(of)));

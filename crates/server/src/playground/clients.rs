@@ -9,7 +9,7 @@ pub struct PlaygroundClients {
     /// `{issuer}/playground/callback`, and after signing out people come back to
     /// `{issuer}/playground/signed-out`.
     pub app: &'static str,
-    /// What it asks for.
+    /// The scope that it requests.
     pub scope: &'static str,
     /// Id and secret of the confidential client that serves the resource which the tokens are meant for.
     pub api: (&'static str, &'static str),

@@ -1,4 +1,4 @@
-//! What a client must check of an ID token (OpenID Connect Core §3.1.3.7; after a refresh, §12.2).
+//! The checks of a client on an ID token (OpenID Connect Core §3.1.3.7; after a refresh, §12.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

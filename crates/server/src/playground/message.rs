@@ -16,13 +16,13 @@ use crate::browser::pages::playground::Message;
 use crate::http::client_ip::Peer;
 use crate::http::failure::Failure;
 
-/// What RFC 3986 §2.3 leaves as it is.
+/// The characters that RFC 3986 §2.3 leaves as they are, taken out.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The largest answer that is read, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
 /// The most of one message that is kept, in bytes.
 const KEPT_MAX: usize = 16 * 1024;
-/// What is longer than this is a token, and abbreviated in the middle.
+/// The length beyond which a value is a token, and abbreviated in the middle.
 const SHORT: usize = 40;
 
 /// Parameters of a form or a query.

@@ -117,7 +117,7 @@ fn authorization(app: &App, clients: PlaygroundClients, begun: &Begun) -> String
     format!("{}/oauth2/authorize?{query}", app.issuer().path())
 }
 
-/// What is sent to sign out (OpenID Connect RP-Initiated Logout 1.0 §2).
+/// Returns the form that is sent to sign out (OpenID Connect RP-Initiated Logout 1.0 §2).
 fn leave(app: &App, clients: PlaygroundClients, walk: &Walk) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("client_id", clients.app.to_owned()),

@@ -22,7 +22,7 @@ use crate::state::clients::Registered;
 
 const TOKEN: &str = "/oauth2/token";
 
-/// What can be done with a code or with tokens.
+/// The steps with a code or with tokens.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Redeem,
@@ -53,7 +53,7 @@ impl Step {
     }
 }
 
-/// What is told of an answer.
+/// The result of a response, as it is shown.
 struct Told {
     title: &'static str,
     sentence: String,
@@ -254,7 +254,7 @@ impl Player<'_> {
         }
     }
 
-    /// Which row of the decision table a token falls into now.
+    /// Finds the case of the decision table that a token falls into now.
     async fn judge(&self, registered: &Registered, text: &str) -> Result<Verdict, Failure> {
         let (app, client) = (self.app, &registered.client);
         let token = match token::open_refresh(&app.keys(), text, &client.id) {

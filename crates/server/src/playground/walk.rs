@@ -1,6 +1,6 @@
-//! What the playground remembers of a walk through the flow: in memory, for a few browsers, as an
-//! application with a server of its own would. The browser holds nothing but the cookie that names it, so
-//! no token is where a script could read it.
+//! The walks of browsers through the flow: in memory, for a few browsers, as an application with a server of
+//! its own would keep them. The browser holds nothing but the cookie that names its walk, so no token is
+//! where a script could read it.
 //!
 //! A walk is locked for as long as a step takes: an application refreshes one token once at a time.
 
@@ -19,12 +19,12 @@ use crate::browser::pages::playground::Exchange;
 use crate::entropy::{self, NoEntropy};
 use crate::http::cookie::{cookie, find};
 
-/// How many browsers are remembered; the one that began first goes first.
+/// The number of browsers that are remembered; the one that began first goes first.
 const WALKS_MAX: usize = 32;
-/// How many steps of each.
+/// The number of steps of each.
 const STEPS_MAX: usize = 24;
 
-/// What was drawn for one authorization request.
+/// The random values of one authorization request.
 pub(super) struct Begun {
     pub(super) state: String,
     pub(super) nonce: String,
@@ -47,7 +47,7 @@ pub(super) fn word<const N: usize>() -> Result<String, NoEntropy> {
     Ok(URL_SAFE_NO_PAD.encode(entropy::bytes::<N>()?))
 }
 
-/// What the application holds once a code was redeemed.
+/// The tokens of the application once a code was redeemed.
 pub(super) struct Tokens {
     pub(super) access: String,
     pub(super) refresh: String,
@@ -93,7 +93,7 @@ pub(super) type Shared = Arc<tokio::sync::Mutex<Walk>>;
 
 /// The walks of all browsers. What they hold is in no log and no `Debug`.
 pub(crate) struct Walks {
-    /// What the cookie is called.
+    /// The name of the cookie.
     cookie: String,
     all: Mutex<VecDeque<([u8; 32], Shared)>>,
 }

@@ -539,7 +539,7 @@ fn sessions_survive_a_restart() {
     site.token(DEMO, &again).ok();
 }
 
-/// A clock that stands still, as that of a machine whose time is set back for ever by its hypervisor.
+/// A clock that stands still, as that of a machine whose time is set back forever by its hypervisor.
 #[test]
 fn a_clock_that_stands_still_gives_no_token_twice_and_ends_no_session() {
     let site = Site::with("tokens.access_token_lifetime=1h");

@@ -104,7 +104,7 @@ impl<J> Queue<J> {
         self.0.connected.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Leaves a job to the other lanes; gives it back where it can not be.
+    /// Leaves a job to the other lanes; gives it back where it cannot be.
     pub(super) fn put_back(&self, job: J) -> Result<(), J> {
         let Some(sender) = self.0.sender.upgrade() else { return Err(job) };
         sender.try_send(job).map_err(|error| match error {

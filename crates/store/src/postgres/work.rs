@@ -49,7 +49,7 @@ pub(super) trait Work: Send + 'static {
         jobs: &mut Vec<Self::Job>,
     ) -> impl Future<Output = Result<(), Failed>> + Send;
 
-    /// Answers a job that can not be done.
+    /// Answers a job that cannot be done.
     fn refuse(&self, job: Self::Job, cause: &str);
 }
 

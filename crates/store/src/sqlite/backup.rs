@@ -19,7 +19,7 @@ const STEP: i32 = 1_024;
 /// The reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The database can not be read.
+    /// The database cannot be read.
     #[error("cannot read the database {}: {reason}", file.display())]
     Source {
         /// The file.
@@ -35,7 +35,7 @@ pub enum BackupError {
         /// The reason.
         reason: MigrateError,
     },
-    /// The copy can not be written.
+    /// The copy cannot be written.
     #[error("cannot write the copy: {0}")]
     Copy(rusqlite::Error),
     /// The copy is not what a database should be.

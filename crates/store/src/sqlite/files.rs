@@ -210,7 +210,7 @@ impl Change {
     }
 }
 
-/// A path that can not be looked at, for a reason other than that nothing is there, tells nothing.
+/// A path that cannot be looked at, for a reason other than that nothing is there, tells nothing.
 fn look((file, opened): &(PathBuf, Identity)) -> Result<Now, Error> {
     match Identity::of(file) {
         Ok(now) if now == *opened => Ok(Now::Same),

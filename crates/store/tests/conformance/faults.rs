@@ -3,7 +3,7 @@
 //!
 //! A trigger that raises an error stands for a write that fails in the middle of a commit, a second
 //! connection that holds the write lock for a disk that is slow or stuck. Modes of files mean nothing
-//! to root, so a file that can not be written is made in other ways.
+//! to root, so a file that cannot be written is made in other ways.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

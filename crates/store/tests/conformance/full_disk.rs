@@ -1,6 +1,6 @@
 //! A disk that is full, or that refuses to take more. Of SQLite on Unix alone.
 //!
-//! A process can not fill a disk for itself alone, but it can forbid itself to make a file longer.
+//! A process cannot fill a disk for itself alone, but it can forbid itself to make a file longer.
 //! That ends a process which does not ignore the signal `SIGXFSZ`, and ignoring it is not to be had
 //! without unsafe code, but a shell can: what it ignores stays ignored in the program that it turns
 //! into. So the test runs itself again, through a shell.

@@ -26,7 +26,7 @@ pub fn form(path: &str, headers: &str, body: &str) -> String {
     request("POST", path, &format!("{FORM}{headers}"), body)
 }
 
-/// A connection on which nobody waits for ever.
+/// A connection on which nobody waits forever.
 #[track_caller]
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");

@@ -1,5 +1,5 @@
-//! What a request is answered with: a code and, for those who asked for the implicit or the hybrid flow,
-//! tokens (OpenID Connect Core §3.1–3.3).
+//! The response to an authorization request: a code and, for those who asked for the implicit or the hybrid
+//! flow, tokens (OpenID Connect Core §3.1–3.3).
 
 use axum::http::request::Parts;
 use axum::response::Response;

@@ -35,10 +35,10 @@ pub(crate) use answer::{RESERVED, see_other};
 pub(crate) use consent::{answer_consent, show_consent};
 pub(crate) use sign_in::{show_sign_in, sign_in};
 
-/// Where a request goes on after a page.
+/// The path on which a request goes on after a page.
 pub(crate) const CONTINUE: &str = "/oauth2/authorize/continue";
 
-/// Why a request is not answered with what it asked for.
+/// The reason why a request is not answered with what it asked for.
 pub(crate) enum Refusal {
     /// For the person at the browser: it is not known where an answer may go, or it is our fault.
     Page(Failure),
@@ -62,7 +62,7 @@ impl<T: Into<Failure>> From<T> for Refusal {
 pub(crate) struct Authorization {
     /// The parameters, as they came.
     raw: String,
-    /// When they first came.
+    /// The time at which they first came.
     since: Timestamp,
     /// The sign-in that was made for them.
     proof: Option<SignInProof>,
@@ -104,7 +104,7 @@ impl Authorization {
         &self.registered.client
     }
 
-    /// What comes next for this browser.
+    /// Decides the next step for this browser.
     async fn step(&self, app: &App, browser: &Browser) -> Result<Step, Failure> {
         let session = browser.person.as_ref().map(|person| &person.session);
         let consent = match session {

@@ -30,7 +30,7 @@ use crate::state::request_ids::RequestId;
 /// The longest user name that is shown again.
 const HINT_MAX: usize = 255;
 
-/// What waits for somebody to sign in.
+/// The request or page that waits for somebody to sign in.
 enum Waiting {
     /// An authorization request.
     Authorization(Box<Authorization>),

@@ -35,15 +35,15 @@ pub const REPEATED: &str = "repeated_password";
 /// A session: a browser that is signed in.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// What the form sends back to name it: no secret, and nothing that signs in.
+    /// The name that the form sends back: no secret, and nothing that signs in.
     pub id: String,
     /// The browser's `User-Agent`.
     pub user_agent: String,
-    /// Where it was last seen.
+    /// The address from which it was last seen.
     pub address: Option<IpAddr>,
-    /// When the person signed in.
+    /// The time at which the person signed in.
     pub signed_in_at: Timestamp,
-    /// When it was last used.
+    /// The time of its last use.
     pub last_seen_at: Timestamp,
     /// Whether it is the one that shows this page.
     pub is_current: bool,
@@ -52,19 +52,19 @@ pub struct Session {
 /// An application that has access.
 #[derive(Clone, Debug)]
 pub struct Application {
-    /// What the form sends back to name it.
+    /// The name that the form sends back.
     pub id: String,
     /// The client's name.
     pub name: String,
-    /// What it may do.
+    /// The scopes that it has.
     pub scopes: Vec<String>,
-    /// When it was given access.
+    /// The time at which it was given access.
     pub created_at: Timestamp,
-    /// When it last used it, where it did.
+    /// The time at which it last used its access, if it did.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Why the password was not changed.
+/// The reason why the password was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordProblem {
     /// The current one is wrong.
@@ -75,7 +75,7 @@ pub enum PasswordProblem {
     Unfit(PasswordUnfit),
 }
 
-/// What was just done.
+/// The action that was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// A session was ended.
@@ -91,7 +91,7 @@ pub enum Done {
 pub struct Account {
     /// Against forms of other sites.
     pub csrf: String,
-    /// Whose account it is.
+    /// The user name of the account.
     pub username: String,
     /// The time, for "three hours ago".
     pub now: Timestamp,
@@ -99,11 +99,11 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// The applications, in the order to show.
     pub applications: Vec<Application>,
-    /// What was just done.
+    /// The action that was just done.
     pub done: Option<Done>,
-    /// What is wrong with the new password.
+    /// The problem with the new password.
     pub problem: Option<PasswordProblem>,
-    /// How many letters a new password must have.
+    /// The fewest characters of a new password.
     pub least_length: u32,
 }
 

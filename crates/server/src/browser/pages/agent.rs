@@ -35,7 +35,7 @@ const SYSTEMS: [(&str, &str); 9] = [
     ("Linux", "Linux"),
 ];
 
-/// What a browser says of itself, as far as it is understood.
+/// The browser and the system that a `User-Agent` names, as far as it is understood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
     /// The browser.

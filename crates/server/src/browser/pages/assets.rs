@@ -1,4 +1,4 @@
-//! What pages load: the stylesheet, the icon and the operator's logo.
+//! The files that pages load: the stylesheet, the icon and the operator's logo.
 //!
 //! Stylesheet and icon have the hash of their content in their URL, so that browsers may keep them for
 //! ever. The logo is the operator's file. An SVG can hold scripts: in `<img>` they never run, and when
@@ -18,10 +18,10 @@ use crate::config::Colour;
 
 const STYLE: &str = include_str!("../../../assets/pages.css");
 
-/// How large a logo may be.
+/// The largest logo, in bytes.
 const LARGEST: u64 = 256 * 1024;
 
-/// Why a logo can not be used.
+/// The reason why a logo cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("brand.logo: {}: {reason}", file.display())]
 pub struct LogoError {
@@ -43,7 +43,7 @@ impl Asset {
     }
 }
 
-/// What pages load.
+/// The files that pages load.
 #[derive(Debug)]
 pub(super) struct Assets {
     style: Asset,

@@ -9,7 +9,7 @@ use askama::Template;
 
 use super::{Frame, Link, Opener, Page, Policy, Source, scope};
 
-/// Where the form leads.
+/// The path of the page and of its form.
 pub const PATH: &str = "/consent";
 /// `decision`: yes.
 pub const ALLOW: &str = "allow";
@@ -18,18 +18,18 @@ pub const DENY: &str = "deny";
 /// `decision`: it is for somebody else to say; sign in as them.
 pub const SWITCH: &str = "switch";
 
-/// Who asks.
+/// The client that asks.
 #[derive(Clone, Debug, Default)]
 pub struct Asker {
     /// The client's name.
     pub name: String,
     /// Its `client_id`.
     pub id: String,
-    /// Where the answer goes: the host of the redirect URI, or its scheme.
+    /// The destination of the response: the host of the redirect URI, or its scheme.
     pub redirect_host: String,
     /// Its home page.
     pub website: Option<Link>,
-    /// What it says about data.
+    /// Its privacy policy.
     pub privacy: Option<Link>,
     /// Its terms.
     pub terms: Option<Link>,
@@ -45,17 +45,17 @@ pub struct Consent {
     pub flow: String,
     /// Against forms of other sites.
     pub csrf: String,
-    /// Who asks.
+    /// The client that asks.
     pub client: Asker,
-    /// Who is signed in.
+    /// The user who is signed in.
     pub username: String,
-    /// What for.
+    /// The scopes that it asks for.
     pub scopes: Vec<String>,
     /// The resources (RFC 8707) that are asked for.
     pub resources: Vec<String>,
-    /// How long access lasts without another question; none for until it is ended.
+    /// The time for which access lasts without another question; none if it lasts until it is ended.
     pub lasts: Option<Duration>,
-    /// Where the redirect after the answer leads: the client's redirect URI.
+    /// The destination of the redirect after the decision: the client's redirect URI.
     pub target: Option<Source>,
 }
 
@@ -67,7 +67,7 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
-    /// What stands for a picture.
+    /// Returns the letter that stands for a picture.
     fn initial(&self) -> String {
         let first = self.page.username.chars().find(|c| c.is_alphanumeric());
         first.map(|c| c.to_uppercase().to_string()).unwrap_or_default()

@@ -30,7 +30,7 @@ impl Source {
     }
 
     fn of_authority(scheme: &str, authority: &str) -> Option<Self> {
-        // CSP3 §2.3.1: a host source has letters, digits and dashes only, so an IPv6 literal can not be
+        // CSP3 §2.3.1: a host source has letters, digits and dashes only, so an IPv6 literal cannot be
         // named. Its scheme can.
         if authority.starts_with('[') {
             return Some(Self(format!("{scheme}:")));
@@ -47,15 +47,15 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a page needs beyond the stylesheet and the logo.
+/// The permissions that a page needs beyond the stylesheet and the logo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Whether there are forms that lead to this server.
     pub forms: bool,
-    /// Where else forms lead. A browser that follows Chrome's reading applies `form-action` also to the
+    /// Further targets of forms. A browser that follows Chrome's reading applies `form-action` also to the
     /// redirects after a form was sent.
     pub form_targets: Vec<Source>,
-    /// What is shown in frames.
+    /// The sources of frames.
     pub frames: Vec<Source>,
     /// The hash of the one script, as `sha256-…`.
     pub script: Option<String>,

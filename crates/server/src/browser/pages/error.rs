@@ -1,4 +1,4 @@
-//! The page for what can not go on. It names the parameter at fault from a closed list and the request
+//! The page for what cannot go on. It names the parameter at fault from a closed list and the request
 //! in the log; nothing that was sent is ever on it, and it leads nowhere (RFC 9700 §4.11).
 
 use std::time::Duration;
@@ -58,14 +58,14 @@ parameters! {
     UiLocales = "ui_locales",
 }
 
-/// What is wrong with it.
+/// The fault of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It is not there.
     Missing,
     /// It is there more than once.
     Repeated,
-    /// It can not be read.
+    /// It cannot be read.
     Malformed,
     /// It is longer than any of its kind.
     TooLong,
@@ -77,7 +77,7 @@ pub enum Fault {
     NotAllowed,
 }
 
-/// What can not go on.
+/// The trouble that ends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The application's request is wrong; 400.
@@ -101,7 +101,7 @@ pub enum Trouble {
 /// The error page.
 #[derive(Clone, Debug)]
 pub struct ErrorPage {
-    /// What happened.
+    /// The trouble.
     pub trouble: Trouble,
     /// The request's id, as in `X-Request-Id` and in the log.
     pub request_id: String,

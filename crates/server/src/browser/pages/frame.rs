@@ -1,4 +1,4 @@
-//! What all templates have at hand: the sentences, the brand, and where things are.
+//! The values that all templates have at hand: the sentences, the brand, and the places of things.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::moment::{Moment, Span};
 use super::texts::{Html, Texts};
 use crate::config::Colour;
 
-/// What surrounds a page, in the language of its reader.
+/// The frame around a page, in the language of its reader.
 pub struct Frame<'a> {
     language: Language,
     texts: &'static Texts,
@@ -59,7 +59,7 @@ impl<'a> Frame<'a> {
         self.assets.logo().map(|logo| self.path(&logo))
     }
 
-    /// What is behind everything, in the light and in the dark scheme.
+    /// Returns the colours of the background, in the light and in the dark scheme.
     pub(super) const fn ground(&self) -> [Colour; 2] {
         self.assets.ground()
     }
@@ -102,7 +102,7 @@ impl<'a> Frame<'a> {
         self.say_count(span.key(), span.count())
     }
 
-    /// How long ago something was, in words; the day, when it is long ago.
+    /// Returns the time since something happened, in words; the day, if it is long ago.
     pub(super) fn when(&self, at: Timestamp, now: Timestamp) -> When {
         let since = now.distance(at);
         let words = if since < Duration::from_mins(1) {

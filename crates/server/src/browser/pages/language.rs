@@ -16,7 +16,7 @@ pub enum Language {
     German,
 }
 
-/// How many preferences are looked at; nobody has more, and the rest is not worth the work.
+/// The number of preferences that are looked at; nobody has more, and the rest is not worth the work.
 const MOST: usize = 32;
 
 impl Language {

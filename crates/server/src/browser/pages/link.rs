@@ -22,7 +22,7 @@ impl Link {
         (is_good && !url.contains(char::is_control)).then(|| Self(url.to_owned()))
     }
 
-    /// Where it leads, as the policy wants it.
+    /// Returns its destination, as the policy wants it.
     pub fn source(&self) -> Option<Source> {
         Source::of(&self.0)
     }

@@ -3,7 +3,7 @@
 //!
 //! Each page is a plain struct, in a file of its own, that says what there is to show; its template is
 //! in `templates/`, its sentences in `locales/` (but for [`playground`], which is for developers).
-//! [`Pages::answer`] makes a response of it. What is put into a page is escaped by its template, whatever
+//! [`Pages::respond`] makes a response of it. What is put into a page is escaped by its template, whatever
 //! it is; no page has a script (but for [`form_post::FormPost`], whose script the policy allows by its
 //! hash), an inline style, or anything from another site. State is in form fields, never in the URL's
 //! fragment.
@@ -56,7 +56,8 @@ pub const FLOW: &str = "flow";
 /// The field that says which button was pressed.
 pub const DECISION: &str = "decision";
 
-/// How long a page is shown that goes on by itself. It begins when all is loaded, its frames as well.
+/// The time for which a page is shown that goes on by itself. It begins when all is loaded, its frames as
+/// well.
 const ONWARD_AFTER: Duration = Duration::from_secs(3);
 
 /// Whether a page stays within reach of the one that opened it in a window of its own.
@@ -69,24 +70,24 @@ pub enum Opener {
     Kept,
 }
 
-/// What there is to show, and what its response must say.
+/// The content of a page, and the needs of its response.
 pub trait Page {
     /// The status of the response.
     fn status(&self) -> StatusCode {
         StatusCode::OK
     }
 
-    /// What the page needs beyond our stylesheet.
+    /// Returns the permissions that the page needs beyond our stylesheet.
     fn policy(&self) -> Policy {
         Policy::default()
     }
 
-    /// When to try again.
+    /// Returns the time after which to try again.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
 
-    /// Where the browser goes on by itself after a few seconds.
+    /// Returns the URL to which the browser goes by itself after a few seconds.
     fn onward(&self) -> Option<&str> {
         None
     }
@@ -103,7 +104,7 @@ pub trait Page {
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String>;
 }
 
-/// What all pages share: the brand, the stylesheet, where the server is.
+/// The parts that all pages share: the brand, the stylesheet, the address of the server.
 #[derive(Debug)]
 pub struct Pages {
     brand: String,
@@ -115,7 +116,7 @@ impl Pages {
     /// Reads the logo and makes the stylesheet.
     ///
     /// # Errors
-    /// When the logo can not be used.
+    /// When the logo cannot be used.
     pub fn new(config: &Config) -> Result<Self, LogoError> {
         let logo = config.brand.logo.as_ref().map(|file| config.path(file));
         Ok(Self {

@@ -97,7 +97,7 @@ impl Palette {
         }
     }
 
-    /// What is behind everything, for the browser's own frame.
+    /// Returns the colour of the background, for the browser's own frame.
     pub(super) const fn ground(&self) -> Colour {
         self.ground
     }

@@ -14,14 +14,14 @@ use super::{Frame, Page, Policy};
 
 /// The page.
 pub const PATH: &str = "/playground";
-/// Where the answers to its authorization requests go.
+/// The path to which the responses to its authorization requests go.
 pub const CALLBACK: &str = "/playground/callback";
-/// Where people come back to after signing out.
+/// The path to which people come back after signing out.
 pub const SIGNED_OUT: &str = "/playground/signed-out";
 /// The field that says what to do next.
 pub const STEP: &str = "step";
 
-/// What travelled.
+/// A request or a response.
 #[derive(Clone, Default)]
 pub struct Message {
     /// With what is long left out in the middle, and one parameter to a line.
@@ -30,16 +30,16 @@ pub struct Message {
     pub whole: String,
 }
 
-/// What the application checked of an answer.
+/// A check of the application on a response.
 #[derive(Clone)]
 pub struct Check {
-    /// What must hold.
+    /// The rule that must hold.
     pub what: &'static str,
     /// Whether it does.
     pub holds: bool,
 }
 
-/// Where a refresh token fell in the decision table.
+/// The case of the decision table for a refresh token.
 #[derive(Clone, Copy)]
 pub struct Verdict {
     /// The row of the table.
@@ -53,9 +53,9 @@ pub struct Verdict {
 /// One step: a request, its answer, and what they mean.
 #[derive(Clone)]
 pub struct Exchange {
-    /// What was done.
+    /// The action.
     pub title: &'static str,
-    /// What came of it.
+    /// Its result.
     pub told: String,
     /// Whether it came out as the application would like.
     pub is_good: bool,
@@ -63,11 +63,11 @@ pub struct Exchange {
     pub request: Message,
     /// The answer.
     pub answer: Message,
-    /// What was checked of the answer.
+    /// The checks on the response.
     pub checks: Vec<Check>,
-    /// What the ID token of the answer says.
+    /// The claims of the ID token in the response.
     pub claims: Option<String>,
-    /// Where the refresh token fell.
+    /// The case of the refresh token.
     pub verdict: Option<Verdict>,
     /// The family's row before.
     pub before: Option<Family>,
@@ -75,7 +75,7 @@ pub struct Exchange {
     pub after: Option<Family>,
 }
 
-/// What can be done next.
+/// The possible next steps.
 #[derive(Clone)]
 pub enum Next {
     /// Send the browser to the authorization endpoint.
@@ -100,7 +100,7 @@ pub enum Next {
 pub struct Playground {
     /// Against forms of other sites.
     pub csrf: String,
-    /// What can be done next.
+    /// The possible next steps.
     pub next: Next,
     /// The steps so far, the newest first.
     pub steps: Vec<Exchange>,
@@ -121,7 +121,7 @@ struct Column {
     means: &'static str,
 }
 
-/// What of a row stands in a column.
+/// The text of a column of a row.
 type Show = fn(&Family) -> String;
 
 impl Column {
@@ -243,7 +243,7 @@ const TABLE: [(Case, &str, &str); 12] = [
 ];
 
 impl Verdict {
-    /// What it means.
+    /// Returns its meaning.
     pub fn sentence(&self) -> &'static str {
         let found = TABLE.iter().find(|(row, ..)| *row == self.row);
         found.map_or("", |(_, _, sentence)| sentence)

@@ -1,5 +1,5 @@
-//! What a scope lets an application do, in words (OpenID Connect Core §5.4, §11). A scope of the
-//! application's own is shown by its name.
+//! The permissions of a scope, in words (OpenID Connect Core §5.4, §11). A scope of the application's own is
+//! shown by its name.
 
 /// The scopes that have a sentence, in the order to tell them: who one is, what is known of one, and for
 /// how long.

@@ -7,14 +7,14 @@ use axum::http::StatusCode;
 
 use super::{Frame, Opener, Page, Policy, Source};
 
-/// Where the form leads.
+/// The path of the page and of its form.
 pub const PATH: &str = "/login";
 /// The field of the name.
 pub const USERNAME: &str = "username";
 /// The field of the password.
 pub const PASSWORD: &str = "password";
 
-/// What there is to say above the form.
+/// The notice above the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Name and password do not go together, or the account does not exist or may not be used: one
@@ -37,13 +37,13 @@ pub struct SignIn {
     pub flow: String,
     /// Against forms of other sites.
     pub csrf: String,
-    /// What is in the field at first, from `login_hint` or from the last try.
+    /// The content of the field at first, from `login_hint` or from the last try.
     pub username: String,
     /// The name of the application that asks; none for the account page.
     pub client: Option<String>,
-    /// What went wrong, or why the page is here.
+    /// The fault, or the reason for the page.
     pub notice: Option<Notice>,
-    /// Where the redirects after signing in may end: the client's redirect URI.
+    /// The end of the redirects after signing in: the client's redirect URI.
     pub target: Option<Source>,
 }
 

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::{Frame, Link, Page, Policy, Source};
 
-/// Where the form leads.
+/// The path of the page and of its form.
 pub const PATH: &str = "/oidc/logout";
 
 /// The question whether to sign out.
@@ -16,15 +16,15 @@ pub struct SignOut {
     pub flow: String,
     /// Against forms of other sites.
     pub csrf: String,
-    /// Who is signed in.
+    /// The user who is signed in.
     pub username: String,
     /// The application that asks for it, where that is known.
     pub client: Option<String>,
-    /// Where the redirect afterwards leads: the client's `post_logout_redirect_uri`.
+    /// The destination of the redirect afterwards: the client's `post_logout_redirect_uri`.
     pub target: Option<Source>,
 }
 
-/// Where to go from the page after signing out.
+/// The way on from the page after signing out.
 #[derive(Clone, Debug)]
 pub struct Next {
     /// The `post_logout_redirect_uri`, with `state`.
@@ -38,7 +38,7 @@ pub struct Next {
 pub struct SignedOut {
     /// The front-channel logout URLs of the applications that were used in the session.
     pub frames: Vec<Link>,
-    /// Where to go from here.
+    /// The way on from here.
     pub next: Option<Next>,
 }
 
@@ -57,7 +57,7 @@ struct Done<'a> {
 }
 
 impl SignedOut {
-    /// Where to go, unless its scheme runs what stands in it.
+    /// Returns the way on, unless its scheme runs what stands in it.
     fn next(&self) -> Option<&Next> {
         self.next.as_ref().filter(|next| Source::of(&next.url).is_some())
     }

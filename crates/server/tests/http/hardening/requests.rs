@@ -408,7 +408,7 @@ const OBJECTS: [&str; 3] = [
     "x",
 ];
 
-/// Decision 0018: what can not be checked is not read. The parameters beside it are not answered either.
+/// Decision 0018: what cannot be checked is not read. The parameters beside it are not answered either.
 #[test]
 fn checklist_33_a_request_object_is_refused_by_name_whatever_it_says() {
     let site = site();

@@ -100,7 +100,7 @@ fn theft_backup_form_proves_none() {
     assert!(!scene.thief_of_both().acts_at(&visitor));
 }
 
-/// The salt is drawn once and for ever.
+/// The salt is drawn once and forever.
 #[test]
 fn theft_backup_read_whom_pairwise_subjects_mean_today_and_nothing_younger() {
     let scene = Scene::new();

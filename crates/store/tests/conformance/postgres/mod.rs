@@ -78,7 +78,7 @@ fn proxied(url: &str) -> (Proxy, String) {
     (proxy, format!("{through}{mark}application_name={BEHIND}"))
 }
 
-/// The answer to something that must not take for ever.
+/// The answer to something that must not take forever.
 async fn answered<T>(asked: impl Future<Output = T>) -> T {
     timeout(Duration::from_mins(1), asked).await.expect("it hangs")
 }
@@ -90,7 +90,7 @@ fn cause<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     }
 }
 
-/// Why the store can not be opened.
+/// Why the store cannot be opened.
 async fn refused(settings: Settings) -> OpenError {
     answered(Store::connect(settings)).await.expect_err("it can be opened")
 }
