@@ -11,6 +11,7 @@ use std::time::Duration;
 use remint_protocol::logout_notice::LONGEST_ATTEMPT;
 use remint_protocol::policy::{OnReuse, Policy};
 
+mod addresses;
 mod brand;
 mod findings;
 mod network;
@@ -19,15 +20,13 @@ mod read;
 mod settings;
 mod values;
 
+pub(crate) use addresses::is_loopback_host;
+pub use addresses::{HomeUrl, Issuer, ListenAddress, OpsListen};
 pub use brand::{BrandName, Colour};
 pub use network::{Networks, Plain};
 pub use read::{ConfigError, Origin, Sources};
 pub use settings::*;
-pub(crate) use values::is_loopback_host;
-pub use values::{
-    Argon2Memory, HomeUrl, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit,
-    Setting, StoreUrl,
-};
+pub use values::{Argon2Memory, LogFormat, LogLevel, RequestLimit, Setting, StoreUrl};
 
 impl Config {
     /// Resolves and checks everything.

@@ -6,13 +6,11 @@ use std::time::Duration;
 use remint_protocol::policy::{MaxLifetime, OnReuse};
 use remint_store::postgres::RevocationCommit;
 
+use super::addresses::{HomeUrl, Issuer, ListenAddress, OpsListen};
 use super::brand::{BrandName, Colour};
 use super::network::{Networks, Plain};
 use super::read::{ConfigError, Sources};
-use super::values::{
-    Argon2Memory, HomeUrl, Issuer, ListenAddress, LogFormat, LogLevel, OpsListen, RequestLimit,
-    Setting, StoreUrl,
-};
+use super::values::{Argon2Memory, LogFormat, LogLevel, RequestLimit, Setting, StoreUrl};
 
 /// One documented key.
 #[derive(Clone, Copy, Debug)]
