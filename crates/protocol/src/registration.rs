@@ -16,6 +16,12 @@ use crate::time::Timestamp;
 /// # Errors
 /// Says which rule the registration breaks.
 pub fn check(client: &Client, server: &Policy) -> Result<(), RegistrationError> {
+    check_members(client)?;
+    client.policy(server).check()?;
+    Ok(())
+}
+
+fn check_members(client: &Client) -> Result<(), RegistrationError> {
     if client.auth_methods.is_empty() {
         return Err(RegistrationError::NoAuthMethod);
     }
@@ -32,7 +38,6 @@ pub fn check(client: &Client, server: &Policy) -> Result<(), RegistrationError> 
         return Err(RegistrationError::NoResponseType);
     }
     relying_party::check(client)?;
-    client.policy(server).check()?;
     if !client.is_public() {
         return Ok(());
     }
@@ -222,6 +227,15 @@ mod tests {
         assert_eq!(refused(&public), Err(RegistrationError::PublicWithoutRenewal));
         public.auth_methods.push(AuthMethod::ClientSecretPost);
         assert_eq!(refused(&public), Err(RegistrationError::PublicAndConfidential));
+    }
+
+    #[test]
+    fn a_clients_own_settings_must_make_sense_with_those_of_the_server() {
+        let mut shop = client("shop");
+        assert_eq!(check(&shop, &Policy::default()), Ok(()));
+        shop.overrides.refresh_token_lifetime = Some(Duration::from_hours(24 * 366));
+        let refused = check(&shop, &Policy::default()).unwrap_err().to_string();
+        assert!(refused.starts_with("refresh_token_max_lifetime: "), "{refused}");
     }
 
     #[test]
