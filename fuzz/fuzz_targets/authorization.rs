@@ -84,7 +84,7 @@ fn holds(request: &Request, target: &Target) {
     assert!(!request.response_type.id_token || request.nonce.is_some(), "no nonce");
     assert!(request.scope.is_subset(&SHOP.scope) && request.resources.is_subset(&SHOP.resources));
     let nobody = SignInContext { session: None, subject: None, consent: None, is_proven: false };
-    match decide((request, target), &SHOP, nobody, NOW) {
+    match decide(request, target, &SHOP, nobody, NOW) {
         Step::SignIn => assert!(!request.prompt.none, "a page"),
         Step::Refuse(reject) => {
             assert!(request.prompt.none, "no page");

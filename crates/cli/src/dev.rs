@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use remint_protocol::client::{AuthMethod, Client, GrantType};
 use remint_protocol::grant::{Issuing, Seal};
 use remint_protocol::keyring::Keyring;
-use remint_protocol::password::{self, start_family};
+use remint_protocol::password::{self, VerifiedUser, start_family};
 use remint_protocol::redirect_uri::RedirectUri;
 use remint_protocol::resource::Resources;
 use remint_protocol::scope::Scope;
@@ -205,7 +205,7 @@ async fn seed_session(
     let policy = client.policy(&config.policy());
     let (family, _) = start_family(
         &client,
-        (user_id, store.ends().await?, now()),
+        VerifiedUser { id: user_id, ends: store.ends().await?, at: now() },
         extent,
         &fresh,
         Issuing { policy: &policy, seal, now: now() },

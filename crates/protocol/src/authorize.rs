@@ -305,7 +305,8 @@ pub struct SignInContext<'a> {
 
 /// Decides what is to be done next.
 pub fn decide(
-    (request, target): (&Request, &Target),
+    request: &Request,
+    target: &Target,
     client: &Client,
     known: SignInContext<'_>,
     now: Timestamp,
@@ -523,7 +524,7 @@ mod tests {
             consent: consent.as_ref(),
             is_proven: seconds_ago == Some(0),
         };
-        decide((&request, &target), &client, known, SINCE.after(Duration::from_secs(after)))
+        decide(&request, &target, &client, known, SINCE.after(Duration::from_secs(after)))
     }
 
     fn refused(why: Why) -> Step {

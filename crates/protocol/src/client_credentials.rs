@@ -11,16 +11,26 @@ use crate::scope::{Scope, USER_SCOPES};
 use crate::time::Timestamp;
 use crate::token::{AccessToken, Jti, Subject};
 
+/// The extent that a client asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The scope; `None` where the request has none.
+    pub scope: Option<&'a Scope>,
+    /// The resources (RFC 8707); `None` where the request has none.
+    pub resources: Option<&'a Resources>,
+}
+
 /// Grants an access token to an authenticated client, which was read when `born` ends were counted.
 ///
 /// # Errors
 /// `unauthorized_client`, `invalid_scope`, `invalid_target`.
 pub fn grant(
     client: &Client,
-    scope: Option<&Scope>,
-    resources: Option<&Resources>,
+    Request { scope, resources }: Request<'_>,
     policy: &Policy,
-    (jti, born, now): (Jti, Ends, Timestamp),
+    jti: Jti,
+    born: Ends,
+    now: Timestamp,
 ) -> Result<AccessToken, Reject> {
     is_registered(client)?;
     if scope.is_some_and(|s| s.iter().any(|word| USER_SCOPES.contains(&word))) {
@@ -61,8 +71,9 @@ mod tests {
 
     fn why(client: &Client, scope: &str) -> Result<String, Why> {
         let scope = (!scope.is_empty()).then(|| Scope::parse(scope).unwrap());
-        let at = (Jti([0; 16]), Ends::new(4), Timestamp::from_millis(5_000));
-        grant(client, scope.as_ref(), None, &Policy::default(), at)
+        let (jti, now) = (Jti([0; 16]), Timestamp::from_millis(5_000));
+        let asked = Request { scope: scope.as_ref(), resources: None };
+        grant(client, asked, &Policy::default(), jti, Ends::new(4), now)
             .map(|token| token.scope.to_string())
             .map_err(|r| r.why)
     }

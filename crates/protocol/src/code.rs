@@ -362,7 +362,8 @@ pub struct Retry {
 /// Where it `is_bound` to its browser session no more, it tells of reuse still, by the family's own secret, but
 /// gives nothing.
 pub fn presented_again(
-    (code, is_bound): (&AuthorizationCode, bool),
+    code: &AuthorizationCode,
+    is_bound: bool,
     loaded: Option<&Loaded>,
     client: &Client,
     policy: &Policy,
@@ -648,7 +649,7 @@ mod tests {
         };
         let judge = |family: &Family, policy, seconds| {
             let now = NOW.after(std::time::Duration::from_secs(seconds));
-            presented_again((&code(), true), Some(&loaded(family)), &shop, policy, now)
+            presented_again(&code(), true, Some(&loaded(family)), &shop, policy, now)
         };
         let reuse = Presented::Reuse(Why::CodeReused.into());
         assert_eq!(judge(&family, &strict, 0), reuse);
@@ -660,12 +661,12 @@ mod tests {
         assert_eq!(judge(&used, &grace, 1), reuse);
         let rotated = Family { generation: 1, ..family.clone() };
         assert_eq!(judge(&rotated, &grace, 1), reuse);
-        let unbound = presented_again((&code(), false), Some(&loaded(&family)), &shop, &grace, NOW);
+        let unbound = presented_again(&code(), false, Some(&loaded(&family)), &shop, &grace, NOW);
         assert_eq!(
             unbound, reuse,
             "after a sign-in anew the code gives nothing, and is reuse still"
         );
-        let gone = presented_again((&code(), true), None, &shop, &grace, NOW);
+        let gone = presented_again(&code(), true, None, &shop, &grace, NOW);
         assert_eq!(gone, Presented::Ended(Why::CodeRevoked.into()));
     }
 }

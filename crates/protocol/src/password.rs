@@ -45,23 +45,33 @@ pub fn extent(
     })
 }
 
-/// The family that begins when `user_id` has proven their password at `auth_time`, when `proven` ends were
-/// counted, and its first access token.
+/// A user whose password was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedUser {
+    /// The user.
+    pub id: UserId,
+    /// The number of ends counted when the password's hash was read.
+    pub ends: Ends,
+    /// The time of the proof.
+    pub at: Timestamp,
+}
+
+/// Starts the family of a user whose password was right, with its first access token.
 pub fn start_family(
     client: &Client,
-    (user_id, proven, auth_time): (UserId, Ends, Timestamp),
+    user: VerifiedUser,
     extent: Extent,
     fresh: &NewFamilyIds,
     issuing: Issuing<'_>,
 ) -> (Family, Access) {
     let grant = Grant {
-        user_id,
+        user_id: user.id,
         scope: extent.scope,
         resources: extent.resources,
-        auth_time,
+        auth_time: user.at,
         // It is authorized by the request that begins it.
         born: Ends::UNCOUNTED,
-        proven,
+        proven: user.ends,
         origin: Origin { acr: ACR_PASSWORD.into(), amr: "pwd".into(), ..Origin::default() },
     };
     grant.start_family(client, fresh, issuing)
@@ -94,7 +104,7 @@ mod tests {
         let extent = extent(client, Some(&Scope::parse("b a").unwrap()), None).unwrap();
         start_family(
             client,
-            (UserId([3; 16]), Ends::new(2), NOW),
+            VerifiedUser { id: UserId([3; 16]), ends: Ends::new(2), at: NOW },
             extent,
             &fresh,
             Issuing { policy, seal: SEAL, now: NOW },

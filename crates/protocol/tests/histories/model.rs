@@ -14,7 +14,7 @@ use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
 use remint_protocol::grant::{Access, Issuing, NewFamilyIds, Seal};
 use remint_protocol::keyring::{Keyring, RootKey};
-use remint_protocol::password::{Extent, start_family};
+use remint_protocol::password::{Extent, VerifiedUser, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::resource::Resources;
@@ -128,7 +128,7 @@ impl World {
         let seal = Seal { kid: 1, epoch: 1 };
         let (mut family, _) = start_family(
             &client,
-            (UserId([9; 16]), BORN, now),
+            VerifiedUser { id: UserId([9; 16]), ends: BORN, at: now },
             extent,
             &fresh,
             Issuing { policy: &policy, seal, now },

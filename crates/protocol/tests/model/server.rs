@@ -11,7 +11,7 @@ use remint_protocol::ends::{Ends, LastEnd};
 use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
 use remint_protocol::grant::{Issuing, NewFamilyIds, Seal};
-use remint_protocol::password::{Extent, start_family};
+use remint_protocol::password::{Extent, VerifiedUser, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::resource::Resources;
@@ -108,8 +108,13 @@ impl Server {
         let fresh = NewFamilyIds { id: FamilyId([1; 16]), secret: SECRET };
         let extent = Extent { scope: Scope::default(), resources: Resources::default() };
         let issuing = Issuing { policy: &policy, seal: Seal { kid: 1, epoch: 1 }, now: TODAY };
-        let (mut family, _) =
-            start_family(&client, (UserId([3; 16]), BORN, TODAY), extent, &fresh, issuing);
+        let (mut family, _) = start_family(
+            &client,
+            VerifiedUser { id: UserId([3; 16]), ends: BORN, at: TODAY },
+            extent,
+            &fresh,
+            issuing,
+        );
         family.born = BORN;
         let (decided, rows) = (RefCell::default(), RefCell::default());
         Self { client, policy, family, decided, rows }

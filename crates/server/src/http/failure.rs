@@ -2,7 +2,6 @@
 //!
 //! The client sees the RFC's error code and a fixed sentence; the log sees the cause.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,8 +13,7 @@ use remint_protocol::token::Unopened;
 use crate::browser::pages::error::Parameter;
 use crate::entropy::NoEntropy;
 use crate::http::notes::Shown;
-use crate::state::request_ids::RequestId;
-use crate::telemetry::Endpoint;
+use crate::state::request_ids::Observed;
 
 /// The reason a request was not served.
 #[derive(Debug)]
@@ -344,12 +342,8 @@ impl FailureReport {
     }
 
     /// Writes the log line of a refusal.
-    pub(crate) fn record(
-        &self,
-        status: StatusCode,
-        shown: &Shown,
-        (endpoint, source, request_id): (Endpoint, IpAddr, RequestId),
-    ) {
+    pub(crate) fn record(&self, status: StatusCode, shown: &Shown, observed: Observed) {
+        let Observed { id: request_id, source, endpoint } = observed;
         // `tracing` wants an event's level known at compile time.
         macro_rules! event {
             ($event:ident $(, $fault:ident)?) => {

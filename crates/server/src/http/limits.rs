@@ -29,7 +29,8 @@ use crate::state::limits::Counted;
 /// was issued here. Otherwise it must `wait`.
 pub(crate) fn take_refresh<'a>(
     app: &'a App,
-    (received, form): (&Received, &Form<'_>),
+    received: &Received,
+    form: &Form<'_>,
     now: Timestamp,
     wait: Duration,
 ) -> Result<Counted<'a>, Duration> {

@@ -40,14 +40,15 @@ pub(crate) async fn observe(
     let proxies = &app.config().http.trusted_proxies;
     let source = client_ip::source(request.extensions(), request.headers(), proxies);
     let endpoint = label_of(request.uri().path());
-    request.extensions_mut().insert(Observed { id, source, endpoint });
+    let observed = Observed { id, source, endpoint };
+    request.extensions_mut().insert(observed);
     let is_strict = front::is_strict(app.config(), request.headers());
     let (mut response, notes) = notes::noting(next.run(request)).await;
     let told = response.extensions_mut().remove::<FailureReport>();
     let told = told.or_else(|| FailureReport::by_status(response.status()));
     if let Some(told) = &told {
         app.metrics().reject(told.cause);
-        told.record(response.status(), &notes.shown(), (endpoint, source, id));
+        told.record(response.status(), &notes.shown(), observed);
     }
     let (outcome, cause) = told.map_or(("ok", ""), |told| (told.error, told.cause));
     let took = started.elapsed();

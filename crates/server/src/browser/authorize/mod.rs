@@ -123,7 +123,7 @@ impl Authorization {
                 proof == SignInProof::of(session, &self.raw, self.since)
             }),
         };
-        Ok(decide((&self.request, &self.target), self.client(), known, self.now))
+        Ok(decide(&self.request, &self.target, self.client(), known, self.now))
     }
 
     /// The language of its pages.

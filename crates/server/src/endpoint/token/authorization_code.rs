@@ -100,8 +100,7 @@ impl Redeemed<'_> {
             return Err(reject.into());
         }
         let (client, policy) = (self.request.caller.client(), self.request.caller.policy());
-        let presented = (self.code, is_bound);
-        match code::presented_again(presented, loaded.as_ref(), client, policy, now) {
+        match code::presented_again(self.code, is_bound, loaded.as_ref(), client, policy, now) {
             Presented::Retry(_) if let Some(reject) = too_much => {
                 event!(self, CODE_DENIED, Some(reject.why));
                 Err(reject.into())

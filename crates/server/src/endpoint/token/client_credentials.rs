@@ -1,6 +1,6 @@
 //! `grant_type=client_credentials`: nothing is read and nothing is written.
 
-use remint_protocol::client_credentials;
+use remint_protocol::client_credentials::{self, Request};
 
 use crate::entropy;
 use crate::http::client_request::ClientRequest;
@@ -12,10 +12,11 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
     let resources = request.resources()?;
     let access = client_credentials::grant(
         request.caller.client(),
-        scope.as_ref(),
-        resources.as_ref(),
+        Request { scope: scope.as_ref(), resources: resources.as_ref() },
         request.caller.policy(),
-        (entropy::jti()?, request.caller.registered.ends, request.now),
+        entropy::jti()?,
+        request.caller.registered.ends,
+        request.now,
     )?;
     request.issue(Issued::for_client(access)).await
 }

@@ -87,7 +87,7 @@ async fn respond(app: &App, request: Request) -> Result<Response, Failure> {
     };
     let taken = match taken {
         Ok(taken) => taken,
-        Err(wait) => limits::take_refresh(app, (&received, &received.form()?), now, wait)
+        Err(wait) => limits::take_refresh(app, &received, &received.form()?, now, wait)
             .map_err(Failure::TooManyRequests)?,
     };
     let request = ClientRequest::authenticate(app, &received, now).await?;

@@ -1,7 +1,7 @@
 //! `grant_type=password`: refuse what the rules refuse, check the password, begin a family.
 
 use remint_protocol::grant::Issuing;
-use remint_protocol::password;
+use remint_protocol::password::{self, VerifiedUser};
 use remint_protocol::reject::Why;
 use remint_protocol::tell;
 use remint_store::{Outcome, User};
@@ -27,9 +27,9 @@ pub(super) async fn grant(request: &ClientRequest<'_>) -> Result<TokenResponse, 
 
     let fresh = entropy::family()?;
     let seal = app.seal().await?;
-    let whose = (user.id, user.ends, now);
+    let verified = VerifiedUser { id: user.id, ends: user.ends, at: now };
     let (family, access) =
-        password::start_family(client, whose, extent, &fresh, Issuing { policy, seal, now });
+        password::start_family(client, verified, extent, &fresh, Issuing { policy, seal, now });
     let first = fresh.first_refresh_token(seal);
     let issued = Issued::for_new_family(request, access, &family, first)?;
     // Before the write: nothing that can fail comes after it.

@@ -10,7 +10,7 @@ use remint_protocol::ends::LastEnd;
 use remint_protocol::family::{Family, Loaded, RevokeReason};
 use remint_protocol::family_id::FamilyId;
 use remint_protocol::grant::{Access, Issuing, NewFamilyIds, Seal};
-use remint_protocol::password::{Extent, start_family};
+use remint_protocol::password::{Extent, VerifiedUser, start_family};
 use remint_protocol::policy::{MaxLifetime, OnReuse, Policy};
 use remint_protocol::refresh::{Decision, Request, decide};
 use remint_protocol::scope::Scope;
@@ -84,7 +84,7 @@ impl<'a> World<'a> {
         let secret = FamilySecret::new(bytes(number));
         let fresh = NewFamilyIds { id: FamilyId(bytes(number)), secret: secret.clone() };
         let proven = store.ends().await.unwrap();
-        let who = (user_id, proven, now);
+        let who = VerifiedUser { id: user_id, ends: proven, at: now };
         let (mut family, _) =
             start_family(&client, who, extent, &fresh, Issuing { policy: &policy, seal, now });
         assert_eq!(store.insert_family(&family, None).await.unwrap(), Outcome::Done);
