@@ -1,9 +1,10 @@
 //! The database is gone, hangs, or is behind the times.
 
+use std::io::{Read as _, Write as _};
 use std::thread::sleep;
 use std::time::Duration;
 
-use remint_testbed::http::Answer;
+use remint_testbed::http::{Answer, connect, form};
 use remint_testbed::{Cluster, Proxy, Stop, at_once, is_available, postgres};
 use rustix::process::Signal;
 
@@ -164,7 +165,13 @@ fn a_node_ends_in_an_orderly_way_while_its_database_hangs() {
     proxy.freeze(true);
     nodes.at(0).refresh(&token).later();
     nodes.at(0).signal(Signal::TERM);
-    // Told twice, the second waits for nobody.
+    // Told twice, the second does not wait for the body of this request.
+    let mut slow = connect(nodes.at(1).address());
+    let head = form("/oauth2/token", "Expect: 100-continue\r\n", "grant_type=x");
+    slow.write_all(head.strip_suffix("grant_type=x").unwrap().as_bytes()).unwrap();
+    let mut told = [0; 12];
+    slow.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100");
     nodes.at(1).signal(Signal::TERM);
     eventually("it hears the first", || nodes.at(1).log().contains("stopping: running"));
     nodes.at(1).signal(Signal::TERM);
