@@ -4,27 +4,6 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// The settings that govern a grant's tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The lifetime of an access token.
-    pub access_token_lifetime: Duration,
-    /// The lifetime of a refresh token.
-    pub refresh_token_lifetime: Duration,
-    /// Whether a refresh answers with a new refresh token and makes the previous one unusable.
-    pub renew_refresh_token: bool,
-    /// Whether a renewed refresh token gets a new expiry, or inherits the old one.
-    pub extend_on_renewal: bool,
-    /// The time for which all the refresh tokens of one authorization live together.
-    pub refresh_token_max_lifetime: MaxLifetime,
-    /// The time after a renewal during which the previous refresh token still gets the same successor.
-    pub grace_period: Duration,
-    /// The effect of a used-up refresh token on its family.
-    pub on_reuse: OnReuse,
-    /// Whether a renewal ends the access tokens issued before it.
-    pub revoke_access_token_on_refresh: bool,
-}
-
 /// An upper bound that may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxLifetime {
@@ -58,22 +37,60 @@ impl OnReuse {
     }
 }
 
-/// A client's own values for the server-wide policy; `None` follows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the setting of the same name in `Policy`")]
-pub struct Overrides {
-    pub access_token_lifetime: Option<Duration>,
-    pub refresh_token_lifetime: Option<Duration>,
-    pub renew_refresh_token: Option<bool>,
-    pub extend_on_renewal: Option<bool>,
-    pub refresh_token_max_lifetime: Option<MaxLifetime>,
-    pub grace_period: Option<Duration>,
-    pub on_reuse: Option<OnReuse>,
-    pub revoke_access_token_on_refresh: Option<bool>,
-}
-
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
+
+/// Hands the settings of tokens to the macro `$then`: of each the documentation, the name, the type and the word
+/// for its value in help texts. This is the one list of them; it leaves their defaults to [`Policy::default`].
+#[macro_export]
+macro_rules! token_settings {
+    ($then:ident) => {
+        $then! {
+            /// Lifetime of an access token.
+            access_token_lifetime: Duration, "TIME";
+            /// Lifetime of a refresh token.
+            refresh_token_lifetime: Duration, "TIME";
+            /// Whether each refresh gives a new refresh token and makes the previous one unusable.
+            renew_refresh_token: bool, "BOOL";
+            /// Whether a renewed refresh token gets a new expiry, or inherits the old one.
+            extend_on_renewal: bool, "BOOL";
+            /// Time for which all refresh tokens of one authorization live together, or `none`.
+            refresh_token_max_lifetime: MaxLifetime, "TIME";
+            /// Time after a renewal for which the previous refresh token still gets the same successor.
+            grace_period: Duration, "TIME";
+            /// Effect of a used-up refresh token: `revoke_family` or `deny`.
+            on_reuse: OnReuse, "WHAT";
+            /// Whether a renewal ends the access tokens issued before it.
+            revoke_access_token_on_refresh: bool, "BOOL";
+        }
+    };
+}
+
+macro_rules! policy {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty, $word:literal;)*) => {
+        /// The settings that govern a grant's tokens.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Policy {
+            $($(#[doc = $doc])* pub $name: $type,)*
+        }
+
+        /// A client's own values for the server-wide policy; `None` follows it.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Overrides {
+            $($(#[doc = $doc])* pub $name: Option<$type>,)*
+        }
+
+        impl Policy {
+            /// Returns the policy with the settings that `own` names in place of its own.
+            #[must_use]
+            pub fn overridden_by(&self, own: &Overrides) -> Self {
+                Self { $($name: own.$name.unwrap_or(self.$name),)* }
+            }
+        }
+    };
+}
+
+token_settings!(policy);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -95,27 +112,6 @@ impl Policy {
     pub const MAX_ACCESS_TOKEN_LIFETIME: Duration = Duration::from_hours(720);
     /// The longest grace period: a longer one would be a second life for a stolen token.
     pub const MAX_GRACE_PERIOD: Duration = Duration::from_mins(10);
-
-    /// The policy with the settings that `own` names in place of its own.
-    #[must_use]
-    pub fn overridden_by(&self, own: &Overrides) -> Self {
-        Self {
-            access_token_lifetime: own.access_token_lifetime.unwrap_or(self.access_token_lifetime),
-            refresh_token_lifetime: own
-                .refresh_token_lifetime
-                .unwrap_or(self.refresh_token_lifetime),
-            renew_refresh_token: own.renew_refresh_token.unwrap_or(self.renew_refresh_token),
-            extend_on_renewal: own.extend_on_renewal.unwrap_or(self.extend_on_renewal),
-            refresh_token_max_lifetime: own
-                .refresh_token_max_lifetime
-                .unwrap_or(self.refresh_token_max_lifetime),
-            grace_period: own.grace_period.unwrap_or(self.grace_period),
-            on_reuse: own.on_reuse.unwrap_or(self.on_reuse),
-            revoke_access_token_on_refresh: own
-                .revoke_access_token_on_refresh
-                .unwrap_or(self.revoke_access_token_on_refresh),
-        }
-    }
 
     /// Checks that the values make sense together.
     ///

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use remint_protocol::logout_notice::LONGEST_ATTEMPT;
 use remint_protocol::policy::{OnReuse, Policy};
+use remint_protocol::token_settings;
 
 mod addresses;
 mod brand;
@@ -153,17 +154,12 @@ impl Config {
 
     /// The server-wide token policy.
     pub fn policy(&self) -> Policy {
-        let t = &self.tokens;
-        Policy {
-            access_token_lifetime: t.access_token_lifetime,
-            refresh_token_lifetime: t.refresh_token_lifetime,
-            renew_refresh_token: t.renew_refresh_token,
-            extend_on_renewal: t.extend_on_renewal,
-            refresh_token_max_lifetime: t.refresh_token_max_lifetime,
-            grace_period: t.grace_period,
-            on_reuse: t.on_reuse,
-            revoke_access_token_on_refresh: t.revoke_access_token_on_refresh,
+        macro_rules! policy {
+            ($($(#[doc = $doc:literal])* $name:ident: $type:ty, $word:literal;)*) => {
+                Policy { $($name: self.tokens.$name,)* }
+            };
         }
+        token_settings!(policy)
     }
 
     /// Things that are allowed but may surprise.
