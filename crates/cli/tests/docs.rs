@@ -35,7 +35,7 @@ mod tests {
         let mut text = format!(
             "{NOTE}# Configuration\n\n\
              One TOML file, `remint.toml`, which `remint init` writes with every key in it. A variable \
-             `REMINT_…` stands over the file, a flag over both. `remint config show` tells where each \
+             `REMINT_…` overrides the file, a flag overrides both. `remint config show` tells where each \
              value comes from, `remint config check` whether all of them go together.\n\n\
              An unknown key and a value that makes no sense are refused at start, with file, line and \
              what to write instead. Times are written `\"1d\"`, `\"1h 30m\"`, `\"90s\"`, or as whole \
