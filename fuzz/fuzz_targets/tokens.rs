@@ -19,8 +19,8 @@ use remint_protocol::scope::Scope;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::{
-    ACCESS_PREFIX, AccessToken, Jti, REFRESH_PREFIX, RefreshToken, SESSION_PREFIX, Subject,
-    Unopened, open_access, open_refresh, open_session, seal_access, seal_refresh, seal_session,
+    ACCESS_PREFIX, AccessToken, Jti, REFRESH_PREFIX, RefreshToken, FAMILY_ID_PREFIX, Subject,
+    Unopened, open_access, open_refresh, open_family_id, seal_access, seal_refresh, seal_family_id,
 };
 use remint_protocol::user::UserId;
 
@@ -62,8 +62,8 @@ fn only_what_was_sealed_opens(text: &str) {
         let sealed = [old, new].map(|keys| seal_access(keys, &token));
         assert!(sealed.iter().any(|s| s.as_deref() == Some(text)), "another spelling of {token:?}");
     }
-    if let Ok(family) = open_session(new, text) {
-        let sealed = seal_session(new, family);
+    if let Ok(family) = open_family_id(new, text) {
+        let sealed = seal_family_id(new, family);
         assert_eq!(sealed.as_deref(), Some(text), "another spelling of a session");
     }
     opens_with_no(strange, text);
@@ -72,7 +72,7 @@ fn only_what_was_sealed_opens(text: &str) {
 fn opens_with_no(keys: &Keyring, text: &str) {
     assert!(open_refresh(keys, text, &demo()).is_err());
     assert!(open_access(keys, text).is_err());
-    assert!(open_session(keys, text).is_err());
+    assert!(open_family_id(keys, text).is_err());
 }
 
 /// What to seal.
@@ -147,7 +147,7 @@ fn refresh_tokens_hold(token: &RefreshToken, client: &ClientId, edits: &[Edit]) 
     let other = ClientId::parse("other").filter(|other| other != client).unwrap_or_else(demo);
     assert_eq!(open_refresh(new, &text, &other), Err(Unopened::Garbage));
     assert!(open_refresh(strange, &text, client).is_err());
-    assert!(open_access(new, &text).is_err() && open_session(new, &text).is_err());
+    assert!(open_access(new, &text).is_err() && open_family_id(new, &text).is_err());
     for changed in changes(&text, REFRESH_PREFIX, edits) {
         assert!(open_refresh(new, &changed, client).is_err(), "{changed} opens like {text}");
     }
@@ -169,7 +169,7 @@ fn access_tokens_hold(token: &AccessToken, edits: &[Edit]) {
     }
     assert!(open_access(strange, &text).is_err());
     assert!(
-        open_refresh(new, &text, &token.client_id).is_err() && open_session(new, &text).is_err()
+        open_refresh(new, &text, &token.client_id).is_err() && open_family_id(new, &text).is_err()
     );
     for changed in changes(&text, ACCESS_PREFIX, edits) {
         assert!(open_access(new, &changed).is_err(), "{changed} opens like {text}");
@@ -180,15 +180,15 @@ fn access_tokens_hold(token: &AccessToken, edits: &[Edit]) {
 
 fn sessions_hold(family: FamilyId, edits: &[Edit]) {
     let Keys { old, new, strange } = &*KEYS;
-    let text = seal_session(old, family).expect("the key is there");
+    let text = seal_family_id(old, family).expect("the key is there");
     for keys in [old, new] {
-        assert_eq!(seal_session(keys, family).as_ref(), Some(&text));
-        assert_eq!(open_session(keys, &text), Ok(family));
+        assert_eq!(seal_family_id(keys, family).as_ref(), Some(&text));
+        assert_eq!(open_family_id(keys, &text), Ok(family));
     }
     opens_with_no(strange, &text);
     assert!(open_refresh(new, &text, &demo()).is_err() && open_access(new, &text).is_err());
-    for changed in changes(&text, SESSION_PREFIX, edits) {
-        assert!(open_session(new, &changed).is_err(), "{changed} opens like {text}");
+    for changed in changes(&text, FAMILY_ID_PREFIX, edits) {
+        assert!(open_family_id(new, &changed).is_err(), "{changed} opens like {text}");
     }
 }
 
@@ -222,7 +222,7 @@ fn changes(text: &str, prefix: &str, edits: &[Edit]) -> Vec<String> {
         let end = text.len().saturating_sub(6);
         text.get(prefix.len()..end).unwrap_or_default().to_owned()
     };
-    let others = [REFRESH_PREFIX, ACCESS_PREFIX, SESSION_PREFIX];
+    let others = [REFRESH_PREFIX, ACCESS_PREFIX, FAMILY_ID_PREFIX];
     let mut all = vec![with_checksum(prefix, &body(&edited)), edited];
     all.extend(others.iter().filter(|p| **p != prefix).map(|p| with_checksum(p, &body(text))));
     all.retain(|changed| changed != text);

@@ -135,7 +135,7 @@ impl Names<'_> {
             self.users.insert(family.user_id, name);
         }
         Ok(Printed {
-            session: token::seal_session(self.keys, family.id).unwrap_or_default(),
+            session: token::seal_family_id(self.keys, family.id).unwrap_or_default(),
             user: self.users.get(&family.user_id).cloned().unwrap_or_default(),
             client: client.to_owned(),
             scope: family.scope.to_string(),
@@ -218,7 +218,7 @@ impl Revoke {
             format!("all sessions of the client {id} ended: {live}")
         } else if let Some(text) = &which.session {
             let id = block_on(find(&at, text))?;
-            end(&at, Object::Session(text), async |now| {
+            end(&at, Object::Family(text), async |now| {
                 store.revoke_family(id, RevokeReason::Operator, now).await?;
                 Ok(1)
             })?;
@@ -243,7 +243,7 @@ impl Revoke {
 
 /// Finds a session by the id that the log shows.
 async fn find(at: &Installation, text: &str) -> anyhow::Result<FamilyId> {
-    let id = token::open_session(&at.keys, text).map_err(|_| {
+    let id = token::open_family_id(&at.keys, text).map_err(|_| {
         anyhow!("this is not a session id of this server: `remint session list` shows them")
     })?;
     if at.store.load_family(id).await?.is_none() {

@@ -141,7 +141,7 @@ async fn explain(at: &Installation, text: &str) -> anyhow::Result<Explanation> {
         would,
         cause: cause(&decision),
         client: Some(client.id.to_string()),
-        session: token::seal_session(&at.keys, token.family),
+        session: token::seal_family_id(&at.keys, token.family),
         user: user.map(|u| u.username.as_str().to_owned()),
         token_generation: Some(token.generation),
         session_generation: family.map(|f| f.generation),

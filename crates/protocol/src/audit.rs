@@ -57,7 +57,7 @@ pub enum Object<'a> {
     /// The consent of a user to a client.
     Consent(UserId, &'a ClientId),
     /// A session, by its id in the log.
-    Session(&'a str),
+    Family(&'a str),
     /// An access token that belongs to no session.
     AccessToken,
     /// The session of a browser at which a user signed in, and all that belongs to it.
@@ -88,7 +88,7 @@ impl<'a> Object<'a> {
         match self {
             Self::User(id) | Self::Consent(id, _) => Some(*id),
             Self::Client(_)
-            | Self::Session(_)
+            | Self::Family(_)
             | Self::AccessToken
             | Self::BrowserSession(_)
             | Self::AllSessions
@@ -108,7 +108,7 @@ impl<'a> Object<'a> {
         match self {
             Self::Client(id) | Self::Consent(_, id) => Some(id),
             Self::User(_)
-            | Self::Session(_)
+            | Self::Family(_)
             | Self::AccessToken
             | Self::BrowserSession(_)
             | Self::AllSessions
@@ -130,7 +130,7 @@ impl fmt::Display for Object<'_> {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Client(id) => write!(f, "client:{id}"),
             Self::Consent(user, client) => write!(f, "consent:{user}:{client}"),
-            Self::Session(id) => write!(f, "session:{id}"),
+            Self::Family(id) => write!(f, "session:{id}"),
             Self::AccessToken => f.write_str("access_token"),
             Self::BrowserSession(id) => write!(f, "browser_session:{}", id.sid()),
             Self::AllSessions => f.write_str("sessions"),

@@ -46,8 +46,8 @@ pub enum Kind {
     Access,
     /// Refresh tokens.
     Refresh,
-    /// The public ids of sessions.
-    Session,
+    /// The public ids of families, which users know as sessions.
+    FamilyId,
     /// Authorization codes.
     Code,
     /// Authorization requests that wait for a person.
@@ -66,7 +66,7 @@ impl Kind {
         match self {
             Self::Access => b"remint access token v1",
             Self::Refresh => b"remint refresh token v1",
-            Self::Session => b"remint session id v1",
+            Self::FamilyId => b"remint session id v1",
             Self::Code => b"remint authorization code v1",
             Self::Interaction => b"remint interaction v1",
             Self::SigningKey => b"remint signing key v1",
@@ -86,7 +86,7 @@ struct Derived {
     kid: u8,
     access: Key,
     refresh: Key,
-    session: Key,
+    family_id: Key,
     code: Key,
     interaction: Key,
     csrf: Hmac<Sha256>,
@@ -112,7 +112,7 @@ impl Derived {
             kid,
             access: derive(Kind::Access.label())?,
             refresh: derive(Kind::Refresh.label())?,
-            session: derive(Kind::Session.label())?,
+            family_id: derive(Kind::FamilyId.label())?,
             code: derive(Kind::Code.label())?,
             interaction: derive(Kind::Interaction.label())?,
             csrf: Hmac::new(csrf_key.as_slice().try_into().map_err(|_| KeyringError::Derivation)?),
@@ -214,7 +214,7 @@ impl Keyring {
         let key = match kind {
             Kind::Access => &key.access,
             Kind::Refresh => &key.refresh,
-            Kind::Session => &key.session,
+            Kind::FamilyId => &key.family_id,
             Kind::Code => &key.code,
             Kind::Interaction => &key.interaction,
             Kind::SigningKey => &key.signing_key,

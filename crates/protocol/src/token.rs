@@ -34,7 +34,7 @@ pub const REFRESH_PREFIX: &str = "rmrt_";
 /// The prefix of every access token.
 pub const ACCESS_PREFIX: &str = "rmat_";
 /// The prefix of every public session id.
-pub const SESSION_PREFIX: &str = "ses_";
+pub const FAMILY_ID_PREFIX: &str = "ses_";
 
 const VERSION: u8 = 1;
 const CHECKSUM_LEN: usize = 6;
@@ -203,21 +203,21 @@ fn read_access(reader: &mut Reader<'_>) -> Option<AccessToken> {
     })
 }
 
-/// The public id of a session, for logs, listings and APIs: a family's id is never shown itself.
+/// Seals the id of a family, for logs, listings and APIs, where it is called a session: the id itself is never shown.
 /// Sealed under the oldest key, so that it stays the same when a newer key becomes active.
-pub fn seal_session(keys: &Keyring, family: FamilyId) -> Option<String> {
-    let sealed = seal(keys, keys.oldest(), Kind::Session, "", &family.0)?;
-    Some(format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
+pub fn seal_family_id(keys: &Keyring, family: FamilyId) -> Option<String> {
+    let sealed = seal(keys, keys.oldest(), Kind::FamilyId, "", &family.0)?;
+    Some(format!("{FAMILY_ID_PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
 }
 
-/// Reads a public session id back.
+/// Reads the sealed id of a family back.
 ///
 /// # Errors
 /// [`Unopened`].
-pub fn open_session(keys: &Keyring, text: &str) -> Result<FamilyId, Unopened> {
-    let body = text.strip_prefix(SESSION_PREFIX).ok_or(Unopened::Garbage)?;
+pub fn open_family_id(keys: &Keyring, text: &str) -> Result<FamilyId, Unopened> {
+    let body = text.strip_prefix(FAMILY_ID_PREFIX).ok_or(Unopened::Garbage)?;
     let sealed = URL_SAFE_NO_PAD.decode(body).map_err(|_| Unopened::Garbage)?;
-    let (_, content) = open(keys, Kind::Session, "", &sealed)?;
+    let (_, content) = open(keys, Kind::FamilyId, "", &sealed)?;
     content.try_into().map(FamilyId).map_err(|_| Unopened::Garbage)
 }
 
@@ -411,8 +411,8 @@ mod tests {
         assert_eq!(open_refresh(&keys, KNOWN_REFRESH, &demo()), Ok(refresh(3)));
         assert_eq!(seal_access(&keys, &access()).unwrap(), KNOWN_ACCESS);
         assert_eq!(open_access(&keys, KNOWN_ACCESS), Ok(access()));
-        assert_eq!(seal_session(&keys, FamilyId([1; 16])).unwrap(), KNOWN_SESSION);
-        assert_eq!(open_session(&keys, KNOWN_SESSION), Ok(FamilyId([1; 16])));
+        assert_eq!(seal_family_id(&keys, FamilyId([1; 16])).unwrap(), KNOWN_SESSION);
+        assert_eq!(open_family_id(&keys, KNOWN_SESSION), Ok(FamilyId([1; 16])));
     }
 
     const KNOWN_REFRESH: &str =
@@ -502,7 +502,7 @@ mod tests {
                 for text in [&text, &disguised] {
                     prop_assert!(open_refresh(&keys, text, &demo()).is_err());
                     prop_assert!(open_access(&keys, text).is_err());
-                    prop_assert!(open_session(&keys, text).is_err());
+                    prop_assert!(open_family_id(&keys, text).is_err());
                 }
             }
         }

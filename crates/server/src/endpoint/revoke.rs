@@ -54,14 +54,14 @@ async fn respond(app: &App, request: Request) -> Result<Response, Failure> {
         execute(app, revocation, now).await?;
         let session = match revocation {
             Revocation::Family(id) | Revocation::Access { family: Some(id), .. } => {
-                Some(app.session_id(id))
+                Some(app.sealed_family_id(id))
             }
             Revocation::Access { family: None, .. } => None,
         };
         tell!(
             TOKEN_REVOKED,
             actor = %Actor::Client(&caller.client().id),
-            on = %session.as_deref().map_or(Object::AccessToken, Object::Session),
+            on = %session.as_deref().map_or(Object::AccessToken, Object::Family),
             outcome = audit::DONE,
             source = %caller.source,
             client_id = %caller.client().id,

@@ -25,7 +25,7 @@ macro_rules! event {
             cause = why.map(Why::name),
             client_id = %request.caller.client().id,
             sub = %$redeemed.code.user_id,
-            session = %request.app.session_id($redeemed.code.family),
+            session = %request.app.sealed_family_id($redeemed.code.family),
             source = %request.caller.source,
             request_id = %request.request_id,
         );

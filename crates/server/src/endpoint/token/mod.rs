@@ -41,11 +41,11 @@ impl ClientRequest<'_> {
 
     /// Logs that a user started a session.
     fn record_start(&self, user: UserId, family: FamilyId) {
-        let session = self.app.session_id(family);
+        let session = self.app.sealed_family_id(family);
         tell!(
             SESSION_STARTED,
             actor = %Actor::User(user),
-            on = %Object::Session(&session),
+            on = %Object::Family(&session),
             outcome = audit::DONE,
             source = %self.caller.source,
             client_id = %self.caller.client().id,
@@ -57,11 +57,11 @@ impl ClientRequest<'_> {
 
     /// Logs that a session was ended, because its token or code was replayed or forged.
     fn record_end(&self, family: FamilyId, why: Why) {
-        let session = self.app.session_id(family);
+        let session = self.app.sealed_family_id(family);
         tell!(
             SESSION_ENDED,
             actor = %Actor::Server,
-            on = %Object::Session(&session),
+            on = %Object::Family(&session),
             outcome = audit::DONE,
             source = %self.caller.source,
             cause = why.name(),

@@ -171,7 +171,7 @@ impl Presentation<'_> {
                     $event,
                     cause,
                     client_id = %self.request.caller.client().id,
-                    session = %self.session(),
+                    session = %self.family_id(),
                     generation = self.presented.generation,
                     family_generation = self.loaded.map(|l| l.family.generation),
                     source = %self.request.caller.source,
@@ -193,14 +193,14 @@ impl Presentation<'_> {
         }
     }
 
-    fn session(&self) -> String {
-        self.request.app.session_id(self.presented.family)
+    fn family_id(&self) -> String {
+        self.request.app.sealed_family_id(self.presented.family)
     }
 }
 
 impl crate::App {
     /// The name of a family in logs.
-    pub(crate) fn session_id(&self, family: FamilyId) -> String {
-        token::seal_session(&self.keys(), family).unwrap_or_default()
+    pub(crate) fn sealed_family_id(&self, family: FamilyId) -> String {
+        token::seal_family_id(&self.keys(), family).unwrap_or_default()
     }
 }

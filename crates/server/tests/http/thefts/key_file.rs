@@ -45,8 +45,8 @@ fn theft_key_file_go_on_with_a_session_whose_number_is_known_changes_nothing() {
     let (_, tokens) = scene.alice();
     let thief = scene.thief_of_the_key_file();
     let family = thief.rows.families[0].id;
-    let logged = token::seal_session(&scene.site.keys, family).unwrap();
-    assert_eq!(token::open_session(&thief.keys, &logged), Ok(family));
+    let logged = token::seal_family_id(&scene.site.keys, family).unwrap();
+    assert_eq!(token::open_family_id(&thief.keys, &logged), Ok(family));
     let before = everything(&scene);
     assert!(!thief.goes_on());
     thief.begins_as(As::Nobody, "web", family).expect(400, "invalid_grant");
