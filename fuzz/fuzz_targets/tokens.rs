@@ -19,8 +19,8 @@ use remint_protocol::scope::Scope;
 use remint_protocol::secret::FamilySecret;
 use remint_protocol::time::Timestamp;
 use remint_protocol::token::{
-    ACCESS_PREFIX, AccessToken, Jti, REFRESH_PREFIX, RefreshToken, FAMILY_ID_PREFIX, Subject,
-    Unopened, open_access, open_refresh, open_family_id, seal_access, seal_refresh, seal_family_id,
+    ACCESS_PREFIX, AccessToken, FAMILY_ID_PREFIX, Jti, REFRESH_PREFIX, RefreshToken, Subject,
+    Unopened, open_access, open_family_id, open_refresh, seal_access, seal_family_id, seal_refresh,
 };
 use remint_protocol::user::UserId;
 
@@ -35,7 +35,12 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         let roots: Vec<_> = kids.iter().map(|(kid, byte)| (*kid, RootKey([*byte; 32]))).collect();
         Keyring::new(&roots, active).expect("a keyring")
     };
-    Keys { old: ring(&[(1, 1)], 1), new: ring(&[(1, 1), (2, 2)], 2), strange: ring(&[(1, 9)], 1) }
+    Keys {
+        // It was told that there is a key 2 at other nodes.
+        old: ring(&[(1, 1)], 1).with_elsewhere(vec![2]),
+        new: ring(&[(1, 1), (2, 2)], 2),
+        strange: ring(&[(1, 9)], 1),
+    }
 });
 
 fuzz_target!(|input: &[u8]| {
@@ -154,6 +159,7 @@ fn refresh_tokens_hold(token: &RefreshToken, client: &ClientId, edits: &[Edit]) 
     let young = seal_refresh(new, &RefreshToken { kid: 2, ..token.clone() }, client);
     let young = young.expect("the key is there");
     assert_eq!(open_refresh(old, &young, client), Err(Unopened::UnknownKey));
+    assert_eq!(open_refresh(strange, &young, client), Err(Unopened::Garbage));
 }
 
 fn access_tokens_hold(token: &AccessToken, edits: &[Edit]) {
@@ -176,6 +182,7 @@ fn access_tokens_hold(token: &AccessToken, edits: &[Edit]) {
     }
     let young = seal_access(new, token).expect("the other key seals as much");
     assert_eq!(open_access(old, &young), Err(Unopened::UnknownKey));
+    assert_eq!(open_access(strange, &young), Err(Unopened::Garbage));
 }
 
 fn sessions_hold(family: FamilyId, edits: &[Edit]) {
